@@ -1,0 +1,32 @@
+/// The limits and timeouts of an endpoint. The defaults are those of the protocol's specification, §11.
+public struct Configuration: Sendable {
+    /// How long finding the host and connecting may take.
+    public var dialTimeout: Duration = .seconds(10)
+    /// How long a handshake may take in all, the verifier's decision included.
+    public var handshakeTimeout: Duration = .seconds(30)
+    /// How long a connection may be silent before it counts as lost; nil for no limit. Keep-alive pings keep a session
+    /// from being silent.
+    public var readTimeout: Duration? = .seconds(300)
+    /// How long the peer may take nothing of what we send before the connection counts as lost; nil for no limit.
+    public var writeTimeout: Duration? = .seconds(60)
+    /// How long ``Session/close()`` waits for the peer to end its side.
+    public var closeTimeout: Duration = .seconds(2)
+    /// The largest message that is sent or taken, in bytes; the protocol carries at most 61,435.
+    public var maximumMessageSize = 61_435
+    /// How long a session may be silent before the peer is pinged; nil to ping never.
+    public var keepAliveInterval: Duration? = .seconds(30)
+    /// How many pings may go unanswered before the peer counts as gone.
+    public var keepAliveStrikes = 3
+    /// How many received messages wait for the application before the peer is made to wait.
+    public var maximumWaitingMessages = 256
+    /// How many connections of a listener may be in their handshake at once. Beyond it, the one that has gone longest
+    /// without an introduction is dropped for the newest, so that a flood of silent ones starves nobody.
+    public var maximumPendingHandshakes = 256
+    /// How many established sessions of a listener wait for the application before no more connections are taken.
+    public var maximumWaitingSessions = 64
+    /// Whether to announce what we can do beyond protocol 0.7. Without, every byte is as 0.7 sends it.
+    public var announcesCapabilities = true
+
+    /// The defaults.
+    public init() {}
+}

@@ -1,0 +1,237 @@
+import KamuneCrypto
+import KamuneProtocol
+import KamuneTransport
+import Synchronization
+
+/// Runs one handshake over a connection, and asks the verifier in the middle of it.
+struct HandshakeDriver: Sendable {
+    let connection: any Connection
+    let verifier: any PeerVerifier
+    let configuration: Configuration
+    let identity: Identity
+    /// Called when the peer has introduced itself with a valid signature; false drops the connection.
+    var onIntroduction: @Sendable () -> Bool = { true }
+
+    /// Drives the machine to a session, and starts that.
+    func run(
+        _ machine: consuming some HandshakeMachine & ~Copyable, role: Role, firstFrames: [[UInt8]]
+    ) async throws(KamuneError) -> Session {
+        var frames = FrameReader(connection: connection)
+        var steps = StepClock()
+        var action = HandshakeAction.send(firstFrames)
+        while true {
+            switch consume action {
+            case .send(let outgoing):
+                try queue(outgoing)
+                let peerIsDeciding = machine.peerIsDeciding
+                let frame = try await nextFrame(&frames, peerIsDeciding: peerIsDeciding)
+                do throws(ProtocolError) {
+                    action = try machine.receivedFrame(frame, at: .now())
+                } catch {
+                    throw KamuneError(error)
+                }
+
+            case .verifyPeer(let introduction):
+                steps.finished(.peerIntroduced)
+                guard onIntroduction() else {
+                    throw KamuneError(.overloaded, "Too many peers are waiting to be accepted. Try again later.")
+                }
+                try await verify(Peer(introduction), &frames)
+                steps.finished(.peerAccepted)
+                do throws(ProtocolError) {
+                    action = try machine.acceptPeer(at: .now())
+                } catch {
+                    throw KamuneError(error)
+                }
+
+            case .resolveResumption:
+                // There is no store of resumable sessions here: the peer is told so, and introduces itself anew.
+                try queue([try machine.refusal()])
+                throw KamuneError(.refusedByUs, "The peer asked to resume a session that is not known here.")
+
+            case .established(let established, let outgoing):
+                try queue(outgoing)
+                steps.finished(.established)
+                return start(established, role: role, frames: frames, steps: steps.steps)
+            }
+            if machine.isTunnelEstablished { steps.finishedOnce(.tunnelEstablished) }
+        }
+    }
+
+    private func start(
+        _ established: consuming EstablishedSession, role: Role, frames: FrameReader, steps: [HandshakeStep]
+    ) -> Session {
+        let peer = established.peer
+        let ours = configuration.capabilities
+        let machine = SessionMachine(
+            established.state, agreedCapabilities: ours.intersection(peer.capabilities),
+            configuration: configuration.session, at: .now())
+        let core = SessionCore(machine, role: role, connection: connection, configuration: configuration)
+        let session = Session(
+            core: core, peer: Peer(peer), remoteAddress: connection.info.remoteAddress, handshake: steps)
+        core.start(with: frames.remaining)
+        return session
+    }
+
+    private func queue(_ frames: [[UInt8]]) throws(KamuneError) {
+        if frames.isEmpty { return }
+        do {
+            try connection.enqueue(frames)
+        } catch {
+            throw KamuneError(lost: error)
+        }
+    }
+
+    private func nextFrame(
+        _ frames: inout FrameReader, peerIsDeciding: Bool
+    ) async throws(KamuneError) -> [UInt8] {
+        do throws(TransportError) {
+            if let frame = try await frames.next() { return frame }
+        } catch {
+            switch error {
+            case .reset, .endedMidFrame: break
+            default: throw KamuneError(lost: error)
+            }
+        }
+        guard peerIsDeciding else {
+            throw KamuneError(
+                .connectionLost, "The other side closed the connection during the handshake. Is it a Kamune peer?")
+        }
+        throw identity.algorithm == .mldsa65
+            ? KamuneError(
+                .refusedByPeer,
+                "The other side closed the connection when it learned who we are. Either it refused us, or it is a "
+                    + "program of version 0.7, which cannot read ML-DSA-65 identities: use an Ed25519 identity for it.")
+            : KamuneError(
+                .refusedByPeer,
+                "The other side refused us: it closed the connection when it learned who we are.")
+    }
+
+    private enum VerificationEvent: Sendable {
+        case verdict(Verdict)
+        case frames([[UInt8]])
+        case connectionEnded
+        case cancelled
+    }
+
+    /// Asks the verifier; stops asking when the peer goes away.
+    private func verify(_ peer: Peer, _ frames: inout FrameReader) async throws(KamuneError) {
+        let verifier = verifier
+        let connection = connection
+        var early: [[UInt8]] = []
+        var verdict: Verdict?
+        var hasEnded = false
+        await withTaskGroup(of: VerificationEvent.self) { group in
+            group.addTask { .verdict(await verifier.verify(peer)) }
+            group.addTask {
+                do throws(TransportError) {
+                    return try await connection.receive().map { .frames($0) } ?? .connectionEnded
+                } catch {
+                    return error == .cancelled ? .cancelled : .connectionEnded
+                }
+            }
+            for await event in group {
+                switch event {
+                case .verdict(let decision):
+                    verdict = decision
+                    group.cancelAll()
+                case .frames(let arrived):
+                    // The peer speaks before it was answered. What it says is judged when its turn comes.
+                    early += arrived
+                case .connectionEnded:
+                    hasEnded = true
+                    group.cancelAll()
+                case .cancelled:
+                    break
+                }
+            }
+        }
+        frames.putBack(early)
+        if Task.isCancelled { throw .cancellation }
+        switch verdict {
+        case .accept? where !hasEnded: return
+        case .refuse(let reason)?: throw KamuneError(.refusedByUs, reason)
+        case .accept?, nil: throw KamuneError(.connectionLost, "The other side went away before it was accepted.")
+        }
+    }
+}
+
+/// The frames of a connection one by one, whatever batches they come in.
+struct FrameReader: Sendable {
+    private let connection: any Connection
+    private(set) var remaining: [[UInt8]] = []
+
+    init(connection: any Connection) {
+        self.connection = connection
+    }
+
+    mutating func next() async throws(TransportError) -> [UInt8]? {
+        while remaining.isEmpty {
+            guard let batch = try await connection.receive() else { return nil }
+            remaining = batch
+        }
+        return remaining.removeFirst()
+    }
+
+    mutating func putBack(_ frames: [[UInt8]]) {
+        remaining += frames
+    }
+}
+
+/// Measures the steps of a handshake.
+private struct StepClock {
+    private(set) var steps: [HandshakeStep] = []
+    private var last = Moment.monotonicNow()
+
+    mutating func finished(_ kind: HandshakeStep.Kind) {
+        let now = Moment.monotonicNow()
+        steps.append(HandshakeStep(kind: kind, duration: now - last))
+        last = now
+    }
+
+    mutating func finishedOnce(_ kind: HandshakeStep.Kind) {
+        if !steps.contains(where: { $0.kind == kind }) { finished(kind) }
+    }
+}
+
+extension HandshakeMachine where Self: ~Copyable {
+    fileprivate mutating func refusal() throws(KamuneError) -> [UInt8] {
+        do {
+            return try refuseResumption()
+        } catch {
+            throw KamuneError(error)
+        }
+    }
+}
+
+extension Peer {
+    init(_ introduction: PeerIntroduction) {
+        self.init(
+            name: introduction.name, identity: introduction.identity, version: introduction.version.description,
+            capabilities: introduction.capabilities.map(\.name))
+    }
+
+    init(_ peer: SessionPeer) {
+        self.init(
+            name: peer.introduction?.name ?? "", identity: peer.identity,
+            version: peer.introduction?.version.description ?? "", capabilities: peer.capabilities.map(\.name))
+    }
+}
+
+extension Configuration {
+    var capabilities: CapabilitySet { announcesCapabilities ? .all : .none }
+
+    var session: SessionConfiguration {
+        SessionConfiguration(
+            maximumMessageSize: maximumMessageSize,
+            keepAlive: keepAliveInterval.map { KeepAliveConfiguration(interval: $0, strikes: keepAliveStrikes) })
+    }
+
+    var transport: TransportConfiguration {
+        var transport = TransportConfiguration()
+        transport.dialTimeout = dialTimeout
+        transport.readTimeout = readTimeout
+        transport.writeTimeout = writeTimeout
+        return transport
+    }
+}

@@ -1,0 +1,45 @@
+import KamuneProtocol
+import KamuneTransport
+
+extension KamuneError {
+    /// An error of the protocol, as the library's user sees it.
+    init(_ error: ProtocolError) {
+        let code: Code =
+            switch error {
+            case .malformedExchange, .malformedEnvelope, .malformedMessage, .malformedIdentity, .invalidHandshakeField,
+                .unexpectedFrame, .unexpectedRoute, .forbiddenRoute, .outOfSequence:
+                .protocolViolation
+            case .undecryptable, .invalidSignature, .challengeMismatch, .capabilityDowngrade, .sessionMismatch:
+                .authenticationFailed
+            case .incompatibleVersion, .unsupportedIdentityAlgorithm: .incompatible
+            case .resumptionRefused: .refusedByPeer
+            case .messageTooLarge: .messageTooLarge
+            case .misuse: .misuse
+            case .terminated: .sessionEnded
+            case .cryptographyFailed: .system
+            }
+        self.init(code, error.description, cause: error)
+    }
+
+    /// An error of the connection, as the library's user sees it.
+    init(_ error: TransportError) {
+        let code: Code =
+            switch error {
+            case .invalidAddress, .unsupportedScheme: .invalidAddress
+            case .nameNotResolved: .nameNotResolved
+            case .refused, .unreachable: .unreachable
+            case .addressInUse, .addressNotAvailable, .permissionDenied: .addressUnavailable
+            case .timedOut: .timedOut
+            case .reset, .endedMidFrame: .connectionLost
+            case .closedLocally: .sessionEnded
+            case .frameTooLarge: .messageTooLarge
+            case .cancelled: .cancelled
+            case .concurrentReceive: .misuse
+            case .tooManyOpenFiles, .system: .system
+            }
+        self.init(code, error.description, cause: error)
+    }
+
+    static let cancellation = KamuneError(.cancelled, "The task was cancelled.")
+    static let sessionHasEnded = KamuneError(.sessionEnded, "The session has ended.")
+}

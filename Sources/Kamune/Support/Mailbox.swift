@@ -1,0 +1,156 @@
+import Synchronization
+
+/// A bounded queue between one task that fills it and tasks that empty it.
+///
+/// Elements are added at once; the producer then waits until there is room again, so a slow consumer slows it down. The
+/// queue lives outside any actor, so taking an element that is there costs a lock and no suspension.
+final class Mailbox<Element: Sendable>: Sendable {
+    private struct State {
+        var elements: [Element] = []
+        /// Where the next element to take is: taking from the front of an array would move all the others.
+        var head = 0
+        var end: Result<Void, KamuneError>?
+        var consumers: [(id: UInt64, continuation: CheckedContinuation<Element?, any Error>)] = []
+        var producer: CheckedContinuation<Void, Never>?
+        var nextID: UInt64 = 0
+
+        var count: Int { elements.count - head }
+
+        mutating func popFirst() -> Element? {
+            guard head < elements.count else { return nil }
+            let element = elements[head]
+            head += 1
+            if head == elements.count {
+                elements = []
+                head = 0
+            } else if head >= 64, head * 2 >= elements.count {
+                elements.removeFirst(head)
+                head = 0
+            }
+            return element
+        }
+    }
+
+    private let state = Mutex(State())
+    private let capacity: Int
+
+    /// - Parameter capacity: How many elements wait before the producer does.
+    init(capacity: Int) {
+        self.capacity = max(capacity, 1)
+    }
+
+    /// Adds an element, or drops it when the mailbox is finished.
+    func add(_ element: Element) {
+        let consumer = state.withLock { state -> CheckedContinuation<Element?, any Error>? in
+            guard state.end == nil else { return nil }
+            if !state.consumers.isEmpty {
+                return state.consumers.removeFirst().continuation
+            }
+            state.elements.append(element)
+            return nil
+        }
+        consumer?.resume(returning: element)
+    }
+
+    /// Whether the producer has to wait.
+    var isFull: Bool {
+        state.withLock { $0.end == nil && $0.count >= capacity }
+    }
+
+    /// Waits until there is room, or nobody takes anything any more. Only the one producer may call this.
+    func waitForRoom() async {
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let isFree = state.withLock { state in
+                    if state.end != nil || state.count < capacity || Task.isCancelled { return true }
+                    state.producer = continuation
+                    return false
+                }
+                if isFree { continuation.resume() }
+            }
+        } onCancel: {
+            state.withLock { $0.producer.take() }?.resume()
+        }
+    }
+
+    /// Ends the queue: what is in it can still be taken, then comes nil or the error. Only the first call counts.
+    func finish(throwing error: KamuneError? = nil) {
+        typealias Waiting = (
+            consumers: [CheckedContinuation<Element?, any Error>], producer: CheckedContinuation<Void, Never>?
+        )
+        let (consumers, producer) = state.withLock { state -> Waiting in
+            guard state.end == nil else { return ([], nil) }
+            state.end = error.map { .failure($0) } ?? .success(())
+            let consumers = state.consumers.map(\.continuation)
+            state.consumers = []
+            return (consumers, state.producer.take())
+        }
+        producer?.resume()
+        for (index, consumer) in consumers.enumerated() {
+            // One of them hears of the error, as one caller would who came later.
+            if index == 0, let error { consumer.resume(throwing: error) } else { consumer.resume(returning: nil) }
+        }
+        if error != nil, !consumers.isEmpty { state.withLock { $0.end = .success(()) } }
+    }
+
+    /// The next element, waiting for it; nil at the end.
+    ///
+    /// - Throws: The error that the queue was ended with, once; ``KamuneError/Code/cancelled`` when the task is cancelled
+    ///   while it waits.
+    func next() async throws(KamuneError) -> Element? {
+        let ready = state.withLock { state -> (element: Element?, producer: CheckedContinuation<Void, Never>?) in
+            let element = state.popFirst()
+            let hasRoom = state.count <= capacity / 2
+            return (element, hasRoom ? state.producer.take() : nil)
+        }
+        ready.producer?.resume()
+        if let element = ready.element { return element }
+        return try await wait()
+    }
+
+    private enum Immediate {
+        case element(Element)
+        case end(Result<Void, KamuneError>)
+        case cancelled
+        case waiting
+    }
+
+    private func wait() async throws(KamuneError) -> Element? {
+        let id = state.withLock { state in
+            state.nextID += 1
+            return state.nextID
+        }
+        do {
+            return try await withTaskCancellationHandler {
+                try await withCheckedThrowingContinuation { continuation in
+                    let immediate = state.withLock { state -> Immediate in
+                        if let element = state.popFirst() { return .element(element) }
+                        if let end = state.end {
+                            state.end = .success(())
+                            return .end(end)
+                        }
+                        if Task.isCancelled { return .cancelled }
+                        state.consumers.append((id, continuation))
+                        return .waiting
+                    }
+                    switch immediate {
+                    case .element(let element): continuation.resume(returning: element)
+                    case .end(.success): continuation.resume(returning: nil)
+                    case .end(.failure(let error)): continuation.resume(throwing: error)
+                    case .cancelled: continuation.resume(throwing: KamuneError.cancellation)
+                    case .waiting: break
+                    }
+                }
+            } onCancel: {
+                let continuation = state.withLock { state in
+                    state.consumers.firstIndex { $0.id == id }.map { state.consumers.remove(at: $0).continuation }
+                }
+                continuation?.resume(throwing: KamuneError.cancellation)
+            }
+        } catch let error as KamuneError {
+            throw error
+        } catch {
+            throw KamuneError(.system, "An unexpected error occurred.", cause: error)
+        }
+    }
+}

@@ -1,0 +1,94 @@
+public import KamuneCrypto
+
+/// Who a peer claims to be. It has proven that it holds ``identity``'s private key; everything else is its own word.
+public struct Peer: Sendable, Hashable {
+    /// The name that the peer gave itself. It proves nothing and may hold any characters: clean it before you show it.
+    public let name: String
+    /// The peer's key. Compare its ``KamuneCrypto/PublicIdentity/fingerprint`` over another channel to know who it is.
+    public let identity: PublicIdentity
+    /// The protocol version that the peer announced, such as "0.7.0"; empty when a session was resumed.
+    public let version: String
+    /// Names of what the peer can do beyond the base protocol; empty for programs of version 0.7.
+    public let capabilities: [String]
+
+    /// A peer with these properties.
+    public init(name: String, identity: PublicIdentity, version: String, capabilities: [String]) {
+        self.name = name
+        self.identity = identity
+        self.version = version
+        self.capabilities = capabilities
+    }
+}
+
+/// Decides which peers we talk to. Asked once in every handshake, after the peer has proven that it holds its key and
+/// before anything else is said.
+///
+/// Ready policies: ``AnyPeer``, ``KnownPeers``, ``AskingVerifier``.
+public protocol PeerVerifier: Sendable {
+    /// Whether to talk to this peer.
+    ///
+    /// The handshake's time limit goes on while this runs (30 s by default, and the peer has a limit too). The task is
+    /// cancelled when it runs out or the peer goes away: whoever asks a person should then stop asking.
+    func verify(_ peer: Peer) async -> Verdict
+}
+
+/// A verifier's decision.
+public enum Verdict: Sendable, Hashable {
+    /// Talk to the peer.
+    case accept
+    /// Close the connection. The reason is for our own side only; the peer is told nothing.
+    case refuse(reason: String)
+}
+
+/// Talks to anybody. The conversation is then encrypted, but with whom is not known: whoever is in between can be at its
+/// end.
+public struct AnyPeer: PeerVerifier {
+    /// A verifier that accepts every peer.
+    public init() {}
+
+    /// Accepts.
+    public func verify(_ peer: Peer) async -> Verdict { .accept }
+}
+
+/// Talks to the peers whose keys are known; leaves the others to another verifier.
+public struct KnownPeers: PeerVerifier {
+    private let identities: Set<PublicIdentity>
+    private let stranger: (any PeerVerifier)?
+
+    /// A verifier that accepts these peers.
+    ///
+    /// - Parameter others: Who decides about everybody else; by default they are refused.
+    public init(_ identities: some Sequence<PublicIdentity>, others: (any PeerVerifier)? = nil) {
+        self.identities = Set(identities)
+        stranger = others
+    }
+
+    /// Accepts a known peer.
+    public func verify(_ peer: Peer) async -> Verdict {
+        if identities.contains(peer.identity) { return .accept }
+        return await stranger?.verify(peer) ?? .refuse(reason: "The peer is not known.")
+    }
+}
+
+/// Leaves the decision to a closure, which may ask a person.
+public struct AskingVerifier: PeerVerifier {
+    private let ask: @Sendable (Peer) async -> Verdict
+
+    /// A verifier that asks `body`.
+    public init(_ body: @escaping @Sendable (Peer) async -> Verdict) {
+        ask = body
+    }
+
+    /// Asks.
+    public func verify(_ peer: Peer) async -> Verdict { await ask(peer) }
+}
+
+extension PeerVerifier where Self == AnyPeer {
+    /// Talks to anybody; see ``AnyPeer``.
+    public static var anyone: AnyPeer { AnyPeer() }
+}
+
+extension PeerVerifier where Self == KnownPeers {
+    /// Talks to these peers only.
+    public static func known(_ identities: some Sequence<PublicIdentity>) -> KnownPeers { KnownPeers(identities) }
+}

@@ -1,0 +1,148 @@
+import Kamune
+import KamuneCrypto
+
+/// Whole sessions over TCP on the loopback interface, both ends in this process.
+struct LoopbackBenchmark {
+    let identity: Identity
+    let effort: Double
+
+    struct Pair: Sendable {
+        let initiator: Session
+        let responder: Session
+    }
+
+    private func endpoint() -> Endpoint {
+        var configuration = Configuration()
+        configuration.keepAliveInterval = nil
+        return Endpoint(identity: identity, name: "benchmark", verifier: .anyone, configuration: configuration)
+    }
+
+    private func listen() async throws -> Listener {
+        try await endpoint().listen(on: "127.0.0.1:0")
+    }
+
+    private func connect(to listener: Listener) async throws -> Pair {
+        async let accepted = Self.next(listener)
+        let initiator = try await endpoint().dial(listener.address)
+        guard let responder = try await accepted else { throw BenchmarkFailure.sessionEnded }
+        return Pair(initiator: initiator, responder: responder)
+    }
+
+    private static func next(_ listener: Listener) async throws -> Session? {
+        var iterator = listener.makeAsyncIterator()
+        return try await iterator.next()
+    }
+
+    /// The time of a cold handshake as the dialer sees it, and the processor time of both sides, in microseconds.
+    func measureHandshake() async throws -> (wall: Double, cpu: Double) {
+        let listener = try await listen()
+        var walls: [Double] = []
+        let count = max(Int(100 * effort), 5)
+        let warmUp = 3
+        var cpuStart = CPUClock.process
+        for index in 0..<count + warmUp {
+            if index == warmUp { cpuStart = CPUClock.process }
+            let start = CPUClock.wall
+            let pair = try await connect(to: listener)
+            if index >= warmUp { walls.append(Double(CPUClock.wall - start) / 1_000) }
+            async let closed: Void = pair.responder.close()
+            await pair.initiator.close()
+            await closed
+        }
+        let cpu = Double(CPUClock.process - cpuStart) / Double(count) / 1_000
+        await listener.close()
+        return (Sampling.median(walls), cpu)
+    }
+
+    struct Burst {
+        /// Of both sides together, for a message, in microseconds.
+        var cpu: Double
+        var messagesPerSecond: Double
+    }
+
+    /// Messages in one direction as fast as they go.
+    func measureBurst(size: Int, count: Int) async throws -> Burst {
+        let listener = try await listen()
+        let pair = try await connect(to: listener)
+        let payload = [UInt8](repeating: 7, count: size)
+        _ = try await Self.burst(pair, payload, count: max(count / 10, 1))
+        var cpus: [Double] = []
+        var rates: [Double] = []
+        for _ in 0..<5 {
+            let cpuStart = CPUClock.process
+            let seconds = try await Self.burst(pair, payload, count: count)
+            cpus.append(Double(CPUClock.process - cpuStart) / Double(count) / 1_000)
+            rates.append(Double(count) / seconds)
+        }
+        await pair.initiator.close()
+        await listener.close()
+        return Burst(cpu: Sampling.median(cpus), messagesPerSecond: Sampling.median(rates))
+    }
+
+    private static func burst(_ pair: Pair, _ payload: [UInt8], count: Int) async throws -> Double {
+        let start = CPUClock.wall
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                for _ in 0..<count { try await pair.initiator.send(payload) }
+            }
+            group.addTask {
+                var iterator = pair.responder.messages.makeAsyncIterator()
+                for _ in 0..<count {
+                    guard try await iterator.next() != nil else { throw BenchmarkFailure.sessionEnded }
+                }
+            }
+            try await group.waitForAll()
+        }
+        return Double(CPUClock.wall - start) / 1_000_000_000
+    }
+
+    struct RoundTrips {
+        var median: Double
+        var p99: Double
+    }
+
+    /// A message there and one back, again and again, in microseconds.
+    func measureRoundTrips(size: Int, count: Int) async throws -> RoundTrips {
+        let listener = try await listen()
+        let pair = try await connect(to: listener)
+        let payload = [UInt8](repeating: 7, count: size)
+        let echo = Task {
+            for try await message in pair.responder.messages { try await pair.responder.send(message.bytes) }
+        }
+        var samples: [Double] = []
+        samples.reserveCapacity(count)
+        var iterator = pair.initiator.messages.makeAsyncIterator()
+        let warmUp = count / 10
+        for index in 0..<count + warmUp {
+            let start = CPUClock.wall
+            try await pair.initiator.send(payload)
+            guard try await iterator.next() != nil else { throw BenchmarkFailure.sessionEnded }
+            if index >= warmUp { samples.append(Double(CPUClock.wall - start) / 1_000) }
+        }
+        await pair.initiator.close()
+        try await echo.value
+        await listener.close()
+        return RoundTrips(
+            median: Sampling.percentile(50, of: samples), p99: Sampling.percentile(99, of: samples))
+    }
+
+    /// The memory of an idle session's one end, in bytes: what this process grows by when it holds so many sessions, whose
+    /// both ends it holds, divided by the number of ends.
+    func measureIdleMemory(sessions count: Int) async throws -> Double {
+        let listener = try await listen()
+        var pairs: [Pair] = []
+        pairs.reserveCapacity(count)
+        // What the process needs once, it needs for the first sessions already.
+        for _ in 0..<max(count / 10, 10) { pairs.append(try await connect(to: listener)) }
+        let before = ResidentMemory.bytes
+        for _ in 0..<count { pairs.append(try await connect(to: listener)) }
+        let after = ResidentMemory.bytes
+        for pair in pairs {
+            async let closed: Void = pair.responder.close()
+            await pair.initiator.close()
+            await closed
+        }
+        await listener.close()
+        return Double(max(after - before, 0)) / Double(2 * count)
+    }
+}

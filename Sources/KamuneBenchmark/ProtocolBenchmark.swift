@@ -1,0 +1,132 @@
+import KamuneCrypto
+import KamuneProtocol
+
+/// The protocol without any connection: two machines in one thread that hand each other their frames.
+struct ProtocolBenchmark {
+    let identity: Identity
+    let effort: Double
+
+    /// The two ends of an established session.
+    struct Sessions: ~Copyable {
+        var initiator: SessionMachine
+        var responder: SessionMachine
+    }
+
+    private static let now = Moment(wall: Timestamp(seconds: 1_767_225_600), monotonic: .seconds(1))
+
+    /// A whole cold handshake.
+    func handshake() throws -> Sessions {
+        let configuration = HandshakeConfiguration(identity: identity, name: "benchmark")
+        var initiator = InitiatorMachine(configuration: configuration, random: SystemRandomSource())
+        var responder = ResponderMachine(configuration: configuration, random: SystemRandomSource())
+        var toResponder = [try initiator.start()]
+        var toInitiator: [[UInt8]] = []
+        var initiatorState: SessionState?
+        var responderState: SessionState?
+
+        while initiatorState == nil || responderState == nil {
+            guard !toResponder.isEmpty || !toInitiator.isEmpty else { throw BenchmarkFailure.handshakeStalled }
+            for frame in toResponder {
+                try Self.step(&responder, frame, &toInitiator, &responderState)
+            }
+            toResponder = []
+            for frame in toInitiator {
+                try Self.step(&initiator, frame, &toResponder, &initiatorState)
+            }
+            toInitiator = []
+        }
+        guard let initiatorState, let responderState else { throw BenchmarkFailure.handshakeStalled }
+        return Sessions(
+            initiator: SessionMachine(initiatorState, agreedCapabilities: .all, at: Self.now),
+            responder: SessionMachine(responderState, agreedCapabilities: .all, at: Self.now))
+    }
+
+    private static func step(
+        _ machine: inout some HandshakeMachine & ~Copyable, _ frame: [UInt8], _ outgoing: inout [[UInt8]],
+        _ state: inout SessionState?
+    ) throws {
+        var action = try machine.receivedFrame(frame, at: now.wall)
+        while true {
+            switch consume action {
+            case .send(let frames):
+                outgoing += frames
+                return
+            case .verifyPeer:
+                action = try machine.acceptPeer(at: now.wall)
+            case .established(let established, let frames):
+                outgoing += frames
+                state = .some(established.state)
+                return
+            case .resolveResumption:
+                throw BenchmarkFailure.handshakeStalled
+            }
+        }
+    }
+
+    /// The cost of a cold handshake, both sides together, in microseconds.
+    func measureHandshake() throws -> Double {
+        try Sampling.microseconds(iterations: max(Int(100 * effort), 3)) {
+            _ = try handshake()
+        }
+    }
+
+    struct MessageCost {
+        var sending: Double
+        var receiving: Double
+    }
+
+    /// The cost of a message on each side, in microseconds.
+    func measureMessage(size: Int, iterations: Int) throws -> MessageCost {
+        var sessions = try handshake()
+        var random = SystemRandomSource()
+        let payload = random.bytes(size)
+        var sending: [Double] = []
+        var receiving: [Double] = []
+        let batch = max(Int(Double(iterations) * effort), 3)
+        for _ in 0..<6 {
+            let cost = try Self.batch(&sessions, payload, count: batch)
+            sending.append(cost.sending)
+            receiving.append(cost.receiving)
+        }
+        return MessageCost(
+            sending: Sampling.median(Array(sending.dropFirst())),
+            receiving: Sampling.median(Array(receiving.dropFirst())))
+    }
+
+    /// How the cost of message 1,000,000 compares with that of message 1,000: the time of a thousand around each.
+    func measureGrowth(messages: Int) throws -> Double {
+        var sessions = try handshake()
+        let payload = [UInt8](repeating: 7, count: 64)
+        let batch = 1_000
+        _ = try Self.batch(&sessions, payload, count: batch)
+        let early = try Self.batch(&sessions, payload, count: batch)
+        for _ in 0..<max(messages / batch - 3, 0) {
+            _ = try Self.batch(&sessions, payload, count: batch)
+        }
+        let late = try Self.batch(&sessions, payload, count: batch)
+        return (late.sending + late.receiving) / (early.sending + early.receiving)
+    }
+
+    private static func batch(
+        _ sessions: inout Sessions, _ payload: [UInt8], count: Int
+    ) throws -> MessageCost {
+        var frames: [[UInt8]] = []
+        frames.reserveCapacity(count)
+        let start = CPUClock.thread
+        for _ in 0..<count { frames.append(try sessions.initiator.send(payload, at: now).frame) }
+        let middle = CPUClock.thread
+        for frame in frames { consume(try sessions.responder.receivedFrame(frame, at: now)) }
+        let end = CPUClock.thread
+        return MessageCost(
+            sending: Double(middle - start) / Double(count) / 1_000,
+            receiving: Double(end - middle) / Double(count) / 1_000)
+    }
+}
+
+/// Why a benchmark could not be run.
+public enum BenchmarkFailure: Error, Sendable {
+    /// The machines did not come to a session.
+    case handshakeStalled
+    /// A session ended while it was measured.
+    case sessionEnded
+}

@@ -1,0 +1,36 @@
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// Overwrites memory with zeros in a way that the optimizer may not leave out.
+package func erase(_ memory: UnsafeMutableRawBufferPointer) {
+    guard let base = memory.baseAddress, memory.count > 0 else { return }
+    #if canImport(Darwin)
+    memset_s(base, memory.count, 0, memory.count)
+    #else
+    explicit_bzero(base, memory.count)
+    #endif
+}
+
+/// Compares two byte strings in a time that depends on their lengths only.
+///
+/// - Returns: whether they are equal. Byte strings of different lengths are not, and their contents are not looked at.
+public func constantTimeEqual(_ a: [UInt8], _ b: [UInt8]) -> Bool {
+    a.withUnsafeBytes { a in b.withUnsafeBytes { b in constantTimeEqual(a, b) } }
+}
+
+/// Compares two buffers in a time that depends on their lengths only.
+///
+/// - Returns: whether they are equal. Buffers of different lengths are not, and their contents are not looked at.
+public func constantTimeEqual(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Bool {
+    guard a.count == b.count else { return false }
+    var difference: UInt8 = 0
+    for index in 0..<a.count {
+        difference |= a[index] ^ b[index]
+    }
+    return difference == 0
+}

@@ -1,0 +1,149 @@
+internal import NIOCore
+
+/// Where a peer listens: `host:port`, `tcp://host:port` or `udp://host:port`.
+///
+/// The host is a name, an IPv4 address, or an IPv6 address in brackets: `[::1]:9000`. For listening, `:9000` or only
+/// `9000` means all interfaces, and port 0 lets the system choose.
+public struct Address: Sendable, Hashable {
+    /// How frames travel.
+    public let scheme: TransportScheme
+    /// A host name or IP address, without brackets. Empty means all interfaces.
+    public let host: String
+    /// The port; 0 lets the system choose one to listen on.
+    public let port: UInt16
+
+    /// Names an address by its parts, which are not checked.
+    ///
+    /// - Parameters:
+    ///   - scheme: How frames travel.
+    ///   - host: A host name or IP address, without brackets; empty for all interfaces.
+    ///   - port: The port.
+    public init(scheme: TransportScheme = .tcp, host: String, port: UInt16) {
+        self.scheme = scheme
+        self.host = host
+        self.port = port
+    }
+
+    /// Whether the address names no host, so that it can be listened on but not dialed.
+    public var isWildcard: Bool { host.isEmpty }
+
+    /// Reads an address and says precisely what is wrong with it.
+    ///
+    /// - Parameters:
+    ///   - text: `host:port`, `tcp://host:port`, `udp://host:port`, `:port` or `port`.
+    ///   - defaultPort: The port when the text names none; without it such text is refused.
+    /// - Throws: ``TransportError/invalidAddress(_:reason:)``.
+    public init(parsing text: String, defaultPort: UInt16? = nil) throws(TransportError) {
+        func invalid(_ reason: String) -> TransportError { .invalidAddress(text, reason: reason) }
+
+        var rest = Substring(text)
+        var scheme = TransportScheme.tcp
+        if let separator = text.firstRange(of: "://") {
+            let name = text[..<separator.lowerBound]
+            guard let known = TransportScheme(rawValue: name.lowercased()) else {
+                throw invalid("the scheme “\(name)” is unknown; tcp:// and udp:// are known")
+            }
+            scheme = known
+            rest = text[separator.upperBound...]
+        }
+        guard !rest.isEmpty else { throw invalid("it is empty; a host and a port belong here, such as example.org:9000") }
+        if rest.contains("/") { throw invalid("nothing may follow the port") }
+
+        let host: Substring
+        let port: Substring?
+        var bracketed = false
+        if rest.first == "[" {
+            guard let end = rest.firstIndex(of: "]") else { throw invalid("the bracket is not closed") }
+            bracketed = true
+            host = rest[rest.index(after: rest.startIndex)..<end]
+            let tail = rest[rest.index(after: end)...]
+            guard tail.isEmpty || tail.first == ":" else { throw invalid("after the bracket only a port may follow") }
+            port = tail.isEmpty ? nil : tail.dropFirst()
+        } else if rest.allSatisfy({ $0.isASCII && $0.isNumber }) {
+            host = ""
+            port = rest
+        } else if let colon = rest.firstIndex(of: ":") {
+            guard rest.lastIndex(of: ":") == colon else {
+                throw invalid("an IPv6 address needs brackets, such as [::1]:9000")
+            }
+            host = rest[..<colon]
+            port = rest[rest.index(after: colon)...]
+        } else {
+            host = rest
+            port = nil
+        }
+
+        if bracketed {
+            guard Self.isIPv6(host) else { throw invalid("“\(host)” is not an IPv6 address") }
+        } else if let problem = Self.problem(withHost: host) {
+            throw invalid(problem)
+        }
+
+        self.scheme = scheme
+        self.host = String(host)
+        if let port {
+            guard !port.isEmpty else { throw invalid("the port is missing after the colon") }
+            guard port.utf8.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }), let number = UInt16(port) else {
+                throw invalid("the port must be a number from 0 to 65535")
+            }
+            self.port = number
+        } else if let defaultPort {
+            self.port = defaultPort
+        } else {
+            throw invalid("the port is missing; append one, such as \(rest):9000")
+        }
+    }
+
+    /// Whether the text is an IPv6 address, perhaps with a zone (RFC 4007), such as `fe80::1%eth0`.
+    private static func isIPv6(_ text: Substring) -> Bool {
+        let parts = text.split(separator: "%", maxSplits: 1, omittingEmptySubsequences: false)
+        guard let address = parts.first, address.contains(":") else { return false }
+        if parts.count == 2, parts[1].isEmpty || !parts[1].utf8.allSatisfy(isNameByte) { return false }
+        return (try? SocketAddress(ipAddress: String(address), port: 0)) != nil
+    }
+
+    /// What is wrong with a host that is not in brackets; `nil` if nothing is.
+    private static func problem(withHost host: Substring) -> String? {
+        if host.isEmpty { return nil }
+        guard host.utf8.count <= 253 else { return "the host name is longer than 253 bytes" }
+        guard host.utf8.allSatisfy(isNameByte) else {
+            return "the host name may consist of letters, digits, dots and hyphens only"
+        }
+        var labels = host.split(separator: ".", omittingEmptySubsequences: false)
+        if labels.count > 1, labels.last?.isEmpty == true { labels.removeLast() }
+        guard labels.allSatisfy({ 1...63 ~= $0.utf8.count }) else {
+            return "a part of the host name is empty or longer than 63 bytes"
+        }
+        // A host whose last label is a number is an IPv4 address or nothing (WHATWG URL, ends-in-a-number checker).
+        if let last = labels.last, last.utf8.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }),
+            (try? SocketAddress(ipAddress: String(host), port: 0)) == nil
+        {
+            return "“\(host)” is not an IPv4 address"
+        }
+        return nil
+    }
+
+    private static func isNameByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"):
+            true
+        default:
+            false
+        }
+    }
+}
+
+extension Address: LosslessStringConvertible {
+    /// Reads an address; `nil` if it is none. ``init(parsing:defaultPort:)`` says why.
+    public init?(_ description: String) {
+        guard let address = try? Address(parsing: description) else { return nil }
+        self = address
+    }
+
+    /// `host:port` for TCP, `udp://host:port` for UDP; IPv6 addresses stand in brackets.
+    public var description: String {
+        let prefix = scheme == .tcp ? "" : "\(scheme.rawValue)://"
+        return host.contains(":") ? "\(prefix)[\(host)]:\(port)" : "\(prefix)\(host):\(port)"
+    }
+}

@@ -1,0 +1,179 @@
+internal import NIOCore
+internal import Synchronization
+
+/// What waits to be written to a socket: one buffer of whole frames, filled by senders while the buffer before it is being
+/// written, and the senders that wait for room.
+///
+/// Senders copy their frames in, headers before them, so that a batch of any number of frames becomes one write.
+final class Outbox: Sendable {
+    private struct State {
+        var pending: ByteBuffer?
+        /// Bytes that were taken by ``take()`` and not yet reported written.
+        var inFlight = 0
+        /// Whether somebody has promised to call ``take()``.
+        var isFlushPromised = false
+        var refusal: TransportError?
+        var senders = WaitingSenders()
+        var lastTicket: UInt64 = 0
+
+        var size: Int { inFlight &+ (pending?.readableBytes ?? 0) }
+    }
+
+    /// What became of frames.
+    private enum Added {
+        /// They will go out with the flush that is coming.
+        case taken
+        /// They will go out when the caller makes a flush happen, as it now must.
+        case flushNeeded
+        /// There is no room.
+        case full
+        /// They cannot be sent any more.
+        case refused(TransportError)
+    }
+
+    private let limit: Int
+    private let lowWater: Int
+    private let state = Mutex(State())
+
+    /// - Parameter limit: How many bytes may wait before senders wait.
+    init(limit: Int) {
+        self.limit = limit
+        lowWater = limit / 2
+    }
+
+    // MARK: Senders
+
+    /// Adds frames, if any, and waits for room first.
+    ///
+    /// - Parameter flush: Makes a flush happen, soon and elsewhere.
+    func send(_ frames: [[UInt8]], flush: @Sendable () -> Void) async throws(TransportError) {
+        switch add(frames) {
+        case .taken: return
+        case .flushNeeded: return flush()
+        case .refused(let error): throw error
+        case .full: break
+        }
+        let ticket = state.withLock { state in
+            state.lastTicket &+= 1
+            return state.lastTicket
+        }
+        let error = await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let sender = WaitingSender(ticket: ticket, frames: frames, continuation: continuation)
+                switch add(frames, orWait: sender) {
+                case .taken:
+                    continuation.resume(returning: nil)
+                case .flushNeeded:
+                    flush()
+                    continuation.resume(returning: nil)
+                case .refused(let error):
+                    continuation.resume(returning: error)
+                case .full:
+                    if Task.isCancelled { cancel(ticket) }
+                }
+            }
+        } onCancel: {
+            cancel(ticket)
+        }
+        if let error { throw error }
+    }
+
+    /// Adds frames, whether there is room or not.
+    func enqueue(_ frames: [[UInt8]], flush: @Sendable () -> Void) throws(TransportError) {
+        switch add(frames, force: true) {
+        case .taken, .full: return
+        case .flushNeeded: flush()
+        case .refused(let error): throw error
+        }
+    }
+
+    /// Whether there is no room.
+    var isFull: Bool {
+        state.withLock { $0.size >= limit }
+    }
+
+    private func add(_ frames: [[UInt8]], force: Bool = false, orWait sender: WaitingSender? = nil) -> Added {
+        state.withLock { state in
+            if let refusal = state.refusal { return .refused(refusal) }
+            guard force || state.senders.isEmpty && state.size < limit else {
+                if let sender { state.senders.append(sender) }
+                return .full
+            }
+            if frames.isEmpty { return .taken }
+            append(frames, in: &state)
+            // While a buffer is in flight, its completion looks for what came after it.
+            if state.isFlushPromised || state.inFlight > 0 { return .taken }
+            state.isFlushPromised = true
+            return .flushNeeded
+        }
+    }
+
+    private func append(_ frames: [[UInt8]], in state: inout State) {
+        var size = 0
+        for frame in frames { size &+= FrameDecoder.headerSize &+ frame.count }
+        var buffer = state.pending.take() ?? BufferPool.writing.take()
+        buffer.reserveCapacity(minimumWritableBytes: size)
+        for frame in frames {
+            buffer.writeInteger(UInt16(truncatingIfNeeded: frame.count))
+            buffer.writeBytes(frame)
+        }
+        state.pending = buffer
+    }
+
+    private func cancel(_ ticket: UInt64) {
+        state.withLock { $0.senders.remove(ticket) }?.continuation.resume(returning: .cancelled)
+    }
+
+    // MARK: The writer, on its event loop
+
+    /// Takes what is to be written next, if nothing is being written.
+    func take() -> ByteBuffer? {
+        state.withLock { state in
+            state.isFlushPromised = false
+            guard state.inFlight == 0, let buffer = state.pending.take() else { return nil }
+            state.inFlight = buffer.readableBytes
+            return buffer
+        }
+    }
+
+    /// Says that what was taken has been written, and lets waiting senders in.
+    ///
+    /// - Returns: Whether there is more to take.
+    func wrote() -> Bool {
+        let (admitted, hasMore): ([WaitingSender], Bool) = state.withLock { state in
+            state.inFlight = 0
+            var admitted: [WaitingSender] = []
+            if state.size <= lowWater {
+                while state.size < limit, let sender = state.senders.popFirst() {
+                    if !sender.frames.isEmpty { append(sender.frames, in: &state) }
+                    admitted.append(sender)
+                }
+            }
+            return (admitted, state.pending != nil)
+        }
+        for sender in admitted { sender.continuation.resume(returning: nil) }
+        return hasMore
+    }
+
+    // MARK: Ending
+
+    /// Refuses further frames, and those of senders that wait. What is in the buffer is kept.
+    func refuse(_ error: TransportError) {
+        let senders = state.withLock { state in
+            if state.refusal == nil { state.refusal = error }
+            return state.senders.removeAll()
+        }
+        for sender in senders { sender.continuation.resume(returning: error) }
+    }
+
+    /// Refuses further frames and drops those in the buffer.
+    func fail(_ error: TransportError) {
+        refuse(error)
+        if let dropped = state.withLock({ $0.pending.take() }) { BufferPool.writing.give(dropped) }
+    }
+
+    /// Whether everything was written.
+    var isEmpty: Bool {
+        state.withLock { $0.size == 0 }
+    }
+}

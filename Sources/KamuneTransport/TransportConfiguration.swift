@@ -1,0 +1,43 @@
+/// Limits of connections and listeners. Timeouts are as kamune 0.7 gives them (SPEC, Timeouts), and `nil` means none.
+public struct TransportConfiguration: Sendable, Hashable {
+    /// The largest frame that a 2-byte length can announce: 65,535 bytes.
+    public static let frameSizeCeiling = 65_535
+
+    /// How long dialing may take, with name resolution: 10 seconds.
+    public var dialTimeout: Duration? = .seconds(10)
+    /// How long a ``Connection/receive()`` may wait for a whole frame: 5 minutes.
+    public var readTimeout: Duration? = .seconds(300)
+    /// How long the peer may take no byte of what we have for it: 1 minute.
+    public var writeTimeout: Duration? = .seconds(60)
+    /// How long a graceful close may take before it becomes an abort: 5 seconds.
+    public var closeTimeout: Duration = .seconds(5)
+
+    /// The largest frame sent or accepted, in bytes; at most ``frameSizeCeiling``.
+    public var maximumFrameSize: Int = frameSizeCeiling {
+        didSet { maximumFrameSize = min(max(maximumFrameSize, 0), Self.frameSizeCeiling) }
+    }
+    /// How many bytes may wait to be sent before senders wait: 256 KiB. One call's frames may exceed it, once.
+    public var outboundBufferLimit: Int = 256 * 1024 {
+        didSet { outboundBufferLimit = max(outboundBufferLimit, 1) }
+    }
+    /// How many received bytes may wait for ``Connection/receive()`` before we stop reading: 256 KiB. What one read of
+    /// the socket brings may exceed it, once.
+    public var inboundBufferLimit: Int = 256 * 1024 {
+        didSet { inboundBufferLimit = max(inboundBufferLimit, 1) }
+    }
+
+    /// How many connections the system queues for a listener: 256.
+    public var listenBacklog: Int32 = 256
+    /// How many accepted connections a listener holds for ``ConnectionListener/accept()``: 128.
+    public var pendingConnectionLimit: Int = 128 {
+        didSet { pendingConnectionLimit = max(pendingConnectionLimit, 1) }
+    }
+
+    /// Whether small frames are sent at once (`TCP_NODELAY`) rather than gathered by the system.
+    public var tcpNoDelay: Bool = true
+    /// Whether the system probes silent connections (`SO_KEEPALIVE`).
+    public var tcpKeepAlive: Bool = true
+
+    /// The defaults.
+    public init() {}
+}

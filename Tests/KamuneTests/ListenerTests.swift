@@ -1,0 +1,108 @@
+import KamuneTransport
+import Testing
+
+@testable import Kamune
+
+@Suite("Listener")
+struct ListenerTests {
+    @Test("it serves many peers side by side")
+    func manyPeers() async throws {
+        let listener = try await TestEndpoints.make(name: "Bob").listen(on: "127.0.0.1:0")
+        let serving = Task {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for try await session in listener {
+                    group.addTask {
+                        for try await message in session.messages { try await session.send(message.bytes) }
+                    }
+                }
+                try await group.waitForAll()
+            }
+        }
+        let count = 10
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for index in 0..<count {
+                group.addTask {
+                    let session = try await TestEndpoints.make(name: "peer \(index)").dial(listener.address)
+                    try await session.send("\(index)")
+                    var messages = session.messages.makeAsyncIterator()
+                    #expect(try await messages.next()?.text == "\(index)")
+                    await session.close()
+                }
+            }
+            try await group.waitForAll()
+        }
+        await listener.close()
+        try await serving.value
+    }
+
+    @Test("it survives whatever connects to it, and tells of it")
+    func hostilePeers() async throws {
+        let bob = try TestEndpoints.make(name: "Bob")
+        let listener = try await bob.listen(on: "127.0.0.1:0")
+        let address = try Address(parsing: listener.address)
+        let garbage: [[[UInt8]]] = [
+            [[]], [[1, 2, 3]], [Array("GET / HTTP/1.1".utf8)], [[UInt8](repeating: 0, count: 1_216)],
+            [[UInt8](repeating: 0xff, count: 65_535)],
+        ]
+        var failures = listener.failures.makeAsyncIterator()
+        for frames in garbage {
+            let connection = try await TCPTransport.connect(to: address, configuration: .init())
+            try await connection.send(frames)
+            let failure = try #require(await failures.next())
+            #expect(failure.error.code == .protocolViolation)
+            connection.abort()
+        }
+        async let accepted = SessionPair.first(of: listener)
+        let session = try await TestEndpoints.make(name: "Ada").dial(listener.address)
+        #expect(try await accepted?.id == session.id)
+        await session.close()
+        await listener.close()
+    }
+
+    @Test("a flood of silent connections does not lock out an honest peer")
+    func flood() async throws {
+        let bob = try TestEndpoints.make(name: "Bob") {
+            $0.maximumPendingHandshakes = 8
+            $0.handshakeTimeout = .seconds(60)
+        }
+        let listener = try await bob.listen(on: "127.0.0.1:0")
+        let address = try Address(parsing: listener.address)
+        var silent: [any Connection] = []
+        for _ in 0..<40 { silent.append(try await TCPTransport.connect(to: address, configuration: .init())) }
+        async let accepted = SessionPair.first(of: listener)
+        let session = try await TestEndpoints.make(name: "Ada").dial(listener.address)
+        #expect(try await accepted?.id == session.id)
+        for connection in silent { connection.abort() }
+        await session.close()
+        await listener.close()
+    }
+
+    @Test("a port in use, a bad address and an unknown name each have their error")
+    func badAddresses() async throws {
+        let bob = try TestEndpoints.make(name: "Bob")
+        let listener = try await bob.listen(on: "127.0.0.1:0")
+        let inUse = await error { () async throws(KamuneError) in try await bob.listen(on: listener.address) }
+        #expect(inUse?.code == .addressUnavailable)
+        let bad = await error { () async throws(KamuneError) in try await bob.listen(on: "nonsense:port") }
+        #expect(bad?.code == .invalidAddress)
+        let unknown = await error { () async throws(KamuneError) in try await bob.dial("no-such-host.invalid:9000") }
+        #expect(unknown?.code == .nameNotResolved)
+        await listener.close()
+        let gone = await error { () async throws(KamuneError) in try await bob.dial(listener.address) }
+        #expect(gone?.code == .unreachable)
+    }
+
+    @Test("closing ends the sequence, and sessions go on")
+    func close() async throws {
+        let listener = try await TestEndpoints.make(name: "Bob").listen(on: "127.0.0.1:0")
+        async let accepted = SessionPair.first(of: listener)
+        let session = try await TestEndpoints.make(name: "Ada").dial(listener.address)
+        let theirs = try #require(try await accepted)
+        await listener.close()
+        #expect(try await SessionPair.first(of: listener) == nil)
+        try await session.send("still here")
+        var messages = theirs.messages.makeAsyncIterator()
+        #expect(try await messages.next()?.text == "still here")
+        await session.close()
+    }
+}

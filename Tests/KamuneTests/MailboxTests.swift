@@ -1,0 +1,70 @@
+import Testing
+
+@testable import Kamune
+
+@Suite("Mailbox")
+struct MailboxTests {
+    @Test("elements come out in the order in which they went in, then the end")
+    func order() async throws {
+        let mailbox = Mailbox<Int>(capacity: 4)
+        for index in 0..<200 { mailbox.add(index) }
+        mailbox.finish()
+        for index in 0..<200 { #expect(try await mailbox.next() == index) }
+        #expect(try await mailbox.next() == nil)
+        #expect(try await mailbox.next() == nil)
+    }
+
+    @Test("an error is told once")
+    func failure() async throws {
+        let mailbox = Mailbox<Int>(capacity: 4)
+        mailbox.add(1)
+        mailbox.finish(throwing: .cancellation)
+        mailbox.add(2)
+        #expect(try await mailbox.next() == 1)
+        let first = await error { () async throws(KamuneError) in try await mailbox.next() }
+        #expect(first?.code == .cancelled)
+        #expect(try await mailbox.next() == nil)
+    }
+
+    @Test("a waiting consumer gets what comes")
+    func waiting() async throws {
+        let mailbox = Mailbox<Int>(capacity: 4)
+        async let element = mailbox.next()
+        async let other = mailbox.next()
+        mailbox.add(7)
+        mailbox.add(8)
+        #expect(Set([try await element, try await other]) == [7, 8])
+        async let end = mailbox.next()
+        mailbox.finish()
+        #expect(try await end == nil)
+    }
+
+    @Test("the producer waits while the mailbox is full")
+    func producer() async throws {
+        let mailbox = Mailbox<Int>(capacity: 2)
+        mailbox.add(1)
+        #expect(!mailbox.isFull)
+        mailbox.add(2)
+        #expect(mailbox.isFull)
+        let producer = Task {
+            await mailbox.waitForRoom()
+            mailbox.add(3)
+        }
+        #expect(try await mailbox.next() == 1)
+        #expect(try await mailbox.next() == 2)
+        #expect(try await mailbox.next() == 3)
+        await producer.value
+        mailbox.finish()
+        await mailbox.waitForRoom()
+    }
+
+    @Test("a cancelled consumer leaves its place")
+    func cancellation() async throws {
+        let mailbox = Mailbox<Int>(capacity: 2)
+        let consumer = Task { await error { () async throws(KamuneError) in try await mailbox.next() } }
+        consumer.cancel()
+        #expect(await consumer.value?.code == .cancelled)
+        mailbox.add(1)
+        #expect(try await mailbox.next() == 1)
+    }
+}
