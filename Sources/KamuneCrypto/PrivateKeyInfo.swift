@@ -68,7 +68,8 @@ enum PrivateKeyInfo {
         guard seed.count == IdentityAlgorithm.seedSize else {
             throw .malformedKey(reason: "its private key has \(seed.count) bytes instead of 32")
         }
-        return Contents(algorithm: algorithm, seed: SecretBytes(copying: seed), publicKey: fields.publicKey,
+        return Contents(
+            algorithm: algorithm, seed: SecretBytes(copying: seed), publicKey: fields.publicKey,
             publicSeed: publicSeed)
     }
 
