@@ -138,8 +138,12 @@ enum PrivateKeyInfo {
                 }
                 let identifier = try AlgorithmIdentifier(parsing: &fields)
                 let privateKey = try ASN1OctetString(derEncoded: &fields).bytes
-                // Attributes say nothing that we need, so only their presence is understood.
-                _ = DER.optionalImplicitlyTagged(&fields, tagNumber: 0, tagClass: .contextSpecific) { $0 }
+                // Attributes say nothing that we need, so only that they are a set is looked at.
+                _ = try DER.optionalImplicitlyTagged(&fields, tagNumber: 0, tagClass: .contextSpecific) { node in
+                    guard case .constructed = node.content else {
+                        throw CryptoError.malformedKey(reason: "its attributes are not a set")
+                    }
+                }
                 let publicKey = try DER.optionalImplicitlyTagged(
                     &fields, tagNumber: 1, tagClass: .contextSpecific, Self.publicKey)
                 guard publicKey == nil || version == 1 else {

@@ -19,7 +19,16 @@ public struct SecretBytes: ~Copyable, @unchecked Sendable {
 
     /// Called after a secret was erased and just before its memory is freed, with that memory: for the test which shows
     /// that it happens. It follows the task, so that tests running beside it are not seen.
-    @TaskLocal package static var erasureObserver: (@Sendable (UnsafeRawBufferPointer) -> Void)?
+    @TaskLocal package static var erasureObserver: ErasureObserver?
+
+    /// A class around the function, because optimised code of Swift 6.3 crashes on a task-local optional function.
+    package final class ErasureObserver: Sendable {
+        fileprivate let observe: @Sendable (UnsafeRawBufferPointer) -> Void
+
+        package init(_ observe: @escaping @Sendable (UnsafeRawBufferPointer) -> Void) {
+            self.observe = observe
+        }
+    }
 
     /// Copies bytes from elsewhere. The original stays the caller's to erase.
     public init(copying bytes: some Collection<UInt8>) {
@@ -67,7 +76,7 @@ public struct SecretBytes: ~Copyable, @unchecked Sendable {
 
     deinit {
         erase(memory)
-        Self.erasureObserver?(UnsafeRawBufferPointer(memory))
+        Self.erasureObserver?.observe(UnsafeRawBufferPointer(memory))
         memory.deallocate()
     }
 

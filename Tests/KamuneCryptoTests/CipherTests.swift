@@ -130,6 +130,95 @@ struct TunnelTests {
         #expect(thrownError { _ = try fromBob.open(frame) } == .authenticationFailed)
     }
 
+    @Test("an opener survives what does not open: the expected message still does")
+    func persistence() throws {
+        var random = SeededRandom(13)
+        let key = try TunnelPrivateKey.generate(using: &random)
+        var encapsulator = SystemEncapsulator()
+        let encapsulation = try encapsulator.encapsulateTunnel(to: key.publicKey)
+        var opener = try TunnelOpener(encapsulatedKey: encapsulation.encapsulatedKey, privateKey: key)
+        var sealer = encapsulation.sealer
+        let frames = try (0..<4).map { try sealer.seal([UInt8](repeating: UInt8($0), count: 5)) }
+        for (index, frame) in frames.enumerated() {
+            // Everything but the one that is due: earlier, later, altered in any bit, cut, or longer.
+            for (other, wrong) in frames.enumerated() where other != index {
+                #expect(thrownError { _ = try opener.open(wrong) } == .authenticationFailed)
+            }
+            for bit in 0..<(8 * frame.count) {
+                var altered = frame
+                altered[bit / 8] ^= 1 << (bit % 8)
+                #expect(thrownError { _ = try opener.open(altered) } == .authenticationFailed)
+            }
+            for count in frame.indices {
+                let error = thrownError { _ = try opener.open(Array(frame[..<count])) }
+                #expect(error == (count < TunnelSuite.overhead ? .malformedCiphertext : .authenticationFailed))
+            }
+            #expect(thrownError { _ = try opener.open(frame + [0]) } == .authenticationFailed)
+            #expect(try opener.open(frame) == [UInt8](repeating: UInt8(index), count: 5))
+        }
+    }
+
+    @Test("an encapsulated key with any byte altered, or for somebody else, opens nothing")
+    func alteredEncapsulation() throws {
+        var random = SeededRandom(14)
+        let key = try TunnelPrivateKey.generate(using: &random)
+        let other = try TunnelPrivateKey.generate(using: &random)
+        var encapsulator = SystemEncapsulator()
+        let encapsulation = try encapsulator.encapsulateTunnel(to: key.publicKey)
+        let encapsulatedKey = encapsulation.encapsulatedKey
+        var sealer = encapsulation.sealer
+        let frame = try sealer.seal([1, 2, 3])
+        for index in encapsulatedKey.indices {
+            var altered = encapsulatedKey
+            altered[index] ^= 0x01
+            #expect(
+                thrownError {
+                    var opener = try TunnelOpener(encapsulatedKey: altered, privateKey: key)
+                    _ = try opener.open(frame)
+                } == .authenticationFailed, "byte \(index)")
+        }
+        var misdirected = try TunnelOpener(encapsulatedKey: encapsulatedKey, privateKey: other)
+        #expect(thrownError { _ = try misdirected.open(frame) } == .authenticationFailed)
+        for count in [0, 1_119, 1_121] {
+            let wrong = [UInt8](repeating: 1, count: count)
+            #expect(
+                thrownError { _ = try TunnelOpener(encapsulatedKey: wrong, privateKey: key) }
+                    == .invalidLength(expected: 1_120, actual: count))
+        }
+        for point in Self.lowOrderPoints {
+            for topBit in [UInt8(0), 0x80] {
+                var bad = encapsulatedKey.dropLast(32) + point.bytes
+                bad[bad.endIndex - 1] |= topBit
+                #expect(
+                    thrownError { _ = try TunnelOpener(encapsulatedKey: Array(bad), privateKey: key) }
+                        == .lowOrderPoint)
+            }
+        }
+    }
+
+    @Test("contexts and seeds of a wrong size are refused")
+    func sizes() {
+        for (keySize, nonceSize) in [(31, 12), (33, 12), (0, 12), (32, 11), (32, 13), (32, 0)] {
+            let expected = CryptoError.invalidLength(
+                expected: keySize == 32 ? 12 : 32, actual: keySize == 32 ? nonceSize : keySize)
+            let nonce = [UInt8](repeating: 0, count: nonceSize)
+            let key = [UInt8](repeating: 0, count: keySize)
+            #expect(
+                thrownError { _ = try TunnelOpener(key: SecretBytes(copying: key), baseNonce: nonce) } == expected)
+            #expect(
+                thrownError { _ = try TunnelSealer(key: SecretBytes(copying: key), baseNonce: nonce) } == expected)
+        }
+        #expect(
+            thrownError { _ = try TunnelPrivateKey(seed: SecretBytes(copying: [1])) }
+                == .invalidLength(expected: 32, actual: 1))
+        #expect(
+            thrownError { _ = try MLKEM768PrivateKey(seed: SecretBytes(copying: [1])) }
+                == .invalidLength(expected: 64, actual: 1))
+        #expect(
+            thrownError { _ = try X25519PrivateKey(seed: SecretBytes(copying: [1])) }
+                == .invalidLength(expected: 32, actual: 1))
+    }
+
     @Test("keys that cannot be keys are refused")
     func malformedKeys() throws {
         var random = SeededRandom(4)

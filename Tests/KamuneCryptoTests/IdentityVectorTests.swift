@@ -109,4 +109,14 @@ import Testing
         // "coral" is both an adjective and a noun.
         #expect(words.count == file.cover.adjectives + file.cover.nouns - 1)
     }
+
+    /// The SHA-256 was computed by another implementation; the other forms come from the same digest, as shown above.
+    @Test func fingerprintOfAnMLDSAKey() throws {
+        struct RFC9881: Decodable { let `public`: String }
+        let key = try PublicIdentity(pem: Vectors.load("rfc9881", as: RFC9881.self).public)
+        #expect(key.fingerprint.sum == "uLYhMb--hEM--yJz1_W4f3oihUos_TZvwq6thtg3xS0")
+        #expect(key.fingerprint.hex.hasPrefix("30:82:07:B2:30:0B:06:09:60:86:48:01:65:03:04:03:12:03:82:07:A1:00:"))
+        #expect(key.fingerprint.hex.utf8.count == 3 * 1_974 - 1)
+        #expect("\(key)" == "PublicIdentity(ml-dsa-65, \(key.fingerprint.sum))")
+    }
 }

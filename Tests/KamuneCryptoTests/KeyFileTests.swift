@@ -165,6 +165,42 @@ struct OpenSSLTests {
         let theirs = try OpenSSL.run(["genpkey", "-algorithm", "ML-DSA-65"], input: "")
         #expect(try Identity(pem: theirs).publicKey.pem == (try OpenSSL.run(["pkey", "-pubout"], input: theirs)))
     }
+
+    @Test("signatures, both ways", arguments: IdentityAlgorithm.allCases)
+    func signatures(_ algorithm: IdentityAlgorithm) throws {
+        // `pkeyutl -rawin` is there from 3.0 on, ML-DSA from 3.5 on.
+        guard algorithm == .ed25519 || OpenSSL.hasMLDSA else { return }
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("kamune-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        func path(_ name: String) -> String { folder.appendingPathComponent(name).path }
+        let identity = try Identity.generate(algorithm)
+        let message = Array("signed by the one, verified by the other".utf8)
+        try Data(message).write(to: URL(fileURLWithPath: path("message")))
+        try Data(identity.pemRepresentation().utf8).write(to: URL(fileURLWithPath: path("key")))
+        try Data(identity.publicKey.pem.utf8).write(to: URL(fileURLWithPath: path("public")))
+        try Data(identity.sign(message)).write(to: URL(fileURLWithPath: path("ours")))
+        let verdict = try OpenSSL.run(
+            [
+                "pkeyutl", "-verify", "-rawin", "-pubin", "-inkey", path("public"), "-in", path("message"), "-sigfile",
+                path("ours"),
+            ], input: "")
+        #expect(verdict.contains("Verified Successfully"))
+        _ = try OpenSSL.run(
+            ["pkeyutl", "-sign", "-rawin", "-inkey", path("key"), "-in", path("message"), "-out", path("theirs")],
+            input: "")
+        let theirs = try [UInt8](Data(contentsOf: URL(fileURLWithPath: path("theirs"))))
+        #expect(identity.publicKey.isValidSignature(theirs, for: message))
+    }
+
+    @Test("a private key that openssl encrypted is named as such")
+    func encrypted() throws {
+        let identity = try Identity.generate(.ed25519)
+        let encrypted = try OpenSSL.run(
+            ["pkcs8", "-topk8", "-passout", "pass:secret"], input: identity.pemRepresentation())
+        #expect(encrypted.hasPrefix("-----BEGIN ENCRYPTED PRIVATE KEY-----"))
+        #expect(thrownError { _ = try Identity(pem: encrypted) } == .encryptedKey)
+    }
 }
 
 /// The system's `openssl`.
