@@ -1,0 +1,54 @@
+// swift-tools-version: 5.4
+//
+// Coverage-guided fuzzing; see scripts/fuzz, which builds and runs this.
+//
+// The tools version is an old one on purpose: with newer ones the package manager renames a program's entry point, and
+// libFuzzer, which brings its own, does not link. For the same reason the sources are linked in here rather than depended
+// on: the fuzzer needs them instrumented, with their internals, and without the parts that no byte from outside reaches.
+
+import PackageDescription
+
+/// What today's manifests say by themselves or in other words.
+let ours = SwiftSetting.unsafeFlags([
+    "-swift-version", "6", "-enable-upcoming-feature", "ExistentialAny", "-enable-upcoming-feature",
+    "InternalImportsByDefault", "-package-name", "kamune", "-enable-testing", "-sanitize=fuzzer", "-parse-as-library",
+])
+
+let package = Package(
+    name: "kamune-fuzz",
+    platforms: [.macOS("15.0")],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+    ],
+    targets: [
+        .target(
+            name: "KamuneCrypto",
+            dependencies: [
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
+                .product(name: "SwiftASN1", package: "swift-asn1"),
+            ],
+            swiftSettings: [ours]
+        ),
+        .target(
+            name: "KamuneProtocol",
+            dependencies: ["KamuneCrypto", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+            exclude: ["Protobuf/kamune.proto"],
+            swiftSettings: [ours]
+        ),
+        .target(
+            name: "KamuneTransport",
+            dependencies: [.product(name: "NIOCore", package: "swift-nio")],
+            swiftSettings: [ours]
+        ),
+        .executableTarget(
+            name: "KamuneFuzz",
+            dependencies: ["KamuneCrypto", "KamuneProtocol", "KamuneTransport"],
+            swiftSettings: [ours],
+            linkerSettings: [.unsafeFlags(["-sanitize=fuzzer"])]
+        ),
+    ]
+)

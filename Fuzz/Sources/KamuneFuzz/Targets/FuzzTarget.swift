@@ -1,0 +1,49 @@
+/// Everything that takes bytes from outside: each parser, and the three state machines.
+enum FuzzTarget: String, CaseIterable, Sendable {
+    case envelope
+    case metadata
+    case introduction
+    case handshakeMessage = "handshake-message"
+    case resumption
+    case sessionData = "session-data"
+    case spki
+    case pkcs8
+    case pem
+    case address
+    case frames
+    case initiator
+    case responder
+    case session
+
+    /// Feeds one input to the target.
+    ///
+    /// - Throws: ``Finding`` when a promise is broken that is more than not to trap.
+    func run(_ input: [UInt8]) throws {
+        switch self {
+        case .envelope: try fuzzEnvelope(input)
+        case .metadata: try fuzzMetadata(input)
+        case .introduction: try fuzzIntroduction(input)
+        case .handshakeMessage: try fuzzHandshakeMessage(input)
+        case .resumption: try fuzzResumption(input)
+        case .sessionData: try fuzzSessionData(input)
+        case .spki: try fuzzPublicKey(input)
+        case .pkcs8: try fuzzPrivateKey(input)
+        case .pem: try fuzzPEM(input)
+        case .address: try fuzzAddress(input)
+        case .frames: try fuzzFrames(input)
+        case .initiator: try fuzzInitiator(input)
+        case .responder: try fuzzResponder(input)
+        case .session: try fuzzSession(input)
+        }
+    }
+}
+
+/// A promise that was broken.
+struct Finding: Error, CustomStringConvertible {
+    let description: String
+}
+
+/// Checks a promise.
+func expect(_ condition: Bool, _ promise: @autoclosure () -> String) throws {
+    if !condition { throw Finding(description: promise()) }
+}
