@@ -14,10 +14,17 @@ let package = Package(
     platforms: [.macOS(.v15)],
     products: [
         .library(name: "Kamune", targets: ["Kamune"]),
+        .library(name: "KamuneCrypto", targets: ["KamuneCrypto"]),
+        .library(name: "KamuneProtocol", targets: ["KamuneProtocol"]),
+        .library(name: "KamuneTestKit", targets: ["KamuneTestKit"]),
+        .library(name: "KamuneBenchmark", targets: ["KamuneBenchmark"]),
+        .executable(name: "kamune", targets: ["KamuneCommand"]),
     ],
     dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
     ],
@@ -40,9 +47,12 @@ let package = Package(
             exclude: ["Protobuf/kamune.proto"],
             swiftSettings: settings
         ),
+        .target(name: "KCP", swiftSettings: settings),
         .target(
             name: "KamuneTransport",
             dependencies: [
+                "KCP",
+                "KamuneCrypto",
                 "KamuneProtocol",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -55,8 +65,65 @@ let package = Package(
             swiftSettings: settings
         ),
         .target(
+            name: "KamuneTestKit",
+            dependencies: ["KCP", "Kamune", "KamuneCrypto", "KamuneProtocol", "KamuneTransport"],
+            swiftSettings: settings
+        ),
+        .target(
             name: "KamuneBenchmark",
             dependencies: ["Kamune", "KamuneCrypto", "KamuneProtocol"],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "KamuneCommand",
+            dependencies: [
+                "Kamune",
+                "KamuneBenchmark",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "KamuneCryptoTests",
+            dependencies: ["KamuneCrypto", .product(name: "Crypto", package: "swift-crypto")],
+            resources: [.copy("Resources")],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "KamuneProtocolTests",
+            dependencies: [
+                "KamuneCrypto", "KamuneProtocol", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "InteropTests",
+            dependencies: [
+                "KamuneCrypto", "KamuneProtocol", "KamuneTestKit",
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
+            resources: [.copy("Resources")],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "FuzzReplayTests",
+            dependencies: ["KamuneCrypto", "KamuneProtocol", "KamuneTransport"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "KCPTests",
+            dependencies: ["KCP", "KamuneTestKit"],
+            resources: [.copy("Resources")],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "KamuneTransportTests",
+            dependencies: [
+                "KCP", "KamuneTestKit", "KamuneTransport",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
             swiftSettings: settings
         ),
         .testTarget(
@@ -64,5 +131,14 @@ let package = Package(
             dependencies: ["Kamune", "KamuneTransport"],
             swiftSettings: settings
         ),
+        .testTarget(
+            name: "KamuneCommandTests",
+            dependencies: [
+                "Kamune", "KamuneCommand", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings
+        ),
+        // The command as a product, so that it is built before it is run.
+        .testTarget(name: "EndToEndTests", dependencies: ["KamuneCommand"], swiftSettings: settings),
     ]
 )

@@ -28,7 +28,11 @@ public struct BenchmarkReport: Sendable, Codable, Equatable {
         }
     }
 
-    mutating func add(
+    /// An empty report.
+    public init() {}
+
+    /// Appends a measure.
+    public mutating func add(
         _ group: String, _ name: String, _ value: Double, _ unit: String, ratio: Double? = nil, goal: Double? = nil,
         atLeast: Bool = false
     ) {

@@ -51,6 +51,6 @@ enum ResidentMemory {
 
 /// Hides a value from the optimizer, so that the work behind it is done.
 @inline(never)
-func consume<Value>(_ value: Value) {
+public func consume<Value>(_ value: Value) {
     withExtendedLifetime(value) {}
 }

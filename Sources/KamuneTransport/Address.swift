@@ -46,7 +46,9 @@ public struct Address: Sendable, Hashable {
             scheme = known
             rest = text[separator.upperBound...]
         }
-        guard !rest.isEmpty else { throw invalid("it is empty; a host and a port belong here, such as example.org:9000") }
+        guard !rest.isEmpty else {
+            throw invalid("it is empty; a host and a port belong here, such as example.org:9000")
+        }
         if rest.contains("/") { throw invalid("nothing may follow the port") }
 
         let host: Substring
@@ -83,7 +85,8 @@ public struct Address: Sendable, Hashable {
         self.host = String(host)
         if let port {
             guard !port.isEmpty else { throw invalid("the port is missing after the colon") }
-            guard port.utf8.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }), let number = UInt16(port) else {
+            guard port.utf8.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }), let number = UInt16(port)
+            else {
                 throw invalid("the port must be a number from 0 to 65535")
             }
             self.port = number
@@ -97,7 +100,8 @@ public struct Address: Sendable, Hashable {
     /// Whether the text is an IPv6 address, perhaps with a zone (RFC 4007), such as `fe80::1%eth0`.
     private static func isIPv6(_ text: Substring) -> Bool {
         let parts = text.split(separator: "%", maxSplits: 1, omittingEmptySubsequences: false)
-        guard let address = parts.first, address.contains(":") else { return false }
+        // The system's parser would stop at a zero byte and take what is before it.
+        guard let address = parts.first, address.contains(":"), !address.utf8.contains(0) else { return false }
         if parts.count == 2, parts[1].isEmpty || !parts[1].utf8.allSatisfy(isNameByte) { return false }
         return (try? SocketAddress(ipAddress: String(address), port: 0)) != nil
     }

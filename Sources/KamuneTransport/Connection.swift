@@ -26,6 +26,12 @@ public protocol Connection: Sendable {
     /// Both ends and the transport, for people.
     var info: ConnectionInfo { get }
 
+    /// Where tasks that use this connection are woken fastest; `nil` when that makes no difference.
+    ///
+    /// A task with this preference (SE-0417) is resumed by ``receive()`` on the thread that the frames arrived on, which
+    /// saves waking another. In return it shares that thread with other connections, so it must never block it.
+    var preferredExecutor: (any TaskExecutor)? { get }
+
     /// Sends frames, in order and with no other sender's frame between them.
     ///
     /// Returns when the frames are in the outbound buffer, which has a bound
@@ -81,6 +87,9 @@ public protocol Connection: Sendable {
 }
 
 extension Connection {
+    /// No preference.
+    public var preferredExecutor: (any TaskExecutor)? { nil }
+
     /// Sends one frame. See ``send(_:)``.
     @inlinable
     public func send(frame: [UInt8]) async throws(TransportError) {

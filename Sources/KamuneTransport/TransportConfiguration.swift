@@ -38,6 +38,10 @@ public struct TransportConfiguration: Sendable, Hashable {
     /// Whether the system probes silent connections (`SO_KEEPALIVE`).
     public var tcpKeepAlive: Bool = true
 
+    /// Whether senders write to a socket on their own thread when it can take more, rather than wake another thread for
+    /// it. Costs a second file descriptor for each connection; servers of very many connections may do without.
+    public var writesOnCallersThread: Bool = true
+
     /// The defaults.
     public init() {}
 }

@@ -62,11 +62,11 @@ extension TransportError: CustomStringConvertible {
     public var description: String {
         switch self {
         case .invalidAddress(let text, let reason):
-            "“\(text)” is not a usable address: \(reason)."
+            "“\(Self.printable(text))” is not a usable address: \(Self.printable(reason))."
         case .unsupportedScheme(let scheme):
             "Addresses with \(scheme.rawValue):// are not supported by this build; use tcp:// instead."
         case .nameNotResolved(let host):
-            "The name “\(host)” could not be found; check its spelling and your connection to the network."
+            "The name “\(Self.printable(host))” could not be found; check its spelling and your connection to the network."
         case .refused(let address):
             "Nobody listens at \(address); check the address, and that the other side is running."
         case .unreachable(let address, let reason):
@@ -100,5 +100,20 @@ extension TransportError: CustomStringConvertible {
         case .system(let code, let reason):
             "The system reported an error: \(reason) (\(code))."
         }
+    }
+
+    /// Text that came from outside, without what a terminal might obey, and not longer than a person would read.
+    private static func printable(_ text: String) -> String {
+        let limit = 200
+        var shown = ""
+        for scalar in text.unicodeScalars.prefix(limit) {
+            switch scalar.properties.generalCategory {
+            case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned:
+                shown.unicodeScalars.append("\u{FFFD}")
+            default:
+                shown.unicodeScalars.append(scalar)
+            }
+        }
+        return text.unicodeScalars.count > limit ? shown + "…" : shown
     }
 }

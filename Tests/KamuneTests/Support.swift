@@ -19,7 +19,7 @@ enum TestEndpoints {
     }
 }
 
-/// A session between two endpoints, over memory or loopback TCP.
+/// A session between two endpoints, over memory, or TCP or UDP on the loopback interface.
 struct SessionPair: Sendable {
     let initiator: Session
     let responder: Session
@@ -27,6 +27,7 @@ struct SessionPair: Sendable {
     enum Medium: CaseIterable, Sendable {
         case memory
         case tcp
+        case udp
     }
 
     static func connect(_ initiator: Endpoint, _ responder: Endpoint, over medium: Medium) async throws -> SessionPair {
@@ -36,8 +37,8 @@ struct SessionPair: Sendable {
             async let accepted = responder.respond(over: far)
             let dialed = try await initiator.initiate(over: near)
             return SessionPair(initiator: dialed, responder: try await accepted)
-        case .tcp:
-            let listener = try await responder.listen(on: "127.0.0.1:0")
+        case .tcp, .udp:
+            let listener = try await responder.listen(on: medium == .tcp ? "127.0.0.1:0" : "udp://127.0.0.1:0")
             async let accepted = first(of: listener)
             let dialed = try await initiator.dial(listener.address)
             let session = try #require(try await accepted)

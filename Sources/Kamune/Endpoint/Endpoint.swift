@@ -36,14 +36,20 @@ public struct Endpoint: Sendable {
 
     /// Connects to a peer that listens, and establishes a session.
     ///
-    /// - Parameter address: `host:port` or `tcp://host:port`; IPv6 addresses in brackets.
+    /// - Parameter address: `host:port` or `tcp://host:port`, or `udp://host:port` for KCP over UDP; IPv6 addresses in
+    ///   brackets.
     /// - Throws: ``KamuneError``: `invalidAddress`, `nameNotResolved`, `unreachable`, `timedOut`, `refusedByPeer`,
     ///   `refusedByUs`, `incompatible`, `authenticationFailed`, `protocolViolation`, `connectionLost`, `cancelled`.
     public func dial(_ address: String) async throws(KamuneError) -> Session {
         let connection: any Connection
         do throws(TransportError) {
-            connection = try await TCPTransport.connect(
-                to: try Address(parsing: address), configuration: configuration.transport)
+            let address = try Address(parsing: address)
+            switch address.scheme {
+            case .tcp:
+                connection = try await TCPTransport.connect(to: address, configuration: configuration.transport)
+            case .udp:
+                connection = try await UDPTransport.connect(to: address, configuration: configuration.transport)
+            }
         } catch {
             throw KamuneError(error)
         }
@@ -52,13 +58,19 @@ public struct Endpoint: Sendable {
 
     /// Waits for peers at an address.
     ///
-    /// - Parameter address: `host:port`, `tcp://host:port`, or `:port` for every interface; port 0 lets the system choose
-    ///   (see ``Listener/address``).
+    /// - Parameter address: `host:port`, `tcp://host:port` or `udp://host:port`, or `:port` for every interface; port 0 lets
+    ///   the system choose (see ``Listener/address``).
     /// - Throws: ``KamuneError``: `invalidAddress`, `nameNotResolved`, `addressUnavailable`, `system`.
     public func listen(on address: String) async throws(KamuneError) -> Listener {
         do throws(TransportError) {
-            let listener = try await TCPTransport.listen(
-                on: try Address(parsing: address), configuration: configuration.transport)
+            let address = try Address(parsing: address)
+            let listener: any ConnectionListener
+            switch address.scheme {
+            case .tcp:
+                listener = try await TCPTransport.listen(on: address, configuration: configuration.transport)
+            case .udp:
+                listener = try await UDPTransport.listen(on: address, configuration: configuration.transport)
+            }
             return Listener(self, listener)
         } catch {
             throw KamuneError(error)

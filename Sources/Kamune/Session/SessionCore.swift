@@ -24,6 +24,11 @@ actor SessionCore {
     private var heldBackSenders: [CheckedContinuation<Void, Never>] = []
     private var pingWaiters: [CheckedContinuation<Result<Duration, KamuneError>, Never>] = []
 
+    private var answersWhileCongested = 0
+
+    /// How many answers may be queued while the outbound buffer is full; an answer takes 600 bytes or so.
+    private static let maximumAnswersWhileCongested = 256
+
     /// Frames handled in one go before others may use the actor.
     private static let framesPerTurn = 16
 
@@ -138,7 +143,7 @@ actor SessionCore {
             case .message(let message):
                 inbox.add(Message(message, receivedAt: now.wall))
             case .answer(let frame):
-                try connection.enqueue([frame])
+                try answer(frame)
             case .pong(let roundTrip):
                 resumePings(.success(roundTrip))
             case .closedByPeer:
@@ -153,6 +158,19 @@ actor SessionCore {
         } catch {
             finish(.failed(KamuneError(.system, "An unexpected error occurred.", cause: error)))
         }
+    }
+
+    /// Queues an answer. Reading cannot wait for the peer to read: two peers who both did would wait for ever. So a peer
+    /// who asks and asks and reads nothing is given up after a while.
+    private func answer(_ frame: [UInt8]) throws(TransportError) {
+        answersWhileCongested = connection.isCongested ? answersWhileCongested + 1 : 0
+        guard answersWhileCongested <= Self.maximumAnswersWhileCongested else {
+            finish(
+                .failed(
+                    KamuneError(.protocolViolation, "The other side keeps asking and does not read the answers.")))
+            return
+        }
+        try connection.enqueue([frame])
     }
 
     // MARK: Time

@@ -1,6 +1,8 @@
 // Identities, fingerprints and addresses are part of this library's interface, so one import brings them all.
+@_exported public import enum KamuneCrypto.CipherSuite
 @_exported public import enum KamuneCrypto.CryptoError
 @_exported public import struct KamuneCrypto.Fingerprint
 @_exported public import struct KamuneCrypto.Identity
 @_exported public import enum KamuneCrypto.IdentityAlgorithm
 @_exported public import struct KamuneCrypto.PublicIdentity
+@_exported public import struct KamuneCrypto.SecretBytes

@@ -38,7 +38,8 @@ public struct PeerIntroduction: Equatable, Sendable {
         self.identity = identity
         name = wire.name
 
-        guard let version = AppVersion(wire.appVersion), localVersion.compatibility(with: version) != .incompatible else {
+        guard let version = AppVersion(wire.appVersion), localVersion.compatibility(with: version) != .incompatible
+        else {
             throw .incompatibleVersion(local: localVersion.description, remote: wire.appVersion)
         }
         self.version = version
@@ -50,7 +51,8 @@ public struct PeerIntroduction: Equatable, Sendable {
 struct LocalIntroduction {
     let encoded: [UInt8]
 
-    init(name: String, identity: PublicIdentity, version: AppVersion, capabilities: CapabilitySet) throws(ProtocolError) {
+    init(name: String, identity: PublicIdentity, version: AppVersion, capabilities: CapabilitySet) throws(ProtocolError)
+    {
         var wire = WireIntroduce()
         wire.name = name
         wire.publicKey = .init(identity.spki)

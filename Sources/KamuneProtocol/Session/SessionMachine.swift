@@ -30,7 +30,8 @@ public struct SessionMachine: ~Copyable, Sendable {
     ///
     /// - Parameter agreedCapabilities: What both sides announced.
     public init(
-        _ state: consuming SessionState, agreedCapabilities: CapabilitySet, configuration: SessionConfiguration = .init(),
+        _ state: consuming SessionState, agreedCapabilities: CapabilitySet,
+        configuration: SessionConfiguration = .init(),
         at now: Moment
     ) {
         self.state = state
@@ -94,7 +95,8 @@ public struct SessionMachine: ~Copyable, Sendable {
         return try seal(.closeTransport, [], at: now).frame
     }
 
-    private mutating func seal(_ route: Route, _ bytes: [UInt8], at now: Moment) throws(ProtocolError) -> SealedMessage {
+    private mutating func seal(_ route: Route, _ bytes: [UInt8], at now: Moment) throws(ProtocolError) -> SealedMessage
+    {
         keepAlive.sentFrame(at: now.monotonic)
         return try state.seal(route, bytes: bytes, at: now.wall)
     }

@@ -66,6 +66,9 @@ final class MemoryConnection: Connection {
 
     private func end(reporting error: TransportError) {
         timer.stop()
+        // At both ends sending fails before the receiver learns of it, who may be about to send.
+        outbound.refuse(error)
+        inbound.refuse(.reset)
         outbound.fail(.reset, refusing: error)
         inbound.fail(error, refusing: .reset, discarding: true)
     }

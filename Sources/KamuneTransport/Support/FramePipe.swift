@@ -138,6 +138,15 @@ final class FramePipe: Sendable {
 
     // MARK: Ending
 
+    /// Refuses further frames. What the receiver gets is as before.
+    func refuse(_ refusal: TransportError) {
+        let senders = state.withLock { state in
+            if state.refusal == nil { state.refusal = refusal }
+            return state.senders.removeAll()
+        }
+        for sender in senders { sender.continuation.resume(returning: refusal) }
+    }
+
     /// Ends the stream after the frames that are in it, and refuses further ones.
     func finish(refusing refusal: TransportError) {
         end(.finished, refusal: refusal, discarding: false)

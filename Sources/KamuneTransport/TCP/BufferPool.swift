@@ -31,7 +31,7 @@ final class BufferPool: Sendable {
     func give(_ buffer: ByteBuffer) {
         guard buffer.capacity >= Self.bufferCapacity, buffer.capacity <= Self.capacityCeiling else { return }
         var buffer = buffer
-        // Copies nothing: if somebody still holds the storage, this lets go of it and takes a small one instead.
+        // Not `clear()`, which would replace the storage, since the caller still refers to it.
         buffer.moveReaderIndex(to: 0)
         buffer.moveWriterIndex(to: 0)
         buffers.withLock { buffers in

@@ -96,6 +96,9 @@ final class FrameChannelHandler: ChannelDuplexHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
+        // When our direction has ended and then the peer's does, the channel is closed without further notice. Any other
+        // ending than that has been reported as an error before.
+        if case .finished = output, !decoder.isMidFrame { inbound.finish(refusing: .closedLocally) }
         ended(decoder.isMidFrame ? .endedMidFrame : .reset)
         context.fireChannelInactive()
     }
@@ -109,6 +112,11 @@ final class FrameChannelHandler: ChannelDuplexHandler {
             let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
             timer.start(after: min(readTimeout, writeTimeout)) { now in bound.value.look(at: now) }
         }
+        if configuration.writesOnCallersThread {
+            let descriptor = try? context.pipeline.syncOperations
+                .withUnsafeTransportIfAvailable(of: CInt.self) { SocketDescriptor(duplicating: $0) }
+            outbound.attach(descriptor ?? nil)
+        }
         onActive.take()?(self, context.channel)
     }
 
@@ -121,8 +129,10 @@ final class FrameChannelHandler: ChannelDuplexHandler {
     private func ended(_ error: TransportError) {
         isClosed = true
         timer.stop()
-        inbound.fail(error)
+        // Sending fails before the receiver learns of it, who may be about to send.
         outbound.fail(error)
+        inbound.fail(error)
+        outbound.detach()
         resolveClosers()
         onActive.take()?(self, nil)
     }
@@ -247,7 +257,8 @@ final class FrameChannelHandler: ChannelDuplexHandler {
     /// Ends the channel, with a reset if our stream has not ended, so that the peer does not take this for its end.
     func breakOff() {
         guard !isClosed, let context else { return }
-        if case .finished = output {} else {
+        if case .finished = output {
+        } else {
             let noLinger = linger(l_onoff: 1, l_linger: 0)
             (context.channel as? any SocketOptionProvider)?.setSoLinger(noLinger).whenFailure { _ in }
         }
@@ -260,8 +271,8 @@ final class FrameChannelHandler: ChannelDuplexHandler {
     }
 
     private func fail(_ error: TransportError) {
-        inbound.fail(error)
         outbound.fail(error)
+        inbound.fail(error)
         breakOff()
     }
 

@@ -1,14 +1,18 @@
 internal import NIOCore
 internal import Synchronization
 
-/// What waits to be written to a socket: one buffer of whole frames, filled by senders while the buffer before it is being
+/// What waits to be written to a socket: one buffer of whole frames, filled by senders while what was before it is being
 /// written, and the senders that wait for room.
 ///
-/// Senders copy their frames in, headers before them, so that a batch of any number of frames becomes one write.
+/// A sender that finds nothing waiting writes to the socket itself. What the system does not take at once, and what comes
+/// meanwhile, is gathered here for the event loop: senders copy their frames in, headers before them, so that a batch of
+/// any number of frames becomes one write.
 final class Outbox: Sendable {
     private struct State {
+        /// What senders write to, while the channel is active.
+        var descriptor: SocketDescriptor?
         var pending: ByteBuffer?
-        /// Bytes that were taken by ``take()`` and not yet reported written.
+        /// Bytes that were taken by ``take()``, or that a sender is writing itself.
         var inFlight = 0
         /// Whether somebody has promised to call ``take()``.
         var isFlushPromised = false
@@ -25,6 +29,8 @@ final class Outbox: Sendable {
         case taken
         /// They will go out when the caller makes a flush happen, as it now must.
         case flushNeeded
+        /// They are for the caller to write, now. They count as in flight.
+        case writeNow(SocketDescriptor)
         /// There is no room.
         case full
         /// They cannot be sent any more.
@@ -50,6 +56,7 @@ final class Outbox: Sendable {
         switch add(frames) {
         case .taken: return
         case .flushNeeded: return flush()
+        case .writeNow(let descriptor): return write(frames, to: descriptor, flush: flush)
         case .refused(let error): throw error
         case .full: break
         }
@@ -65,6 +72,9 @@ final class Outbox: Sendable {
                     continuation.resume(returning: nil)
                 case .flushNeeded:
                     flush()
+                    continuation.resume(returning: nil)
+                case .writeNow(let descriptor):
+                    write(frames, to: descriptor, flush: flush)
                     continuation.resume(returning: nil)
                 case .refused(let error):
                     continuation.resume(returning: error)
@@ -83,6 +93,7 @@ final class Outbox: Sendable {
         switch add(frames, force: true) {
         case .taken, .full: return
         case .flushNeeded: flush()
+        case .writeNow(let descriptor): write(frames, to: descriptor, flush: flush)
         case .refused(let error): throw error
         }
     }
@@ -100,24 +111,99 @@ final class Outbox: Sendable {
                 return .full
             }
             if frames.isEmpty { return .taken }
+            // Once something is in flight, its completion looks for what came after it.
+            let isIdle = !state.isFlushPromised && state.inFlight == 0 && state.pending == nil
+            if isIdle, let descriptor = state.descriptor {
+                state.inFlight = Self.size(of: frames)
+                return .writeNow(descriptor)
+            }
             append(frames, in: &state)
-            // While a buffer is in flight, its completion looks for what came after it.
             if state.isFlushPromised || state.inFlight > 0 { return .taken }
             state.isFlushPromised = true
             return .flushNeeded
         }
     }
 
+    private static func size(of frames: [[UInt8]]) -> Int {
+        frames.reduce(0) { $0 &+ FrameDecoder.headerSize &+ $1.count }
+    }
+
     private func append(_ frames: [[UInt8]], in state: inout State) {
-        var size = 0
-        for frame in frames { size &+= FrameDecoder.headerSize &+ frame.count }
         var buffer = state.pending.take() ?? BufferPool.writing.take()
-        buffer.reserveCapacity(minimumWritableBytes: size)
+        Self.append(frames, to: &buffer)
+        state.pending = buffer
+    }
+
+    private static func append(_ frames: [[UInt8]], to buffer: inout ByteBuffer) {
+        buffer.reserveCapacity(minimumWritableBytes: size(of: frames))
         for frame in frames {
             buffer.writeInteger(UInt16(truncatingIfNeeded: frame.count))
             buffer.writeBytes(frame)
         }
-        state.pending = buffer
+    }
+
+    // MARK: Writing on the sender's thread
+
+    /// Writes frames that are in flight, and leaves the rest of them to the event loop.
+    private func write(_ frames: [[UInt8]], to descriptor: SocketDescriptor, flush: () -> Void) {
+        let size = Self.size(of: frames)
+        var rest: ByteBuffer?
+        if let frame = frames.first, frames.count == 1 {
+            let written = descriptor.write(header: UInt16(truncatingIfNeeded: frame.count), payload: frame)
+            if written < size {
+                var buffer = BufferPool.writing.take()
+                Self.append(frames, to: &buffer)
+                buffer.moveReaderIndex(forwardBy: written)
+                rest = buffer
+            }
+        } else {
+            var buffer = BufferPool.writing.take()
+            Self.append(frames, to: &buffer)
+            buffer.moveReaderIndex(forwardBy: buffer.withUnsafeReadableBytes(descriptor.write))
+            if buffer.readableBytes > 0 { rest = buffer } else { BufferPool.writing.give(buffer) }
+        }
+        finishWrite(leaving: rest, flush: flush)
+    }
+
+    private func finishWrite(leaving rest: ByteBuffer?, flush: () -> Void) {
+        let (admitted, isFlushNeeded): ([WaitingSender], Bool) = state.withLock { state in
+            state.inFlight = 0
+            if var rest {
+                if var after = state.pending.take() {
+                    rest.writeBuffer(&after)
+                    BufferPool.writing.give(after)
+                }
+                state.pending = rest
+            }
+            let admitted = admitSenders(in: &state)
+            // Whoever refused further frames meanwhile may be waiting for these to be out.
+            let isFlushNeeded = !state.isFlushPromised && (state.pending != nil || state.refusal != nil)
+            if isFlushNeeded { state.isFlushPromised = true }
+            return (admitted, isFlushNeeded)
+        }
+        if isFlushNeeded { flush() }
+        for sender in admitted { sender.continuation.resume(returning: nil) }
+    }
+
+    /// Lets senders write themselves.
+    func attach(_ descriptor: SocketDescriptor?) {
+        state.withLock { $0.descriptor = descriptor }
+    }
+
+    /// Stops that. The descriptor is closed when nobody is using it any more.
+    func detach() {
+        let descriptor = state.withLock { $0.descriptor.take() }
+        withExtendedLifetime(descriptor) {}
+    }
+
+    private func admitSenders(in state: inout State) -> [WaitingSender] {
+        var admitted: [WaitingSender] = []
+        guard state.size <= lowWater else { return admitted }
+        while state.size < limit, let sender = state.senders.popFirst() {
+            if !sender.frames.isEmpty { append(sender.frames, in: &state) }
+            admitted.append(sender)
+        }
+        return admitted
     }
 
     private func cancel(_ ticket: UInt64) {
@@ -142,14 +228,7 @@ final class Outbox: Sendable {
     func wrote() -> Bool {
         let (admitted, hasMore): ([WaitingSender], Bool) = state.withLock { state in
             state.inFlight = 0
-            var admitted: [WaitingSender] = []
-            if state.size <= lowWater {
-                while state.size < limit, let sender = state.senders.popFirst() {
-                    if !sender.frames.isEmpty { append(sender.frames, in: &state) }
-                    admitted.append(sender)
-                }
-            }
-            return (admitted, state.pending != nil)
+            return (admitSenders(in: &state), state.pending != nil)
         }
         for sender in admitted { sender.continuation.resume(returning: nil) }
         return hasMore

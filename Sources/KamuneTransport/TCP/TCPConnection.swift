@@ -31,6 +31,8 @@ final class TCPConnection: Connection {
         eventLoop.execute { [handler] in handler.value.drop() }
     }
 
+    var preferredExecutor: (any TaskExecutor)? { EventLoopExecutor.of(eventLoop) }
+
     func send(_ frames: [[UInt8]]) async throws(TransportError) {
         try frames.checkSizes(limit: maximumFrameSize)
         if !frames.isEmpty { try await outbound.send(frames, flush: flush) }

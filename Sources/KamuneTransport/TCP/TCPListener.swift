@@ -7,6 +7,10 @@ final class TCPListener: ConnectionListener {
     private let channel: any Channel
     private let queue: AcceptQueue
 
+    /// All interfaces, IPv6 and IPv4.
+    static let anyIPv6Host = "::"
+    private static let ipv6Only = ChannelOptions.Types.SocketOption(level: .ipv6, name: .ipv6_v6only)
+
     private init(address: Address, channel: any Channel, queue: AcceptQueue) {
         localAddress = address
         self.channel = channel
@@ -40,7 +44,7 @@ final class TCPListener: ConnectionListener {
         let queue = AcceptQueue(limit: configuration.pendingConnectionLimit)
         let result = OneShot<TCPListener>()
         SocketAddress.resolve(host: host, port: Int(address.port), configuration: configuration)
-            .flatMap { bootstrap(for: queue, configuration: configuration).bind(to: $0) }
+            .flatMap { bootstrap(for: queue, host: host, configuration: configuration).bind(to: $0) }
             .map { channel in
                 let port = channel.localAddress?.port.flatMap(UInt16.init(exactly:)) ?? address.port
                 return TCPListener(
@@ -53,12 +57,22 @@ final class TCPListener: ConnectionListener {
         return try await result.wait()
     }
 
-    private static func bootstrap(for queue: AcceptQueue, configuration: TransportConfiguration) -> ServerBootstrap {
+    private static func bootstrap(
+        for queue: AcceptQueue,
+        host: String,
+        configuration: TransportConfiguration
+    ) -> ServerBootstrap {
         ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(.backlog, value: configuration.listenBacklog)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            // One at a time, since each takes a place in the queue.
+            .serverChannelOption(.maxMessagesPerRead, value: 1)
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    // All interfaces means IPv4 too, whatever the system's default is.
+                    if host == Self.anyIPv6Host {
+                        try channel.syncOptions?.setOption(Self.ipv6Only, value: 0)
+                    }
                     try channel.pipeline.syncOperations.addHandler(AcceptThrottle(queue: queue))
                 }
             }
@@ -75,7 +89,8 @@ final class TCPListener: ConnectionListener {
         queue: AcceptQueue,
         configuration: TransportConfiguration
     ) throws {
-        let handler = FrameChannelHandler(eventLoop: channel.eventLoop, configuration: configuration) { handler, channel in
+        let handler = FrameChannelHandler(eventLoop: channel.eventLoop, configuration: configuration) {
+            handler, channel in
             if let channel {
                 queue.fill(TCPConnection(channel: channel, handler: handler, configuration: configuration))
             } else {

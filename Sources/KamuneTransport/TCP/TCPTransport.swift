@@ -63,8 +63,8 @@ public enum TCPTransport {
             return try await TCPListener.bind(address, host: address.host, configuration: configuration)
         }
         do {
-            return try await TCPListener.bind(address, host: "::", configuration: configuration)
-        } catch .system, .addressNotAvailable {
+            return try await TCPListener.bind(address, host: TCPListener.anyIPv6Host, configuration: configuration)
+        } catch .unreachable, .addressNotAvailable {
             // A machine without IPv6.
             return try await TCPListener.bind(address, host: "0.0.0.0", configuration: configuration)
         }

@@ -55,7 +55,7 @@ extension TransportError {
         case EADDRNOTAVAIL: self = .addressNotAvailable(address: address)
         case EACCES, EPERM: self = .permissionDenied(address: address)
         case EMFILE, ENFILE: self = .tooManyOpenFiles
-        case EHOSTUNREACH, ENETUNREACH, EHOSTDOWN, ENETDOWN:
+        case EHOSTUNREACH, ENETUNREACH, EHOSTDOWN, ENETDOWN, EAFNOSUPPORT:
             self = .unreachable(address: address, reason: Self.text(of: code))
         case ECONNRESET: self = .reset
         default: self = .system(code: code, reason: Self.text(of: code))

@@ -1,0 +1,106 @@
+import Kamune
+
+/// Everything that a conversation needs around it: who we are, whom we talk to, and the terminal or pipe.
+struct ChatStage: Sendable {
+    /// Where a conversation takes place.
+    enum Setting: Sendable {
+        case terminal(Console)
+        case pipe(StatusLog)
+    }
+
+    let endpoint: Endpoint
+    let reception: Reception
+    let setting: Setting
+    let signals: Signals
+    let log: EventLog
+
+    /// Prepares everything, and says who we are.
+    ///
+    /// - Parameter capacity: How many conversations may go on at once in a pipe.
+    init(
+        _ options: EndpointOptions, pipeCapacity capacity: Int = 1, adjust: (inout Configuration) -> Void = { _ in }
+    ) async throws {
+        let environment = Environment.current
+        let book = try options.peerBook(environment)
+        let (identity, note) = try options.loadIdentity(environment)
+        var configuration = options.configuration
+        adjust(&configuration)
+
+        let host: any Reception.Host
+        if let kind = Console.availableKind(environment) {
+            let console = try Console(
+                kind: kind, maximumLineSize: configuration.maximumMessageSize, environment: environment)
+            setting = .terminal(console)
+            // Before anything is said that somebody could answer.
+            await console.start()
+            host = ConsoleHost(console: console)
+            signals = Signals(
+                continued: { Task { await console.refresh(afterStop: true) } },
+                resized: { Task { await console.refresh(afterStop: false) } })
+        } else {
+            let log = StatusLog(environment: environment)
+            setting = .pipe(log)
+            host = LogHost(log: log)
+            signals = Signals()
+        }
+        let isTerminal = host.canAnswer
+        let reception = Reception(
+            policy: options.verify, book: book, host: host, patience: configuration.handshakeTimeout,
+            capacity: isTerminal ? 1 : capacity)
+        self.reception = reception
+        log = EventLog(level: options.logLevel) { await host.tell($0, .faint) }
+        endpoint = Endpoint(identity: identity, name: options.name, verifier: reception, configuration: configuration)
+        if let note { await host.tell(note, .good) }
+    }
+
+    /// What we are called here.
+    var ownName: DisplayText {
+        PeerName.shown(
+            for: Peer(name: endpoint.name, identity: endpoint.identity.publicKey, version: "", capabilities: []))
+    }
+
+    /// The lines of standard input.
+    func lineSource() throws(SystemError) -> LineSource {
+        LineSource(
+            try InputReader(STDIN_FILENO), maximumLineSize: endpoint.configuration.maximumMessageSize)
+    }
+
+    /// Tells the person something that is fit to be shown.
+    func tell(_ text: String, _ look: Style.Look = .faint) async {
+        switch setting {
+        case .terminal(let console): await console.show(status: text, look)
+        case .pipe(let log): await log.show(text, look)
+        }
+    }
+
+    /// Runs a conversation in the terminal: begins `work`, handles what is typed, and ends gracefully when the person wants
+    /// to, or when `work` says that it is over.
+    ///
+    /// - Parameters:
+    ///   - isStandingOffer: Whether ending is what was asked for even if there was no conversation.
+    ///   - work: Finds somebody to talk with, and talks. Its result ends everything; nil leaves that to the person.
+    func runTerminal(
+        _ console: Console, isStandingOffer: Bool,
+        _ work: @escaping @Sendable (TerminalChat) async -> ChatEnding?
+    ) async throws(Failure) {
+        let chat = TerminalChat(
+            console: console, reception: reception, ownName: ownName, ownIdentity: endpoint.identity.publicKey)
+        let stop = Promise<ChatEnding>()
+        if isStandingOffer { await console.showPrompt() }
+        let ending = await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                await chat.handleInput()
+                if !Task.isCancelled { stop.fulfill(.quit) }
+            }
+            group.addTask { if let signal = await signals.first.wait() { stop.fulfill(.signal(signal)) } }
+            group.addTask { if let ending = await work(chat) { stop.fulfill(ending) } }
+            let ending = await stop.wait() ?? .quit
+            await chat.close()
+            group.cancelAll()
+            return ending
+        }
+        await log.finish()
+        await console.finish()
+        if let failure = ending.failure(wasUnderWay: await chat.hasTalked || isStandingOffer) { throw failure }
+    }
+}

@@ -1,0 +1,67 @@
+import ArgumentParser
+import Foundation
+import Kamune
+import KamuneBenchmark
+
+/// `kamune bench`
+struct BenchCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "bench",
+        abstract: "Measure what talking costs on this machine.",
+        discussion: """
+            Measures each primitive, the protocol that is built from them, and sessions over loopback TCP, in one run, so \
+            that the ratios can be read off on any machine. Takes about a minute. Figures of a debug build say \
+            nothing: use scripts/run bench.
+
+            EXAMPLES:
+              kamune bench
+              kamune bench --json >figures.json
+              kamune bench --algorithm ml-dsa-65 --effort 0.2
+            """)
+
+    @Flag(name: .long, help: "Print JSON instead of a table.")
+    var json = false
+
+    @Option(name: .long, help: ArgumentHelp("The algorithm of both identities: ed25519 or ml-dsa-65."))
+    var algorithm: IdentityAlgorithm = .ed25519
+
+    @Option(name: .long, help: ArgumentHelp("A factor on how often each thing is measured.", valueName: "factor"))
+    var effort: Double = 1
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp("How many idle sessions to hold to measure their memory; 0 for none.", valueName: "count"))
+    var sessions = 1_000
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "How many messages to send to see whether their cost grows; 0 for none.", valueName: "count"))
+    var growth = 0
+
+    func validate() throws {
+        guard effort > 0, effort <= 100 else { throw ValidationError("--effort takes a factor above 0, up to 100.") }
+        guard (0...100_000).contains(sessions) else { throw ValidationError("--sessions takes a number up to 100000.") }
+        guard (0...100_000_000).contains(growth) else {
+            throw ValidationError("--growth takes a number up to 100000000.")
+        }
+    }
+
+    func run() async throws {
+        let errors = StandardStream(STDERR_FILENO)
+        let isWatched = TerminalMode.isTerminal(STDERR_FILENO)
+        let suite = BenchmarkSuite(
+            algorithm: algorithm, effort: effort, idleSessions: sessions, growthMessages: growth,
+            progress: { if isWatched { errors.write("measuring \($0) …\n") } })
+        let report = try await suite.run()
+        let text: String
+        if json {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+            text = String(decoding: try encoder.encode(report), as: UTF8.self)
+        } else {
+            text = report.table
+        }
+        try StandardStream(STDOUT_FILENO).print(text)
+    }
+}

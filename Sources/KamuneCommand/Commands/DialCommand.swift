@@ -1,0 +1,100 @@
+import ArgumentParser
+import Kamune
+
+/// `kamune dial`
+struct DialCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "dial",
+        abstract: "Connect to somebody who listens, and talk.",
+        discussion: """
+            In a terminal, a line is a message, and what the other side says appears with its time and name. /quit, Ctrl-D \
+            or Ctrl-C end the conversation with a goodbye; a second Ctrl-C ends the program at once.
+
+            When standard input is a pipe or file, each of its lines is sent as a message; then, when the other side has \
+            confirmed that it has read them, the conversation is ended. What arrives until then is written to standard \
+            output, a line for each message; --linger waits longer for answers. Everything else is written to standard \
+            error.
+
+            A peer whom you have not met is shown by name and fingerprint, for you to accept or refuse. Without a terminal \
+            such peers are refused, unless --verify all is given.
+
+            EXAMPLES:
+              kamune dial example.org:9000
+              kamune dial '[2001:db8::1]:9000' --name Ada
+              echo hello | kamune dial example.org:9000
+              date | kamune dial 192.0.2.7:9000 --verify all --linger 2
+
+            \(ExitStatus.table)
+            """)
+
+    @Argument(
+        help: ArgumentHelp("Where the other side listens: host:port; without a port, 9000.", valueName: "address"))
+    var address: String
+
+    @OptionGroup var options: EndpointOptions
+
+    @Option(name: .long, help: ArgumentHelp("How long finding the host and connecting may take.", valueName: "seconds"))
+    var dialTimeout: Double = 10
+
+    func validate() throws {
+        guard dialTimeout > 0, dialTimeout <= 3_600 else {
+            throw ValidationError("--dial-timeout takes a number of seconds above 0, up to an hour.")
+        }
+    }
+
+    func run() async throws {
+        let stage = try await ChatStage(options) { $0.dialTimeout = .seconds(dialTimeout) }
+        let address = AddressText.completed(address)
+        await stage.tell("Connecting to \(DisplayText(address))…")
+        switch stage.setting {
+        case .terminal(let console): try await runTerminal(stage, console, address)
+        case .pipe: try await runPipe(stage, address)
+        }
+    }
+
+    private func runTerminal(_ stage: ChatStage, _ console: Console, _ address: String) async throws(Failure) {
+        try await stage.runTerminal(console, isStandingOffer: false) { chat in
+            do throws(KamuneError) {
+                let session = try await stage.endpoint.dial(address)
+                stage.log.established(session)
+                guard let end = await chat.converse(session) else { return nil }
+                stage.log.ended(session, end)
+                return .ended(end)
+            } catch {
+                return .failed(Failure(error))
+            }
+        }
+    }
+
+    private func runPipe(_ stage: ChatStage, _ address: String) async throws {
+        let dialing = Task { () async throws(KamuneError) -> Session in try await stage.endpoint.dial(address) }
+        let watching = Task {
+            guard let signal = await stage.signals.first.wait() else { return Int32?.none }
+            dialing.cancel()
+            return signal
+        }
+        let session: Session
+        do {
+            session = try await dialing.value
+        } catch {
+            if stage.signals.first.value == SIGTERM { throw Failure(.terminated, nil) }
+            throw stage.signals.first.value == nil ? error : Failure(.interrupted, nil)
+        }
+        watching.cancel()
+        stage.log.established(session)
+        await stage.tell("Connected with \(await stage.reception.name(of: session.peer)) (\(session.remoteAddress)).")
+        let chat = PipeChat(
+            session: session, input: try stage.lineSource(),
+            linger: options.linger.map { .time(.seconds($0)) } ?? .none, staysForEmptyInput: false,
+            output: MessageOutput(), stop: stage.signals.first)
+        do {
+            try await chat.run()
+        } catch {
+            stage.log.ended(session, await session.waitUntilEnded())
+            await stage.log.finish()
+            throw error
+        }
+        stage.log.ended(session, await session.waitUntilEnded())
+        await stage.log.finish()
+    }
+}

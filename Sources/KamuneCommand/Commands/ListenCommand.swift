@@ -1,0 +1,205 @@
+import ArgumentParser
+import Kamune
+
+/// `kamune listen`
+struct ListenCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "listen",
+        abstract: "Wait for somebody to connect, and talk.",
+        discussion: """
+            In a terminal, a line is a message, and what the other side says appears with its time and name. There is one \
+            conversation at a time; whoever comes meanwhile is refused. When it is over, the next one may come, unless \
+            --once is given. /quit, Ctrl-D or Ctrl-C end the conversation with a goodbye and the program; a second Ctrl-C \
+            ends it at once.
+
+            When standard input is a pipe or file, there is one conversation: each line is sent as a message to whoever \
+            connects, and then, when the other side has confirmed that it has read them, the conversation is ended. An input \
+            without any line (</dev/null) only receives, until the other side ends. What arrives is written to standard \
+            output, a line for each message. With --keep-listening more may come, also at the same time; nothing is sent to \
+            them, and what they say is written until they end. Everything else is written to standard error, also the \
+            address: “Listening on …”.
+
+            A peer whom you have not met is shown by name and fingerprint, for you to accept or refuse. Without a terminal \
+            such peers are refused, unless --verify all is given. Peers who fail their handshake, in whatever way, end \
+            nothing but their own connection.
+
+            EXAMPLES:
+              kamune listen
+              kamune listen 127.0.0.1:0              a port that the system chooses
+              kamune listen 192.0.2.7:9000 --once
+              kamune listen --verify known --keep-listening </dev/null >>received.txt
+
+            \(ExitStatus.table)
+            """)
+
+    /// What to do after a conversation.
+    enum Continuation: EnumerableFlag {
+        case once
+        case keepListening
+
+        static func help(for value: Continuation) -> ArgumentHelp? {
+            switch value {
+            case .once: "End after the first conversation; the default for a pipe."
+            case .keepListening: "Wait for the next one after a conversation; the default in a terminal."
+            }
+        }
+    }
+
+    @Argument(
+        help: ArgumentHelp(
+            "Where to listen: host:port, or only a port for every interface; port 0 lets the system choose.",
+            valueName: "address"))
+    var address: String = ":9000"
+
+    @Flag(exclusivity: .exclusive) var continuation: Continuation?
+
+    @OptionGroup var options: EndpointOptions
+
+    /// How many conversations of a pipe may go on at once.
+    private static let pipeCapacity = 64
+
+    func run() async throws {
+        let stage = try await ChatStage(options, pipeCapacity: continuation == .keepListening ? Self.pipeCapacity : 1)
+        let listener = try await stage.endpoint.listen(on: AddressText.completed(address))
+        await stage.tell("Listening on \(listener.address)", .good)
+        await stage.tell(
+            "You are \(stage.ownName): " + stage.endpoint.identity.publicKey.fingerprint.emoji.joined(separator: " "))
+        let failures = Task { await report(listener.failures, stage) }
+        defer { failures.cancel() }
+        switch stage.setting {
+        case .terminal(let console): try await runTerminal(stage, console, listener)
+        case .pipe: try await runPipe(stage, listener)
+        }
+    }
+
+    // MARK: Terminal
+
+    private func runTerminal(_ stage: ChatStage, _ console: Console, _ listener: Listener) async throws(Failure) {
+        let isOnce = continuation == .once
+        await stage.tell("The other side types: kamune dial \(Self.hint(listener.address))")
+        try await stage.runTerminal(console, isStandingOffer: true) { chat in
+            let ending = await withTaskGroup(of: ChatEnding?.self) { group in
+                group.addTask {
+                    await Self.serve(listener, stage) { session in
+                        let end = await chat.converse(session)
+                        if let end, isOnce { return .ended(end) }
+                        if let end, end != .closedByUs { await stage.tell("Waiting for the next one; /quit ends.") }
+                        return nil
+                    }
+                }
+                return await group.next() ?? nil
+            }
+            await listener.close()
+            return ending
+        }
+    }
+
+    /// Takes every session, until one of them or the listener is the end.
+    private static func serve(
+        _ listener: Listener, _ stage: ChatStage, _ converse: @escaping @Sendable (Session) async -> ChatEnding?
+    ) async -> ChatEnding? {
+        let stop = Promise<ChatEnding>()
+        return await withDiscardingTaskGroup { group in
+            group.addTask {
+                if await stop.wait() != nil { await listener.close() }
+            }
+            do throws(KamuneError) {
+                for try await session in listener {
+                    stage.log.established(session)
+                    group.addTask {
+                        if let ending = await converse(session) { stop.fulfill(ending) }
+                        stage.log.ended(session, await session.waitUntilEnded())
+                    }
+                }
+            } catch {
+                if error.code != .cancelled { stop.fulfill(.failed(Failure(error))) }
+            }
+            let ending = stop.value
+            group.cancelAll()
+            return ending
+        }
+    }
+
+    // MARK: Pipe
+
+    private func runPipe(_ stage: ChatStage, _ listener: Listener) async throws {
+        let keepsListening = continuation == .keepListening
+        let linger = options.linger.map { PipeChat.Linger.time(.seconds($0)) } ?? .none
+        let output = MessageOutput()
+        let input = PipeInput(try stage.lineSource())
+        let stopping = Task {
+            if await stage.signals.first.wait() != nil { await listener.close() }
+        }
+        defer { stopping.cancel() }
+        let ending = await Self.serve(listener, stage) { session in
+            guard await stage.reception.beginConversation() else {
+                await session.close()
+                return nil
+            }
+            let name = await stage.reception.name(of: session.peer)
+            await stage.tell("Connected with \(name) (\(session.remoteAddress)).")
+            let chat = PipeChat(
+                session: session, input: await input.take(), linger: linger, staysForEmptyInput: true, output: output,
+                stop: stage.signals.first)
+            var failure: Failure?
+            do throws(Failure) {
+                try await chat.run()
+            } catch {
+                failure = error
+            }
+            await stage.reception.endConversation()
+            let wasStopped = stage.signals.first.value != nil
+            guard keepsListening || wasStopped else {
+                if let failure { return .failed(failure) }
+                return .ended(await session.waitUntilEnded())
+            }
+            let message = failure?.message ?? (failure == nil ? "The conversation with \(name) is over." : nil)
+            if let message { await stage.tell(message) }
+            return nil
+        }
+        await listener.close()
+        await stage.log.finish()
+        // A listener that is told to end has done what it was asked for.
+        if let failure = ending?.failure(wasUnderWay: true) { throw failure }
+    }
+
+    // MARK: Failures
+
+    /// Tells of handshakes that failed, but not of each when there are many.
+    private func report(_ failures: AsyncStream<HandshakeFailure>, _ stage: ChatStage) async {
+        var limiter = ReportLimiter()
+        for await failure in failures {
+            stage.log.failed(failure)
+            switch limiter.admit(at: ContinuousClock.now) {
+            case .tell(let missed):
+                if missed > 0 { await stage.tell("… and \(missed) more connections came to nothing.") }
+                await stage.tell(
+                    "A connection from \(failure.remoteAddress) came to nothing: \(DisplayText(failure.error.message))")
+            case .tellLast:
+                await stage.tell("Many connections come to nothing; the next ones are only counted.", .warning)
+            case .drop: break
+            }
+        }
+    }
+
+    /// The address as somebody elsewhere could type it.
+    private static func hint(_ address: String) -> String {
+        for wildcard in ["0.0.0.0:", "[::]:", ":"] where address.hasPrefix(wildcard) {
+            return "YOUR-HOST:" + address.dropFirst(wildcard.count)
+        }
+        return address
+    }
+}
+
+/// The input of a listener, which only the first conversation gets.
+private actor PipeInput {
+    private var source: LineSource?
+
+    init(_ source: LineSource) {
+        self.source = source
+    }
+
+    func take() -> LineSource? {
+        source.take()
+    }
+}

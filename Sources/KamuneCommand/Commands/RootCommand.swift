@@ -1,0 +1,30 @@
+import ArgumentParser
+
+/// The command itself.
+struct RootCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "kamune",
+        abstract: "Talk with one other person, end to end encrypted, with no server in between.",
+        discussion: """
+            Two people talk over a network that neither of them trusts. What they say is encrypted and signed on the way \
+            from one to the other, and safe against a quantum computer. One of them listens, the other dials; it speaks \
+            protocol 0.7 of kamune, so the other side may run the Go implementation.
+
+            EXAMPLES:
+              kamune demo                       see it work, on this machine alone
+              kamune listen                     wait for somebody, on port 9000
+              kamune dial example.org:9000      talk with whoever listens there
+              echo hello | kamune dial example.org:9000
+                                                send a line from a script
+
+            SHELL COMPLETION:
+              kamune --generate-completion-script bash|zsh|fish
+            """,
+        version: programVersion,
+        subcommands: [
+            DemoCommand.self, ListenCommand.self, DialCommand.self, IdentityCommand.self, BenchCommand.self,
+        ])
+
+    /// The version of this program, and of the protocol that it speaks.
+    static let programVersion = "kamune 1.0.0 (protocol 0.7)"
+}

@@ -1,0 +1,61 @@
+/// What went wrong with a file, with what a person can do about it.
+enum FileFailure: Error, Equatable, Sendable {
+    case exists(path: String, what: String)
+    case missing(path: String, what: String)
+    case openToOthers(path: String, mode: mode_t)
+    case notARegularFile(path: String)
+    case tooLarge(path: String, limit: Int)
+    case noHome
+    case system(path: String, doing: String, code: Int32)
+    case unusable(path: String, reason: String)
+}
+
+extension FileFailure: CustomStringConvertible {
+    /// One sentence for a person.
+    var description: String {
+        switch self {
+        case .exists(let path, let what):
+            "\(Self.name(path)) exists already; choose another file, or say --force to replace \(what)."
+        case .missing(let path, let what):
+            "There is no \(what) at \(Self.name(path))."
+        case .openToOthers(let path, let mode):
+            "\(Self.name(path)) can be read or changed by others (mode \(String(mode, radix: 8))), so it may not be a "
+                + "secret any more; if it still is, close it: chmod 600 \(Self.quoted(path))"
+        case .notARegularFile(let path):
+            "\(Self.name(path)) is not a file that can be used here; name another one."
+        case .tooLarge(let path, let limit):
+            "\(Self.name(path)) is larger than \(limit) bytes, so it cannot be what is expected here."
+        case .noHome:
+            "It is not known where your files are: set HOME, or name the files by --identity and --known-peers."
+        case .system(let path, let doing, let code):
+            "\(Self.name(path)) could not be \(doing): \(SystemError(code))\(Self.advice(code))."
+        case .unusable(let path, let reason):
+            "\(Self.name(path)) cannot be used: \(reason)"
+        }
+    }
+
+    private static func name(_ path: String) -> String { "“\(DisplayText(path))”" }
+
+    private static func quoted(_ path: String) -> String {
+        let isPlain = path.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "/"), UInt8(ascii: "."), UInt8(ascii: "_"),
+                UInt8(ascii: "-"):
+                true
+            default: false
+            }
+        }
+        return isPlain ? path : "'\(DisplayText(path.replacing("'", with: "'\\''")))'"
+    }
+
+    private static func advice(_ code: Int32) -> String {
+        switch code {
+        case ENOSPC, EDQUOT: "; make room on the disk and try again"
+        case EROFS: "; name a file on a disk that can be written, by --identity or --known-peers"
+        case EACCES, EPERM: "; check who owns it and its directory"
+        case ENOENT: "; check the path"
+        default: ""
+        }
+    }
+}

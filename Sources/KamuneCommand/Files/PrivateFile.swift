@@ -1,0 +1,138 @@
+import Kamune
+
+/// Small files that are nobody else's business: read with care, and written so that at any moment either the old contents
+/// or the new ones are there, whole.
+enum PrivateFile {
+    /// What may be there when a file is written.
+    enum Existing: Sendable {
+        /// Nothing: a file that is there stays as it is.
+        case refuse
+        /// Anything: it is replaced in one step.
+        case replace
+    }
+
+    /// Reads a file.
+    ///
+    /// - Parameters:
+    ///   - limit: The largest size, in bytes.
+    ///   - secret: Whether others must not be able to read or change it.
+    ///   - what: What the file holds, for the sentence that says it is missing.
+    static func read(
+        _ path: String, limit: Int, secret: Bool, what: String
+    ) throws(FileFailure) -> SecretBytes {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard descriptor >= 0 else {
+            throw errno == ENOENT
+                ? .missing(path: path, what: what) : .system(path: path, doing: "opened", code: errno)
+        }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw .system(path: path, doing: "read", code: errno) }
+        guard status.st_mode & S_IFMT == S_IFREG else { throw .notARegularFile(path: path) }
+        let mode = status.st_mode & 0o7777
+        if secret, mode & 0o077 != 0 { throw .openToOthers(path: path, mode: mode_t(mode)) }
+        guard status.st_size <= limit else { throw .tooLarge(path: path, limit: limit) }
+        return try readToEnd(descriptor, path: path, limit: limit)
+    }
+
+    /// Reads all of an open file, a pipe for instance.
+    static func readToEnd(_ descriptor: Int32, path: String, limit: Int) throws(FileFailure) -> SecretBytes {
+        // One byte more than allowed tells that there is more.
+        let buffer = ErasedBuffer(capacity: limit + 1)
+        while buffer.count < buffer.memory.count {
+            let room = UnsafeMutableRawBufferPointer(rebasing: buffer.memory[buffer.count...])
+            let count: Int
+            do {
+                count = try retrying { systemRead(descriptor, room) }
+            } catch {
+                throw .system(path: path, doing: "read", code: error.code)
+            }
+            if count == 0 { break }
+            buffer.count += count
+        }
+        guard buffer.count <= limit else { throw .tooLarge(path: path, limit: limit) }
+        return SecretBytes(copying: UnsafeRawBufferPointer(rebasing: buffer.memory[..<buffer.count]))
+    }
+
+    /// Writes a file with mode 0600, beside the place and then moved there, so that it is there whole or not at all.
+    ///
+    /// - Parameter what: What is replaced by --force, for the sentence that says it exists.
+    static func write(
+        _ contents: UnsafeRawBufferPointer, to path: String, existing: Existing, what: String
+    ) throws(FileFailure) {
+        var status = stat()
+        if existing == .refuse, lstat(path, &status) == 0 { throw .exists(path: path, what: what) }
+        let aside = path + ".new-" + String(UInt64.random(in: .min ... .max), radix: 36)
+        let descriptor = open(aside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw .system(path: path, doing: "written", code: errno) }
+        var isOpen = true
+        defer {
+            if isOpen { close(descriptor) }
+            unlink(aside)
+        }
+        do {
+            var rest = contents
+            while !rest.isEmpty {
+                let chunk = rest
+                let written = try retrying { systemWrite(descriptor, chunk) }
+                rest = UnsafeRawBufferPointer(rebasing: rest[written...])
+            }
+            _ = try retrying { fchmod(descriptor, 0o600) }
+            _ = try retrying { fsync(descriptor) }
+            isOpen = false
+            // Some file systems report a full disk only here.
+            _ = try retrying { close(descriptor) }
+            switch existing {
+            case .replace: _ = try retrying { rename(aside, path) }
+            // Unlike renaming, linking never replaces what came to be there in the meantime.
+            case .refuse: try linkOrRename(aside, path)
+            }
+        } catch {
+            throw error.code == EEXIST && existing == .refuse
+                ? .exists(path: path, what: what) : .system(path: path, doing: "written", code: error.code)
+        }
+        synchronizeDirectory(of: path)
+    }
+
+    private static func linkOrRename(_ aside: String, _ path: String) throws(SystemError) {
+        do {
+            _ = try retrying { link(aside, path) }
+        } catch {
+            // File systems without hard links: look again, then rename.
+            guard [EPERM, ENOTSUP, ENOSYS, EMLINK].contains(error.code) else { throw error }
+            var status = stat()
+            if lstat(path, &status) == 0 { throw SystemError(EEXIST) }
+            _ = try retrying { rename(aside, path) }
+        }
+    }
+
+    /// Makes the new name durable. Where a directory cannot be synchronized, the file is there all the same.
+    private static func synchronizeDirectory(of path: String) {
+        let descriptor = open(DataDirectory.parent(of: path), O_RDONLY | O_CLOEXEC)
+        if descriptor >= 0 {
+            fsync(descriptor)
+            close(descriptor)
+        }
+    }
+}
+
+/// Memory that a file is read into, overwritten when it goes.
+private final class ErasedBuffer {
+    let memory: UnsafeMutableRawBufferPointer
+    var count = 0
+
+    init(capacity: Int) {
+        memory = .allocate(byteCount: capacity, alignment: 1)
+    }
+
+    deinit {
+        memory.withMemoryRebound(to: UInt8.self) { bytes in
+            #if canImport(Darwin)
+            _ = memset_s(bytes.baseAddress, bytes.count, 0, bytes.count)
+            #else
+            if let address = bytes.baseAddress { explicit_bzero(address, bytes.count) }
+            #endif
+        }
+        memory.deallocate()
+    }
+}

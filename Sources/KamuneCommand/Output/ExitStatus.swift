@@ -1,0 +1,78 @@
+import ArgumentParser
+import Kamune
+
+/// What the exit code says. Scripts depend on these numbers: they never change.
+enum ExitStatus: Int32, CaseIterable, Sendable {
+    case success = 0
+    case failure = 1
+    case refusedByPeer = 2
+    case refusedByUs = 3
+    case unreachable = 4
+    case timedOut = 5
+    case protocolFailure = 6
+    case connectionLost = 7
+    case cannotListen = 8
+    case usage = 64
+    case interrupted = 130
+    case terminated = 143
+
+    /// What it means.
+    var meaning: String {
+        switch self {
+        case .success: "everything went as it was asked for"
+        case .failure: "something else failed, such as a file"
+        case .refusedByPeer: "the other side refused us"
+        case .refusedByUs: "we refused the other side"
+        case .unreachable: "the other side cannot be reached, or its name is not known"
+        case .timedOut: "the other side did not answer in time"
+        case .protocolFailure: "the other side broke the protocol, does not fit, or is not who it claims to be"
+        case .connectionLost: "the connection was lost without a goodbye"
+        case .cannotListen: "the address to listen on is taken or not ours"
+        case .usage: "the command was called wrongly"
+        case .interrupted: "it was interrupted (Ctrl-C)"
+        case .terminated: "it was told to end (SIGTERM)"
+        }
+    }
+
+    /// The codes and their meanings, for help texts.
+    static var table: String {
+        let rows = allCases.map { status in
+            let code = "\(status.rawValue)"
+            return String(repeating: " ", count: 5 - code.count) + code + "  " + status.meaning
+        }
+        return "EXIT CODES:\n" + rows.joined(separator: "\n")
+    }
+
+    /// The code for an error of the library.
+    init(_ error: KamuneError) {
+        switch error.code {
+        case .refusedByPeer: self = .refusedByPeer
+        case .refusedByUs: self = .refusedByUs
+        case .unreachable, .nameNotResolved: self = .unreachable
+        case .timedOut: self = .timedOut
+        case .protocolViolation, .authenticationFailed, .incompatible: self = .protocolFailure
+        case .connectionLost, .sessionEnded: self = .connectionLost
+        case .addressUnavailable: self = .cannotListen
+        case .invalidAddress: self = .usage
+        case .cancelled: self = .interrupted
+        default: self = .failure
+        }
+    }
+}
+
+/// An end of the program that is not success, with what is said about it.
+struct Failure: Error, Equatable, Sendable {
+    let status: ExitStatus
+    /// One sentence that says what happened and what to do; nil when everything was said already.
+    let message: String?
+
+    init(_ status: ExitStatus, _ message: String?) {
+        self.status = status
+        self.message = message
+    }
+
+    /// An error of the library. What the peer has said in it is made fit to be shown.
+    init(_ error: KamuneError) {
+        self.init(ExitStatus(error), DisplayText(error.message).description)
+    }
+}

@@ -1,0 +1,16 @@
+/// Lines on standard error about what happens, for people who watch a script.
+struct StatusLog: Sendable {
+    private let stream = StandardStream(STDERR_FILENO)
+    private let queue = BlockingQueue("kamune.status")
+    private let style: Style
+
+    init(environment: [String: String]) {
+        style = Style(for: STDERR_FILENO, environment: environment)
+    }
+
+    /// Writes lines that are fit to be shown.
+    func show(_ text: String, _ look: Style.Look = .faint) async {
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map { style(look, $0) + "\n" }
+        await queue.run { [stream] in _ = stream.write(lines.joined()) }
+    }
+}

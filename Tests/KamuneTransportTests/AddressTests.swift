@@ -1,0 +1,107 @@
+import Testing
+
+@testable import KamuneTransport
+
+struct AddressTests {
+    @Test(arguments: [
+        ("example.org:9000", Address(host: "example.org", port: 9000)),
+        ("tcp://example.org:9000", Address(host: "example.org", port: 9000)),
+        ("TCP://example.org:9000", Address(host: "example.org", port: 9000)),
+        ("udp://example.org:9000", Address(scheme: .udp, host: "example.org", port: 9000)),
+        ("example.org.:1", Address(host: "example.org.", port: 1)),
+        ("a_b-c.d:65535", Address(host: "a_b-c.d", port: 65_535)),
+        ("127.0.0.1:0", Address(host: "127.0.0.1", port: 0)),
+        ("[::1]:9000", Address(host: "::1", port: 9000)),
+        ("udp://[2001:db8::1]:9000", Address(scheme: .udp, host: "2001:db8::1", port: 9000)),
+        ("[::ffff:192.0.2.1]:1", Address(host: "::ffff:192.0.2.1", port: 1)),
+        ("[fe80::1%eth0]:9000", Address(host: "fe80::1%eth0", port: 9000)),
+        (":9000", Address(host: "", port: 9000)),
+        ("9000", Address(host: "", port: 9000)),
+        ("tcp://9000", Address(host: "", port: 9000)),
+        ("0", Address(host: "", port: 0)),
+        ("host:00080", Address(host: "host", port: 80)),
+    ])
+    func reads(text: String, expected: Address) throws {
+        let address = try Address(parsing: text)
+        #expect(address == expected)
+        #expect(Address("\(address)") == address, "what it prints as reads back")
+    }
+
+    @Test(arguments: [
+        ("example.org", Address(host: "example.org", port: 7)),
+        ("udp://example.org", Address(scheme: .udp, host: "example.org", port: 7)),
+        ("[::1]", Address(host: "::1", port: 7)),
+        ("example.org:8", Address(host: "example.org", port: 8)),
+    ])
+    func takesADefaultPort(text: String, expected: Address) throws {
+        #expect(try Address(parsing: text, defaultPort: 7) == expected)
+    }
+
+    @Test(arguments: [
+        "", " ", ":", "tcp://", "://host:1", "http://host:1", "tcp:/host:1", "tcp://udp://host:1",
+        "host", "[::1]", "host:", "[::1]:", "host:-1", "host:+1", "host:65536", "host:99999999999999999999", "65536",
+        "host:1a", "host: 1", "host:1 ", " host:1", "host:٣", "٣", "host:1/path", "host:1?x", "user@host:1",
+        "::1", "::1:9000", "2001:db8::1:9000", "[::1", "[::1:9000", "::1]:9000", "[::1]9000", "[::1]x:1", "[]:1",
+        "[host]:1", "[127.0.0.1]:1", "[::1%]:1", "[::1%a b]:1", "[::g]:1", "[::1\0]:1", "[::1\0x]:1", "[[::1]]:1",
+        "256.0.0.1:1", "1.2.3:1", "1.2.3.4.5:1", "host.1:1", "1.2.3.4.:1", "0177.0.0.1:1",
+        ".:1", "..:1", ".host:1", "a..b:1", "ho st:1", "ho\0st:1", "ho\nst:1", "hôte:1", "host\u{301}:1", "h%:1",
+        "\u{202E}:1",
+    ])
+    func refuses(text: String) throws {
+        let error = try #require(throws: TransportError.self) { try Address(parsing: text) }
+        guard case .invalidAddress(text, let reason) = error else {
+            Issue.record("\(error)")
+            return
+        }
+        #expect(!reason.isEmpty)
+        #expect(Address(text) == nil)
+    }
+
+    @Test func refusesWhatIsTooLong() throws {
+        #expect(throws: TransportError.self) { try Address(parsing: String(repeating: "a", count: 64) + ":1") }
+        #expect(throws: Never.self) { try Address(parsing: String(repeating: "a", count: 63) + ":1") }
+        let name = Array(repeating: String(repeating: "a", count: 49), count: 5).joined(separator: ".")
+        #expect(throws: Never.self) { try Address(parsing: name + ".abc:1") }
+        #expect(throws: TransportError.self) { try Address(parsing: name + ".abcde:1") }
+        #expect(throws: TransportError.self) { try Address(parsing: String(repeating: "[", count: 100_000)) }
+    }
+
+    @Test func complaintsDoNotCommandTheTerminal() throws {
+        for text in [
+            "\u{1B}[2J:1", "[\u{1B}]0;x\u{7}]:1", "\u{202E}\u{9B}://x:1", String(repeating: "x", count: 9_999),
+        ] {
+            let error = try #require(throws: TransportError.self) { try Address(parsing: text) }
+            let isPlain = error.description.unicodeScalars.allSatisfy {
+                $0.properties.generalCategory != .control && $0.properties.generalCategory != .format
+            }
+            #expect(isPlain)
+            #expect(error.description.count < 700)
+        }
+    }
+
+    /// Whatever random text of telling characters parses, prints as something that reads back the same.
+    @Test func randomTextsReadBackOrAreRefused() {
+        var generator = SplitMix(state: 42)
+        let alphabet = Array("a1:.[]/%-0tcpud ")
+        for _ in 0..<5_000 {
+            let text = String(
+                (0..<Int.random(in: 0...14, using: &generator)).map { _ in
+                    alphabet.randomElement(using: &generator) ?? "a"
+                })
+            if let address = Address(text), Address(address.description) != address { Issue.record("\(text)") }
+        }
+    }
+}
+
+/// A generator whose numbers are the same each time.
+struct SplitMix: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+}

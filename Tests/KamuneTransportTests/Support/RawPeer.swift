@@ -1,0 +1,114 @@
+import KamuneTransport
+import Synchronization
+
+#if canImport(Darwin)
+import Darwin
+#else
+import Glibc
+#endif
+
+/// A peer who speaks TCP but keeps to no protocol: a plain socket, whose calls block only for what is there already.
+final class RawPeer: Sendable {
+    private let descriptor: CInt
+    private let isOpen = Atomic(true)
+
+    /// Connects to a listener on the loopback interface. The system accepts, whether the listener does or not.
+    init?(port: UInt16) {
+        #if canImport(Darwin)
+        descriptor = socket(AF_INET, SOCK_STREAM, 0)
+        #else
+        descriptor = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
+        #endif
+        guard descriptor >= 0 else { return nil }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        let result = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        guard result == 0 else {
+            _ = close(descriptor)
+            isOpen.store(false, ordering: .relaxed)
+            return nil
+        }
+    }
+
+    deinit {
+        hangUp()
+    }
+
+    /// Sends bytes, all of which must fit into the system's buffers.
+    func write(_ bytes: [UInt8]) -> Bool {
+        bytes.withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, Self.flags) } == bytes.count
+    }
+
+    /// Waits for so many bytes, or the end.
+    func read(_ count: Int) -> [UInt8] {
+        var bytes: [UInt8] = []
+        while bytes.count < count {
+            var piece = [UInt8](repeating: 0, count: count - bytes.count)
+            let length = recv(descriptor, &piece, piece.count, 0)
+            guard length > 0 else { break }
+            bytes += piece[..<length]
+        }
+        return bytes
+    }
+
+    /// Ends our direction.
+    func finish() {
+        shutdown(descriptor, CInt(SHUT_WR))
+    }
+
+    /// Breaks the connection.
+    func reset() {
+        var option = linger(l_onoff: 1, l_linger: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
+        hangUp()
+    }
+
+    /// Closes the socket.
+    func hangUp() {
+        if isOpen.exchange(false, ordering: .relaxed) { _ = close(descriptor) }
+    }
+
+    private static var flags: CInt {
+        #if canImport(Darwin)
+        CInt(MSG_DONTWAIT)
+        #else
+        CInt(MSG_DONTWAIT) | CInt(MSG_NOSIGNAL)
+        #endif
+    }
+}
+
+/// A port of the loopback interface that nobody listens on, and nobody else gets while this lives.
+final class ClosedPort: Sendable {
+    let port: UInt16
+    private let descriptor: CInt
+
+    init?() {
+        #if canImport(Darwin)
+        let descriptor = socket(AF_INET, SOCK_STREAM, 0)
+        #else
+        let descriptor = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
+        #endif
+        self.descriptor = descriptor
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let result = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, length) | getsockname(descriptor, $0, &length)
+            }
+        }
+        port = UInt16(bigEndian: address.sin_port)
+        if result != 0 { return nil }
+    }
+
+    deinit {
+        _ = close(descriptor)
+    }
+}
