@@ -21,6 +21,7 @@ let package = Package(
         .executable(name: "kamune", targets: ["KamuneCommand"]),
     ],
     dependencies: [
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
@@ -60,18 +61,30 @@ let package = Package(
             swiftSettings: settings
         ),
         .target(
+            name: "KamuneStore",
+            dependencies: [
+                "KamuneCrypto",
+                "KamuneProtocol",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "GRDBSQLite", package: "GRDB.swift"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
             name: "Kamune",
-            dependencies: ["KamuneCrypto", "KamuneProtocol", "KamuneTransport"],
+            dependencies: ["KamuneCrypto", "KamuneProtocol", "KamuneStore", "KamuneTransport"],
             swiftSettings: settings
         ),
         .target(
             name: "KamuneTestKit",
-            dependencies: ["KCP", "Kamune", "KamuneCrypto", "KamuneProtocol", "KamuneTransport"],
+            dependencies: ["KCP", "Kamune", "KamuneCrypto", "KamuneProtocol", "KamuneStore", "KamuneTransport"],
             swiftSettings: settings
         ),
         .target(
             name: "KamuneBenchmark",
-            dependencies: ["Kamune", "KamuneCrypto", "KamuneProtocol"],
+            dependencies: ["Kamune", "KamuneCrypto", "KamuneProtocol", "KamuneStore"],
             swiftSettings: settings
         ),
         .executableTarget(
@@ -79,6 +92,7 @@ let package = Package(
             dependencies: [
                 "Kamune",
                 "KamuneBenchmark",
+                "KamuneStore",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -127,8 +141,14 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(
+            name: "KamuneStoreTests",
+            dependencies: ["KamuneCrypto", "KamuneStore", .product(name: "GRDB", package: "GRDB.swift")],
+            resources: [.copy("Resources")],
+            swiftSettings: settings
+        ),
+        .testTarget(
             name: "KamuneTests",
-            dependencies: ["Kamune", "KamuneTransport"],
+            dependencies: ["Kamune", "KamuneStore", "KamuneTestKit", "KamuneTransport"],
             swiftSettings: settings
         ),
         .testTarget(

@@ -1,0 +1,201 @@
+import Foundation
+import GRDB
+import KamuneCrypto
+
+/// Takes the entries of a backup into a store, within one transaction.
+struct BackupMerger {
+    /// How much was new.
+    private(set) var summary = BackupSummary()
+
+    private let database: Database
+    private let keys: StoreKeys
+    private let streams: MessageStreams
+    private let path: String
+    /// The backup's numbers, and what they are here.
+    private var peers: [Int64: PeerID] = [:]
+    private var sessions: [Int64: SessionID] = [:]
+    private var identities: [Int64: IdentityID] = [:]
+    /// The peers who are here now, once they were read.
+    private var existingPeers: [StoredPeer]?
+    /// The last message that was here before.
+    private let lastRow: Int64
+
+    init(database: Database, keys: StoreKeys, streams: MessageStreams, path: String) {
+        self.database = database
+        self.keys = keys
+        self.streams = streams
+        self.path = path
+        lastRow = (try? Int64.fetchOne(database, sql: "SELECT max(id) FROM message")) ?? 0
+    }
+
+    mutating func merge(_ tag: BackupFormat.Tag, _ entry: [UInt8]) throws {
+        do {
+            var reader = RecordReader(entry)
+            switch tag {
+            case .identity:
+                let number = try reader.integer()
+                try merge(StoredIdentity(id: IdentityID(row: number), decoding: Array(entry.dropFirst(8))))
+            case .peer:
+                let number = try reader.integer()
+                try merge(StoredPeer(id: PeerID(row: number), decoding: Array(entry.dropFirst(8))))
+            case .session:
+                let number = try reader.integer()
+                let peer = PeerID(row: try reader.integer())
+                try merge(
+                    StoredSession(id: SessionID(row: number), peer: peer, decoding: Array(entry.dropFirst(16))))
+            case .setting:
+                try mergeSetting(name: reader.text(), value: reader.byteString())
+            case .message:
+                let peer = try reader.integer()
+                try merge(MessageRecord(decoding: Array(entry.dropFirst(8))), peer: peer)
+            case .end:
+                break
+            }
+        } catch is RecordReader.Malformed {
+            throw StoreError.damaged(what: "the backup \(path)")
+        } catch is CryptoError {
+            throw StoreError.damaged(what: "the backup \(path)")
+        }
+    }
+
+    private mutating func merge(_ identity: StoredIdentity) throws {
+        let existing = try Store.identities(database, keys.identities)
+        if let same = existing.first(where: { $0.publicKey == identity.publicKey }) {
+            identities[identity.id.row] = same.id
+            return
+        }
+        let isCurrent = identity.isCurrent && !existing.contains { $0.isCurrent }
+        let retired = isCurrent ? nil : identity.retired ?? existing.first { $0.isCurrent }?.created
+        let id = IdentityID(row: try Store.unusedRow(database, keys.identities))
+        identities[identity.id.row] = id
+        try Store.insert(
+            database, keys.identities,
+            StoredIdentity(
+                id: id, publicKey: identity.publicKey, privateKey: identity.privateKey, name: identity.name,
+                created: identity.created, retired: retired, isCurrent: isCurrent, statement: identity.statement))
+        summary.identities += 1
+    }
+
+    private mutating func merge(_ peer: StoredPeer) throws {
+        let existing = try existingPeers ?? Store.peers(database, keys.peers)
+        existingPeers = existing
+        guard let index = existing.firstIndex(where: { Self.isSamePerson($0, peer) }) else {
+            let new = StoredPeer(
+                id: PeerID(row: try Store.unusedRow(database, keys.peers)), key: peer.key, givenName: peer.givenName,
+                ownName: peer.ownName, version: peer.version, capabilities: peer.capabilities,
+                firstSeen: peer.firstSeen, lastSeen: peer.lastSeen, accepted: peer.accepted, verified: peer.verified,
+                isBlocked: peer.isBlocked, formerKeys: peer.formerKeys)
+            peers[peer.id.row] = new.id
+            try Store.insert(database, keys.peers, new)
+            existingPeers?.append(new)
+            summary.peers += 1
+            return
+        }
+        var same = existing[index]
+        peers[peer.id.row] = same.id
+        if same.key != peer.key, peer.formerKeys.contains(where: { $0.key == same.key }),
+            !existing.contains(where: { $0.key == peer.key })
+        {
+            // The backup has seen them change their key, which this store has not.
+            same.formerKeys = peer.formerKeys
+            same.key = peer.key
+            same.accepted = peer.accepted
+        }
+        same.ownName = same.ownName ?? peer.ownName
+        same.firstSeen = min(same.firstSeen, peer.firstSeen)
+        same.lastSeen = max(same.lastSeen, peer.lastSeen)
+        if same.key == peer.key { same.verified = same.verified ?? peer.verified }
+        try Store.update(database, keys.peers, same)
+        existingPeers?[index] = same
+    }
+
+    private static func isSamePerson(_ a: StoredPeer, _ b: StoredPeer) -> Bool {
+        a.key == b.key || a.formerKeys.contains { $0.key == b.key } || b.formerKeys.contains { $0.key == a.key }
+    }
+
+    private mutating func merge(_ session: StoredSession) throws {
+        guard let peer = peers[session.peer.row] else { throw RecordReader.Malformed() }
+        if let same = try Store.session(database, keys.sessions, identifier: session.identifier) {
+            if same.peer == peer { sessions[session.id.row] = same.id }
+            return
+        }
+        let id = SessionID(row: try Store.nextSessionRow(database))
+        sessions[session.id.row] = id
+        try Store.write(
+            database, keys.sessions,
+            StoredSession(
+                id: id, peer: peer, identifier: session.identifier, name: session.name,
+                established: session.established, ended: session.ended, transport: session.transport,
+                isInitiator: session.isInitiator, identity: session.identity.flatMap { identities[$0.row] },
+                capabilities: session.capabilities))
+        summary.sessions += 1
+    }
+
+    private mutating func mergeSetting(name: String, value: [UInt8]) throws {
+        guard try Store.setting(database, keys.settings, name) == nil else { return }
+        try Store.setSetting(database, keys.settings, name, to: value)
+        summary.settings += 1
+    }
+
+    private mutating func merge(_ record: MessageRecord, peer: Int64) throws {
+        guard let peer = peers[peer] else { throw RecordReader.Malformed() }
+        guard try Store.row(database, streams, record.id, peer, record.direction) == nil else { return }
+        var record = record
+        record.session = sessions[record.session]?.row ?? 0
+        let row = try streams.nextRow(database)
+        try Store.insert(database, keys.messages, streams, row: row, peer: peer.row, record)
+        summary.messages += 1
+    }
+
+    // MARK: Order
+
+    /// Puts the messages in order, once all are there: what was here before and what came stay each in their own order,
+    /// and are merged by their times.
+    func finish() throws {
+        let new = try times(after: lastRow)
+        guard let firstNew = new.first, lastRow > 0 else { return }
+        let old = try times(after: 0, through: lastRow)
+        // Everything up to the first that changes places may stay.
+        guard let start = old.firstIndex(where: { $0.time > firstNew.time }) else { return }
+        var next = try Store.nextRow(database, table: Schema.message)
+        var (left, right) = (old[start...], new[...])
+        while let row = Self.takeEarlier(&left, &right) {
+            try move(row, to: next)
+            next += 1
+        }
+    }
+
+    private typealias Entry = (row: Int64, time: Int64)
+
+    private static func takeEarlier(_ a: inout ArraySlice<Entry>, _ b: inout ArraySlice<Entry>) -> Int64? {
+        guard let first = a.first else { return b.popFirst()?.row }
+        guard let second = b.first, second.time < first.time else { return a.popFirst()?.row }
+        return b.popFirst()?.row
+    }
+
+    private func times(after low: Int64, through high: Int64 = .max) throws -> [Entry] {
+        let rows = try Row.fetchCursor(
+            database, sql: "SELECT id, peer, sealed FROM message WHERE id > ? AND id <= ? ORDER BY id",
+            arguments: [low, high])
+        var place = keys.messages.place()
+        var entries: [Entry] = []
+        while let row = try rows.next() {
+            let bytes = try keys.messages.open(row, at: &place)
+            let record = try keys.messages.decoding { try MessageRecord(decoding: bytes) }
+            entries.append((row[0], record.localTime))
+        }
+        return entries
+    }
+
+    private func move(_ row: Int64, to target: Int64) throws {
+        let select = try database.cachedStatement(sql: "SELECT id, peer, sealed FROM message WHERE id = ?")
+        guard let found = try Row.fetchOne(select, arguments: [row]) else { throw keys.messages.damaged }
+        var place = keys.messages.place()
+        let bytes = try keys.messages.open(found, at: &place)
+        let update = try database.cachedStatement(sql: "UPDATE message SET id = ?, sealed = ? WHERE id = ?")
+        try update.execute(
+            arguments: [
+                target, keys.messages.seal(bytes, row: target, owner: found[1]).databaseData, row,
+            ])
+    }
+}

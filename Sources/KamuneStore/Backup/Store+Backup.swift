@@ -1,0 +1,116 @@
+import Foundation
+import GRDB
+public import KamuneCrypto
+
+extension Store {
+    /// Writes everything but the tokens for resuming into one encrypted file with mode 0600. It is written aside, read back
+    /// and compared, and only then moved into its place. Writing goes on meanwhile; the backup holds what was there when
+    /// it began.
+    ///
+    /// - Parameters:
+    ///   - path: of the file.
+    ///   - passphrase: the backup's own.
+    ///   - replacing: whether a file that is there already is replaced.
+    /// - Returns: how much it holds.
+    @discardableResult
+    public func backup(
+        to path: String, passphrase: consuming SecretBytes, replacing: Bool = false
+    ) async throws(StoreError) -> BackupSummary {
+        try await backup(to: path, passphrase: passphrase, replacing: replacing, derivation: .standard)
+    }
+
+    func backup(
+        to path: String, passphrase: consuming SecretBytes, replacing: Bool, derivation: KeyDerivation
+    ) async throws(StoreError) -> BackupSummary {
+        guard replacing || !FileManager.default.fileExists(atPath: path) else { throw .alreadyExists(path: path) }
+        let passphrase = SecretHolder(passphrase)
+        let aside = path + ".partial-" + String(keys.messages.randomInteger(), radix: 16)
+        try StoreFile.create(aside)
+        defer { StoreFile.remove(aside) }
+        let keys = keys
+        return try await read { database in
+            let writer = try BackupWriter(path: aside, passphrase: passphrase.secret, derivation: derivation)
+            try Self.write(database, keys, to: writer)
+            let digest = try writer.finish()
+            let summary: BackupSummary
+            do {
+                let reader = try BackupReader(path: aside, passphrase: passphrase.secret)
+                while try reader.next() != nil {}
+                guard reader.digest == digest else { throw StoreError.backupNotVerified }
+                summary = reader.counted
+            } catch {
+                throw StoreError.backupNotVerified
+            }
+            try StoreFile.move(aside, to: path, replacing: replacing)
+            return summary
+        }
+    }
+
+    /// Reads a whole backup and checks it.
+    ///
+    /// - Returns: how much it holds.
+    /// - Throws: ``StoreError``, for a passphrase that is not the backup's ``StoreError/wrongPassphrase(failures:)``.
+    @concurrent
+    public static func verifyBackup(
+        at path: String, passphrase: consuming SecretBytes
+    ) async throws(StoreError) -> BackupSummary {
+        let passphrase = SecretHolder(passphrase)
+        return try StoreError.wrapping(path: path) {
+            let reader = try BackupReader(path: path, passphrase: passphrase.secret)
+            while try reader.next() != nil {}
+            return reader.counted
+        }
+    }
+
+    private static func write(_ database: Database, _ keys: StoreKeys, to writer: BackupWriter) throws {
+        for identity in try identities(database, keys.identities) {
+            try writer.append(.identity, identity.id.row, identity.encoded())
+        }
+        for peer in try peers(database, keys.peers) {
+            try writer.append(.peer, peer.id.row, peer.encoded())
+        }
+        let sessions = try Row.fetchCursor(database, sql: "SELECT id, peer, sealed FROM session ORDER BY id")
+        while let row = try sessions.next() {
+            let session = try session(row, keys.sessions)
+            try writer.append(.session, session.id.row, session.peer.row, session.encoded())
+        }
+        for (name, value) in try settings(database, keys.settings) {
+            var entry = RecordWriter()
+            entry.append(text: name)
+            entry.append(bytes: value)
+            try writer.append(.setting, entry.bytes)
+        }
+        let messages = try Row.fetchCursor(database, sql: "SELECT id, peer, sealed FROM message ORDER BY id")
+        var place = keys.messages.place()
+        while let row = try messages.next() {
+            let bytes = try keys.messages.open(row, at: &place)
+            try writer.append(.message, row[1] as Int64, bytes)
+        }
+    }
+}
+
+extension BackupWriter {
+    /// Appends an entry that begins with numbers.
+    func append(_ tag: BackupFormat.Tag, _ numbers: Int64..., record: [UInt8]) throws {
+        var entry = RecordWriter()
+        for number in numbers { entry.append(number) }
+        try append(tag, entry.bytes + record)
+    }
+
+    func append(_ tag: BackupFormat.Tag, _ number: Int64, _ record: [UInt8]) throws {
+        try append(tag, number, record: record)
+    }
+
+    func append(_ tag: BackupFormat.Tag, _ first: Int64, _ second: Int64, _ record: [UInt8]) throws {
+        try append(tag, first, second, record: record)
+    }
+}
+
+/// Carries a secret into closures, which cannot capture a type without copies.
+final class SecretHolder: Sendable {
+    let secret: SecretBytes
+
+    init(_ secret: consuming SecretBytes) {
+        self.secret = secret
+    }
+}

@@ -1,0 +1,130 @@
+import Foundation
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
+import Glibc
+#endif
+
+/// What is done to the files around the database: permissions, a look at the header, moving into place.
+enum StoreFile {
+    /// The permissions of everything that is made here: the owner's alone.
+    static let mode: mode_t = 0o600
+    static let directoryMode: mode_t = 0o700
+
+    /// What an SQLite file begins with (SQLite's file format, §1.3).
+    private static let magic = Array("SQLite format 3".utf8) + [0]
+    private static let headerSize = 100
+
+    /// Makes the folder for a file, and the folders above it, for the owner alone. Existing ones stay as they are.
+    static func makeDirectory(_ path: String) throws(StoreError) {
+        var isDirectory: ObjCBool = false
+        if FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory), isDirectory.boolValue { return }
+        do {
+            try FileManager.default.createDirectory(
+                atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: Int(directoryMode)])
+        } catch {
+            throw .system(operation: "Making the folder \(path)", reason: "it cannot be made there")
+        }
+    }
+
+    /// Makes an empty file, which must not exist.
+    static func create(_ path: String) throws(StoreError) {
+        let descriptor = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, mode)
+        guard descriptor >= 0 else { throw failure(errno, path: path) }
+        // The process's mask may have taken more away; nothing may be added.
+        fchmod(descriptor, mode)
+        Foundation.close(descriptor)
+    }
+
+    /// Refuses files that others can read or write.
+    static func checkPermissions(_ location: StoreLocation) throws(StoreError) {
+        for path in [location.path, location.logPath, location.sharedMemoryPath] {
+            var status = stat()
+            guard stat(path, &status) == 0 else { continue }
+            let mode = UInt32(status.st_mode) & 0o777
+            guard mode & 0o077 == 0 else { throw .readableByOthers(path: path, mode: mode) }
+        }
+    }
+
+    /// Looks at the header: is it a store, of a version that is known, and is the file as long as it must be?
+    static func checkHeader(_ location: StoreLocation) throws(StoreError) {
+        let descriptor = open(location.path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw failure(errno, path: location.path) }
+        defer { Foundation.close(descriptor) }
+        var header = [UInt8](repeating: 0, count: headerSize)
+        let count = header.withUnsafeMutableBytes { pread(descriptor, $0.baseAddress, $0.count, 0) }
+        guard count >= 0 else { throw failure(errno, path: location.path) }
+        guard header.prefix(count).starts(with: magic.prefix(count)) else { throw .notAStore(path: location.path) }
+        guard count == headerSize else { throw .truncated(path: location.path) }
+        guard field(header, 68) == UInt32(Schema.applicationID) else { throw .notAStore(path: location.path) }
+        guard field(header, 60) <= UInt32(Schema.version) else {
+            throw .newerVersion(found: Int(field(header, 60)), supported: Schema.version)
+        }
+        // While the log holds something, it and not the file has the last word about the file's size.
+        guard size(of: location.logPath) == 0 else { return }
+        let rawPageSize = Int(header[16]) << 8 | Int(header[17])
+        let pageSize = rawPageSize == 1 ? 65_536 : rawPageSize
+        guard pageSize >= 512 else { throw .damaged(what: "the header of the file") }
+        guard size(of: location.path) >= Int(field(header, 28)) * pageSize else {
+            throw .truncated(path: location.path)
+        }
+    }
+
+    private static func field(_ header: [UInt8], _ offset: Int) -> UInt32 {
+        header[offset..<(offset + 4)].reduce(0) { $0 << 8 | UInt32($1) }
+    }
+
+    /// The size of a file in bytes, 0 when there is none.
+    static func size(of path: String) -> Int {
+        var status = stat()
+        return stat(path, &status) == 0 ? Int(status.st_size) : 0
+    }
+
+    /// Whether this process may write a file.
+    static func isWritable(_ path: String) -> Bool { access(path, W_OK) == 0 }
+
+    /// Has the disk keep what was written to a file, or which files a folder holds.
+    static func synchronize(_ path: String) throws(StoreError) {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw failure(errno, path: path) }
+        defer { Foundation.close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw failure(errno, path: path) }
+    }
+
+    /// Moves a finished file to its place, durably.
+    ///
+    /// - Parameter replacing: whether what stands there may be replaced.
+    static func move(_ source: String, to path: String, replacing: Bool) throws(StoreError) {
+        try synchronize(source)
+        if replacing {
+            guard rename(source, path) == 0 else { throw failure(errno, path: path) }
+        } else {
+            // A link fails where something stands already; a rename would replace it.
+            guard link(source, path) == 0 else {
+                throw errno == EEXIST ? .alreadyExists(path: path) : failure(errno, path: path)
+            }
+            unlink(source)
+        }
+        try synchronize(StoreLocation(path: path).directory)
+    }
+
+    /// Removes a file, if it is there.
+    static func remove(_ path: String) {
+        unlink(path)
+    }
+
+    /// Translates the system's error numbers.
+    static func failure(_ number: Int32, path: String) -> StoreError {
+        switch number {
+        case ENOENT, ENOTDIR: .notFound(path: path)
+        case EEXIST: .alreadyExists(path: path)
+        case EACCES, EPERM: .accessDenied(path: path)
+        case EROFS: .readOnly(path: path)
+        case ENOSPC, EDQUOT, EFBIG: .diskFull
+        default: .system(operation: "Using the file \(path)", reason: String(cString: strerror(number)))
+        }
+    }
+}

@@ -1,0 +1,185 @@
+import GRDB
+import GRDBSQLite
+import Synchronization
+
+extension Store {
+    /// Searches the history, latest messages first. Hits come as they are found; the memory that it takes does not grow
+    /// with the history. Every core takes part.
+    public func search(_ search: MessageSearch) -> MessageSearchResults {
+        MessageSearchResults(store: self, search: search)
+    }
+
+    /// The highest place that a search has to look at, or `nil` when there is none.
+    fileprivate func searchBounds() async throws(StoreError) -> ClosedRange<Int64>? {
+        try await read { database in
+            let row = try Row.fetchOne(
+                database, sql: "SELECT (SELECT min(id) FROM message), (SELECT max(id) FROM message)")
+            guard let row, let low = Int64.fromDatabaseValue(row[0]), let high = Int64.fromDatabaseValue(row[1]) else {
+                return nil
+            }
+            return low...max(low, high)
+        }
+    }
+
+    /// Searches a stretch of the history, from its end.
+    ///
+    /// - Returns: the hits, latest first, and what is left of the stretch when the hits hold much.
+    fileprivate func searchStretch(
+        _ stretch: ClosedRange<Int64>, _ peer: PeerID?, _ filter: MessageFilter, _ isCancelled: CancellationFlag
+    ) async throws(StoreError) -> (hits: [StoredMessage], rest: ClosedRange<Int64>?) {
+        let cipher = keys.messages
+        return try await read { database in
+            // Without a peer the rows are taken as they lie; the plus keeps SQLite from a detour over an index.
+            let statement = try database.cachedStatement(
+                sql: peer == nil
+                    ? "SELECT id, peer, sealed FROM message WHERE id BETWEEN ? AND ? ORDER BY id DESC"
+                    : """
+                    SELECT id, peer, sealed FROM message INDEXED BY message_peer
+                    WHERE id BETWEEN ? AND ? AND peer = ? ORDER BY id DESC
+                    """)
+            var arguments: StatementArguments = [stretch.lowerBound, stretch.upperBound]
+            if let peer { arguments += [peer.row] }
+            try statement.setArguments(arguments)
+            // SQLite's own calls: a million rows leave no time for the convenience of a row object for each.
+            let rows = statement.sqliteStatement
+            sqlite3_reset(rows)
+            defer { sqlite3_reset(rows) }
+            var place = cipher.place()
+            var hits: [StoredMessage] = []
+            var size = 0
+            while true {
+                if isCancelled.value { throw StoreError.cancelled }
+                let code = sqlite3_step(rows)
+                if code == SQLITE_DONE { break }
+                guard code == SQLITE_ROW else { throw DatabaseError(resultCode: ResultCode(rawValue: code)) }
+                let (id, owner) = (sqlite3_column_int64(rows, 0), sqlite3_column_int64(rows, 1))
+                place.move(row: id, owner: owner)
+                // In this order, as SQLite asks for; the memory is its own until the next step.
+                let sealed = UnsafeRawBufferPointer(
+                    start: sqlite3_column_blob(rows, 2), count: Int(sqlite3_column_bytes(rows, 2)))
+                let bytes = try cipher.open(sealed, at: place)
+                let record = try cipher.decoding { try MessageRecord(decoding: bytes) }
+                guard filter.matches(record) else { continue }
+                hits.append(record.message(row: id, peer: owner))
+                size += record.body.count + MessageSearchResults.overhead
+                if size >= MessageSearchResults.stretchBytes, id > stretch.lowerBound {
+                    return (hits, stretch.lowerBound...(id - 1))
+                }
+            }
+            return (hits, nil)
+        }
+    }
+}
+
+/// Tells the readers of a search that nobody waits for them any more.
+private final class CancellationFlag: Sendable {
+    private let flag = Atomic(false)
+
+    var value: Bool { flag.load(ordering: .relaxed) }
+
+    func set() {
+        flag.store(true, ordering: .relaxed)
+    }
+}
+
+/// The messages that a search finds, latest first, as they are found.
+public struct MessageSearchResults: AsyncSequence, Sendable {
+    /// A message.
+    public typealias Element = StoredMessage
+    /// What can go wrong.
+    public typealias Failure = StoreError
+
+    let store: Store
+    let search: MessageSearch
+
+    /// The first stretch is short, so that the first hits come at once; the others grow to this many places.
+    fileprivate static let firstStretch: Int64 = 256
+    fileprivate static let longestStretch: Int64 = 8_192
+
+    /// A stretch is left when its hits hold so many bytes.
+    fileprivate static let stretchBytes = 1 << 20
+
+    /// What a hit takes beside its body.
+    fileprivate static let overhead = 128
+
+    /// Begins the search.
+    public func makeAsyncIterator() -> Iterator {
+        Iterator(store: store, search: search)
+    }
+
+    /// Keeps some stretches of the history being searched at once, and hands out their hits in order.
+    public struct Iterator: AsyncIteratorProtocol {
+        private typealias Outcome = Result<(hits: [StoredMessage], rest: ClosedRange<Int64>?), StoreError>
+
+        private let store: Store
+        private let peer: PeerID?
+        private let filter: MessageFilter
+        private let lifetime = Lifetime()
+        private var hits: ArraySlice<StoredMessage> = []
+        private var running: ArraySlice<Task<Outcome, Never>> = []
+        private var ahead: ClosedRange<Int64>?
+        private var length = MessageSearchResults.firstStretch
+        private var hasBegun = false
+
+        /// How many stretches are searched at once.
+        private static let width = Store.searchWidth
+
+        fileprivate init(store: Store, search: MessageSearch) {
+            self.store = store
+            peer = search.peer
+            filter = MessageFilter(search)
+        }
+
+        /// Ends the readers when the search is dropped.
+        private final class Lifetime: Sendable {
+            let flag = CancellationFlag()
+
+            deinit {
+                flag.set()
+            }
+        }
+
+        /// The next hit; `nil` when everything was searched.
+        public mutating func next(
+            isolation actor: isolated (any Actor)? = #isolation
+        ) async throws(StoreError) -> StoredMessage? {
+            if !hasBegun {
+                ahead = try await store.searchBounds()
+                hasBegun = true
+            }
+            while hits.isEmpty {
+                if Task.isCancelled {
+                    lifetime.flag.set()
+                    throw .cancelled
+                }
+                fill()
+                guard let task = running.popFirst() else { return nil }
+                let (found, rest) = try await task.value.get()
+                if let rest { running = [start(rest)] + running }
+                hits = found[...]
+            }
+            return hits.popFirst()
+        }
+
+        private mutating func fill() {
+            while running.count < Self.width, let stretch = ahead {
+                // A damaged file may hold any numbers.
+                let (distance, overflow) = stretch.upperBound.subtractingReportingOverflow(stretch.lowerBound)
+                let start = stretch.upperBound - (overflow ? length : Swift.min(length, distance))
+                ahead = start > stretch.lowerBound ? stretch.lowerBound...(start - 1) : nil
+                length = Swift.min(length * 2, MessageSearchResults.longestStretch)
+                running.append(self.start(start...stretch.upperBound))
+            }
+        }
+
+        private func start(_ stretch: ClosedRange<Int64>) -> Task<Outcome, Never> {
+            Task { [store, peer, filter, flag = lifetime.flag] in
+                do throws(StoreError) {
+                    return .success(try await store.searchStretch(stretch, peer, filter, flag))
+                } catch {
+                    return .failure(error)
+                }
+            }
+        }
+    }
+}

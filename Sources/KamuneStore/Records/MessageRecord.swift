@@ -1,0 +1,93 @@
+import Foundation
+
+/// The plaintext of a message's record. The fields before the body have fixed places, so that a search can judge most
+/// records without building anything.
+///
+/// ```
+/// layout u8 = 1 | direction u8 | state u8 | kind u8 | sent i64 | received i64 or Int64.min | stream u64 | number u64
+/// | session i64 or 0 | body: count, bytes | zeros up to the size class
+/// ```
+struct MessageRecord {
+    var direction: MessageDirection
+    var state: MessageState
+    var kind: MessageKind
+    var sent: Int64
+    var received: Int64?
+    var id: MessageID
+    var session: Int64
+    var body: ArraySlice<UInt8>
+
+    private static let layout: UInt8 = 1
+    private static let absent = Int64.min
+
+    init(_ message: NewMessage, id: MessageID) {
+        direction = message.direction
+        state = message.state
+        kind = message.kind
+        sent = message.sent.milliseconds
+        received = message.received?.milliseconds
+        self.id = id
+        session = message.session?.row ?? 0
+        body = message.body[...]
+    }
+
+    init(decoding bytes: [UInt8]) throws(RecordReader.Malformed) {
+        var reader = RecordReader(bytes)
+        guard try reader.byte() == Self.layout, let direction = MessageDirection(rawValue: try reader.byte()),
+            let state = MessageState(rawValue: try reader.byte())
+        else { throw RecordReader.Malformed() }
+        self.direction = direction
+        self.state = state
+        kind = MessageKind(rawValue: try reader.byte())
+        sent = try reader.integer()
+        let received = try reader.integer()
+        self.received = received == Self.absent ? nil : received
+        id = MessageID(stream: try reader.unsigned(), number: try reader.unsigned())
+        session = try reader.integer()
+        body = try reader.slice()
+    }
+
+    func encoded() -> [UInt8] {
+        var writer = RecordWriter(layout: Self.layout)
+        writer.append(byte: direction.rawValue)
+        writer.append(byte: state.rawValue)
+        writer.append(byte: kind.rawValue)
+        writer.append(sent)
+        writer.append(received ?? Self.absent)
+        writer.append(id.stream)
+        writer.append(id.number)
+        writer.append(session)
+        writer.append(bytes: body)
+        writer.pad()
+        return writer.bytes
+    }
+
+    /// The time by this machine's clock, in milliseconds.
+    var localTime: Int64 { direction == .incoming ? received ?? sent : sent }
+
+    func message(row: Int64, peer: Int64) -> StoredMessage {
+        StoredMessage(
+            position: MessagePosition(row: row), peer: PeerID(row: peer),
+            session: session == 0 ? nil : SessionID(row: session), id: id, direction: direction, state: state,
+            kind: kind, sent: Date(milliseconds: sent), received: received.map { Date(milliseconds: $0) },
+            body: Array(body))
+    }
+}
+
+extension RecordCipher {
+    /// Opens the record of a message.
+    func messageRecord(_ sealed: [UInt8], row: Int64, peer: Int64) throws -> MessageRecord {
+        try decoding { try MessageRecord(decoding: try open(sealed, row: row, owner: peer)) }
+    }
+
+    /// Turns an error about the contents into one about the record.
+    func decoding<Value>(_ body: () throws -> Value) throws -> Value {
+        do {
+            return try body()
+        } catch let error as StoreError {
+            throw error
+        } catch {
+            throw damaged
+        }
+    }
+}

@@ -1,0 +1,90 @@
+import GRDB
+import Synchronization
+
+/// The names of messages: makes new ones, and hides them for the index.
+///
+/// The index must find a name without telling it, and new entries should come to stand beside each other: an index of
+/// plain hashes costs a page of the disk for every message, the more the larger it is. So only the stream's half becomes a
+/// keyed hash, together with peer and direction, and the number is shifted by another: whoever sees the index learns which
+/// messages follow one another in a stream, which their order says anyway, and nothing about peer, stream or number.
+final class MessageStreams: Sendable {
+    /// A name as it stands in the index.
+    struct Mark: Equatable {
+        var stream: Int64
+        var number: Int64
+    }
+
+    private let cipher: RecordCipher
+    private let seed: UInt64
+    /// The last name given for each peer.
+    private let own = Mutex<[Int64: MessageID]>([:])
+    private let next = Mutex<Int64?>(nil)
+    private let known = Mutex<[Stream: (UInt64, UInt64)]>([:])
+
+    private struct Stream: Hashable {
+        var peer: Int64
+        var direction: UInt8
+        var stream: UInt64
+    }
+
+    /// How many hashes are remembered before all are forgotten.
+    private static let memory = 256
+
+    init(cipher: RecordCipher) {
+        self.cipher = cipher
+        seed = cipher.randomInteger()
+    }
+
+    /// The row for the next message. Only within a write: there is one at a time. Gaps do no harm.
+    func nextRow(_ database: Database) throws -> Int64 {
+        let row = try next.withLock { $0 } ?? Store.nextRow(database, table: Schema.message)
+        guard row < Int64.max else { throw cipher.damaged }
+        next.withLock { $0 = row + 1 }
+        return row
+    }
+
+    /// Has the next row looked up anew, after others than ``nextRow(_:)`` made rows.
+    func forgetNextRow() {
+        next.withLock { $0 = nil }
+    }
+
+    /// A new name for a message of ours to a peer.
+    func newID(peer: Int64) -> MessageID {
+        // Other peers get other streams and counts, so that two of them cannot tell by the names that they talk with one
+        // person, and none how much is said to others.
+        own.withLock { own in
+            if own[peer] == nil {
+                var writer = RecordWriter()
+                writer.append(text: "stream")
+                writer.append(seed)
+                writer.append(peer)
+                let hash = cipher.lookup(writer.bytes)
+                own[peer] = MessageID(stream: hash.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }, number: 0)
+            }
+            let next = MessageID(stream: own[peer]?.stream ?? 0, number: (own[peer]?.number ?? 0) &+ 1)
+            own[peer] = next
+            return next
+        }
+    }
+
+    /// What stands in the index for a name.
+    func mark(_ id: MessageID, peer: Int64, direction: MessageDirection) -> Mark {
+        let stream = Stream(peer: peer, direction: direction.rawValue, stream: id.stream)
+        let hash = known.withLock { known in
+            if let hash = known[stream] { return hash }
+            var writer = RecordWriter()
+            writer.append(text: "mark")
+            writer.append(peer)
+            writer.append(byte: direction.rawValue)
+            writer.append(id.stream)
+            let bytes = cipher.lookup(writer.bytes)
+            let hash = (
+                bytes.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }, bytes.suffix(8).reduce(0) { $0 << 8 | UInt64($1) }
+            )
+            if known.count >= Self.memory { known.removeAll(keepingCapacity: true) }
+            known[stream] = hash
+            return hash
+        }
+        return Mark(stream: Int64(bitPattern: hash.0), number: Int64(bitPattern: hash.1 &+ id.number))
+    }
+}

@@ -1,0 +1,91 @@
+import GRDB
+
+/// The tables, and how they came to be.
+///
+/// What stands in the open is what a thief of the file may see: how many rows there are, how large, in which order
+/// messages were stored, which of them belong to one (nameless) peer or session, and how many wait for a receipt.
+enum Schema {
+    static let identity = "identity"
+    static let peer = "peer"
+    static let session = "session"
+    static let message = "message"
+    static let token = "token"
+    static let setting = "setting"
+
+    /// The column that holds the sealed record in every table.
+    static let sealed = "sealed"
+
+    /// The row of the table `chore` that says that something was deleted whose bytes may still be in the file.
+    static let erasureChore = 1
+
+    /// "KMNE": tells SQLite's files apart (PRAGMA application_id).
+    static let applicationID = 0x4B4D_4E45
+
+    /// The format that this version writes, and the last that it reads (PRAGMA user_version). Grows with every migration.
+    static let version = 1
+
+    /// All migrations, in order. A migration that was published is never changed again.
+    static var migrator: DatabaseMigrator {
+        var migrator = DatabaseMigrator()
+        migrator.registerMigration("1", foreignKeyChecks: .immediate) { database in
+            try database.execute(sql: versionOne)
+            try database.execute(sql: "PRAGMA user_version = 1")
+        }
+        return migrator
+    }
+
+    private static let versionOne = """
+        CREATE TABLE vault (
+            id INTEGER PRIMARY KEY CHECK (id = 1),
+            protected INTEGER NOT NULL,
+            cost INTEGER NOT NULL,
+            block INTEGER NOT NULL,
+            parallelism INTEGER NOT NULL,
+            salt BLOB NOT NULL,
+            sealed BLOB NOT NULL
+        );
+        CREATE TABLE identity (
+            id INTEGER PRIMARY KEY,
+            lookup BLOB NOT NULL UNIQUE,
+            sealed BLOB NOT NULL
+        );
+        CREATE TABLE peer (
+            id INTEGER PRIMARY KEY,
+            lookup BLOB NOT NULL UNIQUE,
+            sealed BLOB NOT NULL
+        );
+        CREATE TABLE session (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            peer INTEGER NOT NULL,
+            lookup BLOB NOT NULL UNIQUE,
+            sealed BLOB NOT NULL
+        );
+        CREATE INDEX session_peer ON session (peer, id);
+        CREATE TABLE message (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            peer INTEGER NOT NULL,
+            stream INTEGER NOT NULL,
+            number INTEGER NOT NULL,
+            pending INTEGER,
+            sealed BLOB NOT NULL
+        );
+        CREATE INDEX message_peer ON message (peer, id);
+        CREATE UNIQUE INDEX message_identifier ON message (stream, number);
+        CREATE INDEX message_pending ON message (peer, id) WHERE pending IS NOT NULL;
+        CREATE TABLE token (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            session INTEGER NOT NULL,
+            lookup BLOB NOT NULL UNIQUE,
+            sealed BLOB NOT NULL
+        );
+        CREATE INDEX token_session ON token (session, id);
+        CREATE TABLE chore (
+            id INTEGER PRIMARY KEY
+        );
+        CREATE TABLE setting (
+            id INTEGER PRIMARY KEY,
+            lookup BLOB NOT NULL UNIQUE,
+            sealed BLOB NOT NULL
+        );
+        """
+}

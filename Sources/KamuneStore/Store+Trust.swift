@@ -1,0 +1,147 @@
+public import Foundation
+import GRDB
+public import KamuneCrypto
+
+/// What the store knows about somebody who introduces themselves.
+public struct PeerRecognition: Sendable, Equatable {
+    /// How their key stands.
+    public let standing: Standing
+    /// Known peers with another key who bear the same name: with an unknown key this is a reason for a loud warning, with
+    /// the fingerprints of both.
+    public let nameConflicts: [StoredPeer]
+
+    /// How a key stands.
+    public enum Standing: Sendable, Equatable {
+        /// Never seen.
+        case unknown
+        /// Accepted, and the acceptance lasts.
+        case known(StoredPeer)
+        /// Accepted once, with this very key, but too long ago: the person is asked again, and told so.
+        case expired(StoredPeer)
+        /// The person wants nothing of them.
+        case blocked(StoredPeer)
+        /// The peer has moved on from this key to another. Whoever uses it now may have stolen it.
+        case retired(StoredPeer)
+    }
+
+    /// Whether a policy that lets in whom the person knows may let them in: the key is known and has not expired.
+    public var isTrusted: Bool {
+        if case .known = standing { true } else { false }
+    }
+
+    /// Whether the name is a known peer's, but the key is not.
+    public var isNameConflict: Bool { standing == .unknown && !nameConflicts.isEmpty }
+}
+
+extension Store {
+    /// Judges an introduction. Nothing is stored.
+    ///
+    /// - Parameters:
+    ///   - name: as introduced.
+    ///   - now: by this machine's clock.
+    public func recognize(
+        _ key: PublicIdentity, name: String, at now: Date
+    ) async throws(StoreError) -> PeerRecognition {
+        let expiry = try await peerExpiry()
+        let peers = try await peers()
+        let name = PeerName(name)
+        let conflicts = peers.filter { $0.key != key && $0.bears(name) }
+        let standing: PeerRecognition.Standing
+        if let peer = peers.first(where: { $0.key == key }) {
+            if peer.isBlocked {
+                standing = .blocked(peer)
+            } else {
+                standing = peer.isExpired(at: now, expiry: expiry) ? .expired(peer) : .known(peer)
+            }
+        } else if let peer = peers.first(where: { $0.formerKeys.contains { $0.key == key } }) {
+            // Who was blocked under an old key is not let in by it.
+            standing = peer.isBlocked ? .blocked(peer) : .retired(peer)
+        } else {
+            standing = .unknown
+        }
+        return PeerRecognition(standing: standing, nameConflicts: conflicts)
+    }
+
+    /// Moves a peer's trust and history to a new key, after the caller has verified the statement by which the old key
+    /// names the new one. The peer keeps number, names, acceptance and verification; the old key is kept as a former one.
+    ///
+    /// If somebody with the new key is there already, because they were met before the statement was seen, the two become
+    /// one: sessions and messages of both remain, and whom the person blocked under either stays blocked.
+    ///
+    /// - Throws: ``StoreError/noSuchRecord(what:)`` when nobody has the old key,
+    ///   ``StoreError/misuse(reason:)`` when the keys are the same.
+    @discardableResult
+    public func moveTrust(
+        from old: PublicIdentity, to new: PublicIdentity, at now: Date
+    ) async throws(StoreError) -> StoredPeer {
+        guard old != new else { throw .misuse(reason: "a key cannot succeed itself") }
+        let keys = keys
+        let streams = streams
+        return try await writes.submit { database in
+            guard var peer = try Self.peer(database, keys.peers, key: old) else {
+                throw StoreError.noSuchRecord(what: "peer")
+            }
+            peer.formerKeys.append(StoredPeer.FormerKey(key: old, until: now))
+            peer.key = new
+            if let other = try Self.peer(database, keys.peers, key: new) {
+                peer.formerKeys = other.formerKeys.filter { $0.key != old && $0.key != new } + peer.formerKeys
+                peer.isBlocked = peer.isBlocked || other.isBlocked
+                peer.givenName = other.givenName
+                peer.ownName = peer.ownName ?? other.ownName
+                peer.version = other.version
+                peer.capabilities = other.capabilities
+                peer.firstSeen = min(peer.firstSeen, other.firstSeen)
+                peer.lastSeen = max(peer.lastSeen, other.lastSeen)
+                try Self.moveSessions(database, keys, from: other.id, to: peer.id)
+                try Self.moveMessages(database, keys, streams, from: other.id, to: peer.id)
+                try database.execute(sql: "DELETE FROM peer WHERE id = ?", arguments: [other.id.row])
+            }
+            try Self.update(database, keys.peers, peer)
+            return try peer.roundTripped()
+        }
+    }
+
+    private static func moveSessions(
+        _ database: Database, _ keys: StoreKeys, from source: PeerID, to target: PeerID
+    ) throws {
+        let rows = try Row.fetchAll(
+            database, sql: "SELECT id, peer, sealed FROM session WHERE peer = ?", arguments: [source.row])
+        var place = keys.sessions.place()
+        for row in rows {
+            let record = try keys.sessions.open(row, at: &place)
+            let id: Int64 = row[0]
+            try database.execute(
+                sql: "UPDATE session SET peer = ?, sealed = ? WHERE id = ?",
+                arguments: [target.row, keys.sessions.seal(record, row: id, owner: target.row).databaseData, id])
+        }
+    }
+
+    private static func moveMessages(
+        _ database: Database, _ keys: StoreKeys, _ streams: MessageStreams, from source: PeerID, to target: PeerID
+    ) throws {
+        var last = Int64.min
+        while true {
+            let rows = try Row.fetchAll(
+                database,
+                sql: "SELECT id, peer, sealed FROM message WHERE peer = ? AND id > ? ORDER BY id LIMIT 1000",
+                arguments: [source.row, last])
+            guard !rows.isEmpty else { return }
+            var place = keys.messages.place()
+            for row in rows {
+                let bytes = try keys.messages.open(row, at: &place)
+                let record = try keys.messages.decoding { try MessageRecord(decoding: bytes) }
+                last = row[0]
+                let mark = streams.mark(record.id, peer: target.row, direction: record.direction)
+                try database.execute(
+                    sql: "UPDATE OR IGNORE message SET peer = ?, stream = ?, number = ?, sealed = ? WHERE id = ?",
+                    arguments: [
+                        target.row, mark.stream, mark.number,
+                        keys.messages.seal(bytes, row: last, owner: target.row).databaseData, last,
+                    ])
+            }
+            // What is still there was known under both keys.
+            try database.execute(
+                sql: "DELETE FROM message WHERE peer = ? AND id <= ?", arguments: [source.row, last])
+        }
+    }
+}

@@ -1,0 +1,301 @@
+import Foundation
+import GRDB
+import KamuneCrypto
+import Synchronization
+
+/// The encrypted database: who the person is, whom they know, what was said, and what resumes a session.
+///
+/// Every record is sealed with XChaCha20-Poly1305 under keys that only the passphrase opens. Whoever takes the file learns
+/// how many identities, peers, sessions and messages there are, how large they are (in classes of 64 bytes and more), in
+/// which order messages were stored, which belong to one nameless peer, and how many wait for a receipt.
+///
+/// One handle has the store at a time; see ``StoreError/inUse(process:)``. All methods may be called from any task. A write
+/// returns when it is on the disk; writes that come together share one wait for it.
+public final class Store: Sendable {
+    /// Where it is; `nil` for one in memory.
+    public let location: StoreLocation?
+
+    let database: any DatabaseWriter
+    let writes: WriteQueue
+    let keys: StoreKeys
+    let streams: MessageStreams
+    private let lock: StoreLock?
+    private let dataKey: SecretBytes
+
+    /// How many connections may read at once.
+    private static let readerLimit = searchWidth + 3
+
+    /// How many of them a search takes: one for each core, and one that is ready when another ends.
+    static let searchWidth = ProcessInfo.processInfo.activeProcessorCount + 1
+
+    private init(
+        location: StoreLocation?, database: any DatabaseWriter, lock: StoreLock?, dataKey: consuming SecretBytes
+    ) throws(StoreError) {
+        self.location = location
+        self.database = database
+        self.lock = lock
+        keys = try StoreKeys(dataKey: dataKey)
+        self.dataKey = dataKey
+        writes = WriteQueue(database, path: location?.path ?? "")
+        streams = MessageStreams(cipher: keys.messages)
+    }
+
+    deinit {
+        // Not left to the pool, which may let go of its files a moment later. None of its own work holds the store, so
+        // this is never one of its threads.
+        try? database.close()
+        lock?.release()
+    }
+
+    /// The path for messages, empty in memory.
+    var path: String { location?.path ?? "" }
+
+    // MARK: Making and opening
+
+    /// Makes a new store, with mode 0600, and opens it. It appears at its place whole or not at all.
+    ///
+    /// Takes some hundreds of milliseconds and 128 MiB for the passphrase.
+    ///
+    /// - Throws: ``StoreError/alreadyExists(path:)`` when there is anything at the path.
+    @concurrent
+    public static func create(
+        at location: StoreLocation, credential: consuming StoreCredential
+    ) async throws(StoreError) -> Store {
+        try create(at: location, credential: credential, derivation: .standard)
+    }
+
+    /// Opens a store.
+    ///
+    /// Takes some hundreds of milliseconds and 128 MiB for the passphrase.
+    ///
+    /// - Throws: ``StoreError``. After ``StoreError/wrongPassphrase(failures:)`` the caller should wait for
+    ///   ``delay(afterFailures:)`` before it lets a person try again.
+    @concurrent
+    public static func open(
+        at location: StoreLocation, credential: consuming StoreCredential
+    ) async throws(StoreError) -> Store {
+        try openNow(at: location, credential: credential)
+    }
+
+    /// Makes a store that is gone when the last reference to it goes, for tests.
+    public static func inMemory() throws(StoreError) -> Store {
+        var random = SystemRandomSource()
+        let dataKey = SecretBytes.random(count: StoreKeys.dataKeySize, using: &random)
+        let queue = try StoreError.wrapping { () throws -> DatabaseQueue in
+            let queue = try DatabaseQueue(configuration: configuration(lock: nil))
+            try Schema.migrator.migrate(queue)
+            return queue
+        }
+        return try Store(location: nil, database: queue, lock: nil, dataKey: dataKey)
+    }
+
+    /// How long a person has to wait after so many wrong passphrases in a row: nothing for the first five, then one second,
+    /// doubling up to a minute.
+    public static func delay(afterFailures failures: Int) -> Duration {
+        guard failures >= 5 else { return .zero }
+        return .seconds(min(60, 1 << min(failures - 5, 6)))
+    }
+
+    /// How many wrong passphrases were given in a row, also by earlier processes.
+    public static func passphraseFailures(at location: StoreLocation) -> Int {
+        StoreLock.failures(of: location)
+    }
+
+    /// As ``create(at:credential:)``, with the cost of the key derivation.
+    static func create(
+        at location: StoreLocation, credential: borrowing StoreCredential, derivation: KeyDerivation
+    ) throws(StoreError) -> Store {
+        try StoreFile.makeDirectory(location.directory)
+        let lock = try StoreLock(location)
+        guard !location.exists else { throw .alreadyExists(path: location.path) }
+        var random = SystemRandomSource()
+        let dataKey = SecretBytes.random(count: StoreKeys.dataKeySize, using: &random)
+        let vault = try Vault.seal(dataKey: dataKey, credential: credential, derivation: derivation)
+        let aside = location.path + ".new-" + String(random.integer(UInt32.self), radix: 16)
+        defer {
+            for suffix in ["", "-wal", "-shm", "-journal"] { StoreFile.remove(aside + suffix) }
+        }
+        try StoreFile.create(aside)
+        try StoreError.wrapping(path: location.path) {
+            let queue = try DatabaseQueue(path: aside, configuration: configuration(lock: nil))
+            try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA application_id = \(Schema.applicationID)") }
+            try Schema.migrator.migrate(queue)
+            try queue.write { try vault.write($0) }
+            try queue.close()
+        }
+        // A log of an earlier store must not be played into this one.
+        StoreFile.remove(location.logPath)
+        StoreFile.remove(location.sharedMemoryPath)
+        try StoreFile.move(aside, to: location.path, replacing: false)
+        lock.failures = 0
+        let pool = try openDatabase(location, lock: lock)
+        return try Store(location: location, database: pool, lock: lock, dataKey: dataKey)
+    }
+
+    /// As ``open(at:credential:)``.
+    static func openNow(
+        at location: StoreLocation, credential: borrowing StoreCredential
+    ) throws(StoreError) -> Store {
+        guard location.exists else { throw .notFound(path: location.path) }
+        try StoreFile.checkPermissions(location)
+        try StoreFile.checkHeader(location)
+        guard StoreFile.isWritable(location.path), StoreFile.isWritable(location.directory) else {
+            throw .readOnly(path: location.path)
+        }
+        let lock = try StoreLock(location)
+        do throws(StoreError) {
+            let pool = try openDatabase(location, lock: lock)
+            do throws(StoreError) {
+                let vault = try StoreError.wrapping(path: location.path) { try pool.read { try Vault.read($0) } }
+                let dataKey = try vault.open(credential)
+                lock.failures = 0
+                return try Store(location: location, database: pool, lock: lock, dataKey: dataKey)
+            } catch {
+                try? pool.close()
+                throw error
+            }
+        } catch {
+            defer { lock.release() }
+            guard case .wrongPassphrase = error else { throw error }
+            lock.failures += 1
+            throw .wrongPassphrase(failures: lock.failures)
+        }
+    }
+
+    private static func openDatabase(_ location: StoreLocation, lock: StoreLock) throws(StoreError) -> DatabasePool {
+        try StoreError.wrapping(path: location.path) {
+            let pool = try DatabasePool(path: location.path, configuration: configuration(lock: lock))
+            var isReady = false
+            defer { if !isReady { try? pool.close() } }
+            try pool.writeWithoutTransaction { database in
+                // The log brings its own idea of the version.
+                let version = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
+                guard version <= Schema.version else {
+                    throw StoreError.newerVersion(found: version, supported: Schema.version)
+                }
+                // The pool lowers this; but what is acknowledged must survive a power cut.
+                try database.execute(sql: "PRAGMA synchronous = FULL")
+            }
+            if try pool.read({ try Schema.migrator.hasBeenSuperseded($0) }) {
+                throw StoreError.newerVersion(found: Schema.version + 1, supported: Schema.version)
+            }
+            try Schema.migrator.migrate(pool)
+            try pool.barrierWriteWithoutTransaction { database in
+                if try isErasureScheduled(database) { try eraseDeleted(database) }
+            }
+            isReady = true
+            return pool
+        }
+    }
+
+    private static func configuration(lock: StoreLock?) -> Configuration {
+        var configuration = Configuration()
+        configuration.foreignKeysEnabled = false
+        configuration.maximumReaderCount = readerLimit
+        configuration.busyMode = .timeout(5)
+        configuration.label = "kamune.store"
+        configuration.prepareDatabase { database in
+            // The connections keep the lock: it is let go after the last of them is gone.
+            withExtendedLifetime(lock) {}
+            // What is deleted is overwritten, and nothing is written to other files on the side.
+            try database.execute(sql: "PRAGMA secure_delete = ON")
+            try database.execute(sql: "PRAGMA temp_store = MEMORY")
+            try database.execute(sql: "PRAGMA cache_size = -4096")
+            // A damaged file must not lead the library astray (SQLite: "Defense Against The Dark Arts").
+            try database.execute(sql: "PRAGMA trusted_schema = OFF")
+            try database.execute(sql: "PRAGMA cell_size_check = ON")
+            #if canImport(Darwin)
+            try database.execute(sql: "PRAGMA fullfsync = ON")
+            try database.execute(sql: "PRAGMA checkpoint_fullfsync = ON")
+            #endif
+        }
+        return configuration
+    }
+
+    // MARK: Closing, passphrase
+
+    /// Closes the store, once the writes on the way are done, and lets others open it. Everything later throws
+    /// ``StoreError/closed``. Leaving it out does no harm: the store is closed when its last reference goes.
+    public func close() async throws(StoreError) {
+        try await purge()
+        try StoreError.wrapping(path: path) { try database.close() }
+        lock?.release()
+    }
+
+    /// Changes the passphrase, or removes or sets it. One row is rewritten, and the old one is erased from the file and its
+    /// log. Copies and backups that were made before open with the old one still.
+    public func changeCredential(to credential: consuming StoreCredential) async throws(StoreError) {
+        try await changeCredential(to: credential, derivation: .standard)
+    }
+
+    func changeCredential(
+        to credential: consuming StoreCredential, derivation: KeyDerivation
+    ) async throws(StoreError) {
+        let vault = try Vault.seal(dataKey: dataKey, credential: credential, derivation: derivation)
+        try await writes.submit { try vault.write($0) }
+        try await purge()
+    }
+
+    // MARK: For the extensions
+
+    /// Reads within one consistent view of the database.
+    func read<Value: Sendable>(
+        _ body: @escaping @Sendable (Database) throws -> Value
+    ) async throws(StoreError) -> Value {
+        do {
+            return try await database.read(body)
+        } catch {
+            throw StoreError(error, path: path)
+        }
+    }
+
+    /// Brings the log into the file and empties it, so that of what was deleted nothing is left in either. Waits for the
+    /// reads on the way.
+    func purge() async throws(StoreError) {
+        do {
+            try await database.barrierWriteWithoutTransaction { database in
+                _ = try database.checkpoint(.truncate)
+            }
+        } catch {
+            throw StoreError(error, path: path)
+        }
+    }
+
+    /// Checks the whole file: its structure, and that every record opens where it stands. Takes a while for a large store.
+    ///
+    /// - Throws: ``StoreError/damaged(what:)`` at the first fault.
+    public func verify() async throws(StoreError) {
+        let keys = keys
+        try await read { database in
+            let report = try String.fetchAll(database, sql: "PRAGMA integrity_check(1)")
+            guard report == ["ok"] else { throw StoreError.damaged(what: "the structure of the file") }
+            let tables: [(RecordCipher, owner: String)] = [
+                (keys.identities, "0"), (keys.peers, "0"), (keys.sessions, "peer"), (keys.messages, "peer"),
+                (keys.tokens, "session"), (keys.settings, "0"),
+            ]
+            for (cipher, owner) in tables {
+                var place = cipher.place()
+                let rows = try Row.fetchCursor(
+                    database, sql: "SELECT id, \(owner), sealed FROM \(cipher.table)")
+                while let row = try rows.next() {
+                    _ = try cipher.open(row, at: &place)
+                }
+            }
+        }
+    }
+}
+
+extension RecordCipher {
+    /// Opens the record of a row whose first three columns are its number, its owner's and the sealed record.
+    func open(_ row: Row, at place: inout Place) throws -> [UInt8] {
+        guard let id = Int64.fromDatabaseValue(row[0]), let owner = Int64.fromDatabaseValue(row[1]) else {
+            throw damaged
+        }
+        place.move(row: id, owner: owner)
+        let place = place
+        return try row.withUnsafeData(atIndex: 2) { data in
+            guard let data else { throw damaged }
+            return try data.withUnsafeBytes { try open($0, at: place) }
+        }
+    }
+}
