@@ -16,9 +16,10 @@ enum Padding {
         let target = buckets[min(natural + bump, last)]
         let missing = target - base
         guard missing > 2 else { return 0 }
-        // The shortest header first: it serves when the rest then still has a length that fits it. Where neither fits,
-        // the longer header with the greatest content of the shorter one leaves the total one byte short.
-        for headerSize in 2...4 {
+        // The shortest header first: it serves when the rest then still has a length that fits it. Where the rest fits
+        // neither header, the longer one with the greatest content of the shorter leaves the total one byte short. With
+        // three bytes of length the header reaches beyond the largest bucket.
+        for headerSize in 2...3 {
             let content = missing - headerSize
             let needed = 1 + WireWriter.varintSize(UInt64(max(content, 0)))
             if needed <= headerSize { return max(content, 0) }
