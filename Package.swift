@@ -136,6 +136,7 @@ let package = Package(
             dependencies: [
                 "KCP", "KamuneTestKit", "KamuneTransport",
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: settings

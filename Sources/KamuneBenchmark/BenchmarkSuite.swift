@@ -37,27 +37,32 @@ public struct BenchmarkSuite: Sendable {
         let identity = try Identity.generate(algorithm)
         var report = BenchmarkReport()
 
-        // Machines change their speed under load, so what is compared is measured by turns, and the best of each counts.
-        progress("primitives, and the protocol alone")
-        let benchmark = ProtocolBenchmark(identity: identity, effort: effort)
-        var primitives = try PrimitiveCosts.measure(identity: identity, effort: effort)
-        var alone = try Alone.measure(benchmark)
-        for _ in 1..<Self.turns {
-            primitives.keepBest(of: try PrimitiveCosts.measure(identity: identity, effort: effort))
-            alone.keepBest(of: try Alone.measure(benchmark))
+        progress("turn 1 of \(Self.turns): primitives, the protocol alone, sessions over loopback TCP")
+        var best = try await Figures.measure(identity: identity, effort: effort)
+        for turn in 2...Self.turns {
+            progress("turn \(turn) of \(Self.turns)")
+            best.keepBest(of: try await Figures.measure(identity: identity, effort: effort))
         }
-        add(primitives, to: &report)
-        add(alone, primitives, to: &report)
+        add(best.primitives, to: &report)
+        add(best.alone, best.primitives, to: &report)
         if growthMessages > 0 {
             progress("growth over \(growthMessages) messages")
-            let growth = try benchmark.measureGrowth(messages: growthMessages)
-            report.add(Alone.group, "message \(growthMessages), against message 1,000", growth, "×", goal: 1.05)
+            let growth = try ProtocolBenchmark(identity: identity, effort: effort)
+                .measureGrowth(messages: growthMessages)
+            report.add(Self.alone, "message \(growthMessages), against message 1,000", growth, "×", goal: 1.05)
         }
-
-        progress("sessions over loopback TCP")
-        try await loopback(identity, primitives, alone, &report)
+        add(best.sessions, best.alone, best.primitives, to: &report)
+        if idleSessions > 0 {
+            progress("\(idleSessions) idle sessions")
+            let memory = try await LoopbackBenchmark(identity: identity, effort: effort)
+                .measureIdleMemory(sessions: idleSessions)
+            report.add(Self.sessions, "idle session, memory of one end", memory / 1_024, "KiB", goal: 16)
+        }
         return report
     }
+
+    private static let alone = "Protocol alone, CPU"
+    private static let sessions = "Sessions over loopback TCP, both ends in this process"
 
     private func add(_ costs: PrimitiveCosts, to report: inout BenchmarkReport) {
         let group = "Primitives, CPU"
@@ -78,77 +83,48 @@ public struct BenchmarkSuite: Sendable {
         report.add(group, "HKDF-SHA512", costs.derivation, "µs")
     }
 
-    /// What the protocol costs without a connection.
-    struct Alone {
-        var handshake: Double
-        var small: ProtocolBenchmark.MessageCost
-        var large: ProtocolBenchmark.MessageCost
-
-        static let group = "Protocol alone, CPU"
-
-        static func measure(_ benchmark: ProtocolBenchmark) throws -> Alone {
-            Alone(
-                handshake: try benchmark.measureHandshake(),
-                small: try benchmark.measureMessage(size: 64, iterations: 2_000),
-                large: try benchmark.measureMessage(size: PrimitiveCosts.largeMessageSize, iterations: 200))
-        }
-
-        mutating func keepBest(of other: Alone) {
-            handshake = min(handshake, other.handshake)
-            small.keepBest(of: other.small)
-            large.keepBest(of: other.large)
-        }
-    }
-
-    private func add(_ alone: Alone, _ primitives: PrimitiveCosts, to report: inout BenchmarkReport) {
-        let group = Alone.group
+    private func add(_ alone: ProtocolFigures, _ primitives: PrimitiveCosts, to report: inout BenchmarkReport) {
+        let group = Self.alone
         report.add(
             group, "cold handshake, both sides", alone.handshake, "µs",
-            ratio: alone.handshake / primitives.coldHandshake,
-            goal: 1.25)
-        report.add(
-            group, "64-byte message, sender", alone.small.sending, "µs",
-            ratio: alone.small.sending / primitives.small.sending, goal: 1.3)
-        report.add(
-            group, "64-byte message, receiver", alone.small.receiving, "µs",
-            ratio: alone.small.receiving / primitives.small.receiving, goal: 1.2)
-        report.add(
-            group, "60 KiB message, sender", alone.large.sending, "µs",
-            ratio: alone.large.sending / primitives.large.sending, goal: 1.15)
-        report.add(
-            group, "60 KiB message, receiver", alone.large.receiving, "µs",
-            ratio: alone.large.receiving / primitives.large.receiving, goal: 1.15)
+            ratio: alone.handshake / primitives.coldHandshake, goal: 1.25)
+        for (name, message, primitives, senderGoal, receiverGoal) in [
+            ("64-byte message", alone.small, primitives.small, 1.3, 1.2),
+            ("60 KiB message", alone.large, primitives.large, 1.15, 1.15),
+        ] {
+            report.add(
+                group, "\(name), sender", message.sending, "µs", ratio: message.sending / primitives.sending,
+                goal: senderGoal)
+            report.add(
+                group, "\(name), receiver", message.receiving, "µs",
+                ratio: message.receiving / primitives.receiving, goal: receiverGoal)
+        }
     }
 
-    private func loopback(
-        _ identity: Identity, _ primitives: PrimitiveCosts, _ messages: Alone, _ report: inout BenchmarkReport
-    ) async throws {
-        let group = "Sessions over loopback TCP, both ends in this process"
-        let benchmark = LoopbackBenchmark(identity: identity, effort: effort)
-        let handshake = try await benchmark.measureHandshake()
-        report.add(group, "cold handshake, time", handshake.wall, "µs")
-        report.add(group, "cold handshake, CPU of both sides", handshake.cpu, "µs")
-
-        for (name, size, count, cost) in [
-            ("64-byte", 64, 20_000, messages.small),
-            ("60 KiB", PrimitiveCosts.largeMessageSize, 2_000, messages.large),
+    private func add(
+        _ figures: SessionFigures, _ alone: ProtocolFigures, _ primitives: PrimitiveCosts,
+        to report: inout BenchmarkReport
+    ) {
+        let group = Self.sessions
+        report.add(group, "cold handshake, time", figures.handshake.wall, "µs")
+        report.add(group, "cold handshake, CPU of both sides", figures.handshake.cpu, "µs")
+        for (name, burst, cost, sockets) in [
+            ("64-byte", figures.small, alone.small, figures.smallSockets),
+            ("60 KiB", figures.large, alone.large, figures.largeSockets),
         ] {
-            let burst = try await benchmark.measureBurst(size: size, count: max(Int(Double(count) * effort), 10))
             report.add(group, "\(name) messages, one direction", burst.messagesPerSecond, "messages/s")
             report.add(group, "\(name) message in a burst, CPU of both sides", burst.cpu, "µs")
             let extra = (burst.cpu - cost.sending - cost.receiving) / 2
             report.add(group, "\(name) message in a burst, CPU beyond the protocol, a side", extra, "µs", goal: 6)
+            report.add(group, "\(name) message, of which the system's sockets alone", sockets.frame / 2, "µs")
         }
-
         let path = 2 * (primitives.small.sending + primitives.small.receiving)
-        let trips = try await benchmark.measureRoundTrips(size: 64, count: max(Int(5_000 * effort), 20))
+        let trips = figures.roundTrips
         report.add(
             group, "round trip of a 64-byte message, p50", trips.median, "µs", ratio: trips.median / path, goal: 1.3)
         report.add(
             group, "round trip of a 64-byte message, p99", trips.p99, "µs", ratio: trips.p99 / trips.median, goal: 2)
-        if idleSessions > 0 {
-            let memory = try await benchmark.measureIdleMemory(sessions: idleSessions)
-            report.add(group, "idle session, memory of one end", memory / 1_024, "KiB", goal: 16)
-        }
+        report.add(
+            group, "round trip of its frame, the system's sockets alone, p50", figures.smallSockets.roundTrip, "µs")
     }
 }

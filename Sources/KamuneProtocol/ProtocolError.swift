@@ -38,6 +38,8 @@ public enum ProtocolError: Error, Equatable, Sendable {
 
     // MARK: We do not fit together
 
+    /// The peer sent a message that is larger than this side takes.
+    case oversizedMessage(size: Int, limit: Int)
     /// The versions of both sides cannot speak with each other.
     case incompatibleVersion(local: String, remote: String)
     /// The peer's identity uses an algorithm that we do not know.
@@ -117,6 +119,8 @@ extension ProtocolError: CustomStringConvertible {
             "The other side's identity uses an unknown algorithm (\(oid))."
         case .resumptionRefused(let reason):
             "The other side does not resume the session (\(reason)). Connect anew."
+        case .oversizedMessage(let size, let limit):
+            "The other side sent a message of \(size) bytes; this side takes at most \(limit)."
         case .messageTooLarge(let size, let limit):
             "The message has \(size) bytes; at most \(limit) fit into one. Send it in parts."
         case .misuse(let reason):

@@ -102,7 +102,7 @@ struct SessionMachineTests {
     func receivedTooLarge() throws {
         var session = try SessionFixture(configuration: SessionConfiguration(maximumMessageSize: 10))
         let frame = try session.forged(data: bytesValue([UInt8](repeating: 0, count: 11)))
-        #expect(try session.error(of: frame) == .messageTooLarge(size: 11, limit: 10))
+        #expect(try session.error(of: frame) == .oversizedMessage(size: 11, limit: 10))
     }
 
     // MARK: The end

@@ -3,7 +3,7 @@ import Testing
 
 @testable import KamuneTransport
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct AcceptQueueTests {
     private func connection() -> (any Connection, peer: any Connection) { MemoryTransport.pair() }
 

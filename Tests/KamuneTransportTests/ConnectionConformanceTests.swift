@@ -2,7 +2,7 @@ import KamuneTestKit
 import KamuneTransport
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ConnectionConformanceTests {
     @Test(arguments: ConnectionConformance.Check.allCases)
     func memory(check: ConnectionConformance.Check) async throws {

@@ -2,7 +2,7 @@ import KamuneTransport
 import Testing
 
 /// What a peer can do over a plain socket.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct HostilePeerTests {
     private func meet(
         _ adjust: (inout TransportConfiguration) -> Void = { _ in }

@@ -10,7 +10,7 @@ import Darwin
 import Glibc
 #endif
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct OneShotTests {
     @Test func onlyTheFirstResultCounts() async throws {
         let shot = OneShot<Int>()
@@ -103,7 +103,7 @@ struct WaitingSendersTests {
     }
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct TransportTimerTests {
     @Test func looksWhenItSaidUntilItSaysNever() async throws {
         let timer = TransportTimer(eventLoop: MultiThreadedEventLoopGroup.singleton.next())

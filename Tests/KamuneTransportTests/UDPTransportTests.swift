@@ -16,7 +16,7 @@ private func udpPair(
     return (first, second)
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct UDPTransportTests {
     /// KCP tells the peer nothing of an end, so the checks in which one side has to learn of the other's are left out.
     static let checks: [ConnectionConformance.Check] = [

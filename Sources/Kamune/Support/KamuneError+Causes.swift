@@ -7,7 +7,7 @@ extension KamuneError {
         let code: Code =
             switch error {
             case .malformedExchange, .malformedEnvelope, .malformedMessage, .malformedIdentity, .invalidHandshakeField,
-                .unexpectedFrame, .unexpectedRoute, .forbiddenRoute, .outOfSequence:
+                .unexpectedFrame, .unexpectedRoute, .forbiddenRoute, .outOfSequence, .oversizedMessage:
                 .protocolViolation
             case .undecryptable, .invalidSignature, .challengeMismatch, .capabilityDowngrade, .sessionMismatch:
                 .authenticationFailed

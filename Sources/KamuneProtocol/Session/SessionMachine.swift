@@ -130,7 +130,7 @@ public struct SessionMachine: ~Copyable, Sendable {
         case .exchangeMessages:
             let payload = try bytesValue(message)
             guard payload.count <= configuration.maximumMessageSize else {
-                throw .messageTooLarge(size: payload.count, limit: configuration.maximumMessageSize)
+                throw .oversizedMessage(size: payload.count, limit: configuration.maximumMessageSize)
             }
             return .message(ReceivedMessage(metadata: message.metadata, payload: Array(payload)))
         case .ping:

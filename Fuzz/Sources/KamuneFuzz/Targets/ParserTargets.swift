@@ -152,7 +152,7 @@ func fuzzPEM(_ input: [UInt8]) throws {
 /// An error that blames the peer, as it must when the peer alone is to blame.
 func expectPeersFault(_ error: ProtocolError) throws {
     switch error {
-    case .misuse, .cryptographyFailed, .terminated:
+    case .misuse, .messageTooLarge, .cryptographyFailed, .terminated:
         throw Finding(description: "the peer's bytes led to “\(error)”")
     default: break
     }
