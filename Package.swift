@@ -155,7 +155,8 @@ let package = Package(
         .testTarget(
             name: "KamuneCommandTests",
             dependencies: [
-                "Kamune", "KamuneCommand", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Kamune", "KamuneCommand", "KamuneStore",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings
         ),

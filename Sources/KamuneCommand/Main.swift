@@ -1,5 +1,6 @@
 import ArgumentParser
 import Kamune
+import KamuneStore
 
 /// Where the program begins: reads the arguments, runs the command, and turns what it throws into a sentence and an exit
 /// code.
@@ -30,6 +31,7 @@ enum Main {
         switch error {
         case let error as Failure: failure = error
         case let error as KamuneError: failure = Failure(error)
+        case let error as StoreError: failure = Failure(error)
         case let error as FileFailure: failure = Failure(.failure, error.description)
         case let error as CryptoError: failure = Failure(.failure, error.description)
         default:

@@ -39,7 +39,8 @@ extension Store {
     ///   - version: of Kamune, as introduced.
     ///   - capabilities: as introduced.
     ///   - now: by this machine's clock.
-    ///   - renewing: whether the person was asked, so that the expiry counts from now.
+    ///   - renewing: whether the person was asked, so that the expiry counts from now. Without it, somebody new is stored
+    ///     as not accepted: they are asked about when they come again.
     @discardableResult
     public func accept(
         _ key: PublicIdentity, name: String, version: String = "", capabilities: [String] = [], at now: Date,
@@ -58,9 +59,8 @@ extension Store {
             }
             let peer = StoredPeer(
                 id: PeerID(row: try Self.unusedRow(database, cipher)), key: key, givenName: name, ownName: nil,
-                version: version, capabilities: capabilities, firstSeen: now, lastSeen: now, accepted: now,
-                verified: nil,
-                isBlocked: false, formerKeys: [])
+                version: version, capabilities: capabilities, firstSeen: now, lastSeen: now,
+                accepted: renewing ? now : StoredPeer.never, verified: nil, isBlocked: false, formerKeys: [])
             try Self.insert(database, cipher, peer)
             return try peer.roundTripped()
         }
@@ -71,9 +71,12 @@ extension Store {
         try await change(id) { $0.ownName = name }
     }
 
-    /// Notes that the person compared fingerprints, or takes it back.
+    /// Notes that the person compared fingerprints, which accepts the key too, or takes it back.
     public func setVerified(_ id: PeerID, at time: Date?) async throws(StoreError) {
-        try await change(id) { $0.verified = time }
+        try await change(id) { peer in
+            peer.verified = time
+            if let time { peer.accepted = max(peer.accepted, time) }
+        }
     }
 
     /// Blocks a peer or lets them in again.
@@ -216,7 +219,10 @@ struct PeerName: Equatable {
     private let folded: String
 
     init(_ name: String) {
-        folded = name.precomposedStringWithCompatibilityMapping.lowercased()
+        // What cannot be seen makes no difference to people.
+        var visible = String.UnicodeScalarView()
+        visible.append(contentsOf: name.unicodeScalars.filter { !$0.properties.isDefaultIgnorableCodePoint })
+        folded = String(visible).precomposedStringWithCompatibilityMapping.lowercased()
             .split(whereSeparator: \.isWhitespace).joined(separator: " ")
     }
 

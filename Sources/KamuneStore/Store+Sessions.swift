@@ -108,9 +108,19 @@ extension Store {
     }
 
     /// Notes that a session ended. A graceful end takes its tokens away.
-    public func endSession(_ id: SessionID, at time: Date, gracefully: Bool) async throws(StoreError) {
+    ///
+    /// - Parameter established: when the session that ended was made or resumed; if the record is of a later one by now,
+    ///   nothing is changed.
+    public func endSession(
+        _ id: SessionID, at time: Date, gracefully: Bool, ifEstablished established: Date? = nil
+    ) async throws(StoreError) {
         let keys = keys
         try await writes.submit { database in
+            if let established, let session = try Self.session(database, keys.sessions, id),
+                session.established != established
+            {
+                return
+            }
             try Self.change(database, keys.sessions, id) { $0.ended = time }
             if gracefully { try Self.replaceTokens(database, keys.tokens, of: id, with: []) }
         }

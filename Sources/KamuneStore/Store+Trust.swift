@@ -6,7 +6,7 @@ public import KamuneCrypto
 public struct PeerRecognition: Sendable, Equatable {
     /// How their key stands.
     public let standing: Standing
-    /// Known peers with another key who bear the same name: with an unknown key this is a reason for a loud warning, with
+    /// Accepted peers with another key who bear the same name: with an unknown key this is a reason for a loud warning, with
     /// the fingerprints of both.
     public let nameConflicts: [StoredPeer]
 
@@ -45,7 +45,8 @@ extension Store {
         let expiry = try await peerExpiry()
         let peers = try await peers()
         let name = PeerName(name)
-        let conflicts = peers.filter { $0.key != key && $0.bears(name) }
+        // A name that somebody showed who was never accepted is nobody's.
+        let conflicts = peers.filter { $0.key != key && $0.wasAccepted && $0.bears(name) }
         let standing: PeerRecognition.Standing
         if let peer = peers.first(where: { $0.key == key }) {
             if peer.isBlocked {

@@ -21,6 +21,8 @@ public final class Store: Sendable {
     let streams: MessageStreams
     private let lock: StoreLock?
     private let dataKey: SecretBytes
+    /// Whether the store was opened to look into it only.
+    private let isReadOnly: Bool
 
     /// How many connections may read at once.
     private static let readerLimit = searchWidth + 3
@@ -29,9 +31,11 @@ public final class Store: Sendable {
     static let searchWidth = ProcessInfo.processInfo.activeProcessorCount + 1
 
     private init(
-        location: StoreLocation?, database: any DatabaseWriter, lock: StoreLock?, dataKey: consuming SecretBytes
+        location: StoreLocation?, database: any DatabaseWriter, lock: StoreLock?, dataKey: consuming SecretBytes,
+        isReadOnly: Bool = false
     ) throws(StoreError) {
         self.location = location
+        self.isReadOnly = isReadOnly
         self.database = database
         self.lock = lock
         keys = try StoreKeys(dataKey: dataKey)
@@ -75,6 +79,15 @@ public final class Store: Sendable {
         at location: StoreLocation, credential: consuming StoreCredential
     ) async throws(StoreError) -> Store {
         try openNow(at: location, credential: credential)
+    }
+
+    /// Opens a store to look into it: its bytes stay as they are, and every attempt to change something ends in
+    /// ``StoreError/readOnly(path:)``. It is locked like any other.
+    @concurrent
+    public static func openForReading(
+        at location: StoreLocation, credential: consuming StoreCredential
+    ) async throws(StoreError) -> Store {
+        try openNow(at: location, credential: credential, isReadOnly: true)
     }
 
     /// Makes a store that is gone when the last reference to it goes, for tests.
@@ -134,7 +147,7 @@ public final class Store: Sendable {
 
     /// As ``open(at:credential:)``.
     static func openNow(
-        at location: StoreLocation, credential: borrowing StoreCredential
+        at location: StoreLocation, credential: borrowing StoreCredential, isReadOnly: Bool = false
     ) throws(StoreError) -> Store {
         guard location.exists else { throw .notFound(path: location.path) }
         try StoreFile.checkPermissions(location)
@@ -144,12 +157,14 @@ public final class Store: Sendable {
         }
         let lock = try StoreLock(location)
         do throws(StoreError) {
-            let pool = try openDatabase(location, lock: lock)
+            let pool: any DatabaseWriter =
+                isReadOnly ? try openUnchanged(location, lock: lock) : try openDatabase(location, lock: lock)
             do throws(StoreError) {
                 let vault = try StoreError.wrapping(path: location.path) { try pool.read { try Vault.read($0) } }
                 let dataKey = try vault.open(credential)
                 lock.failures = 0
-                return try Store(location: location, database: pool, lock: lock, dataKey: dataKey)
+                return try Store(
+                    location: location, database: pool, lock: lock, dataKey: dataKey, isReadOnly: isReadOnly)
             } catch {
                 try? pool.close()
                 throw error
@@ -188,6 +203,20 @@ public final class Store: Sendable {
         }
     }
 
+    /// Opens the database without writing a byte to it. A pool would: it makes sure of its log by a write.
+    private static func openUnchanged(_ location: StoreLocation, lock: StoreLock) throws(StoreError) -> DatabaseQueue {
+        try StoreError.wrapping(path: location.path) {
+            var configuration = configuration(lock: lock)
+            configuration.readonly = true
+            let queue = try DatabaseQueue(path: location.path, configuration: configuration)
+            // What a later version changes in the schema, it changes when the store is opened to be written.
+            guard try queue.read({ try Schema.migrator.hasCompletedMigrations($0) }) else {
+                throw StoreError.readOnly(path: location.path)
+            }
+            return queue
+        }
+    }
+
     private static func configuration(lock: StoreLock?) -> Configuration {
         var configuration = Configuration()
         configuration.foreignKeysEnabled = false
@@ -217,7 +246,7 @@ public final class Store: Sendable {
     /// Closes the store, once the writes on the way are done, and lets others open it. Everything later throws
     /// ``StoreError/closed``. Leaving it out does no harm: the store is closed when its last reference goes.
     public func close() async throws(StoreError) {
-        try await purge()
+        if !isReadOnly { try await purge() }
         try StoreError.wrapping(path: path) { try database.close() }
         lock?.release()
     }

@@ -38,7 +38,11 @@ struct DemoTests {
         "every command has a help text",
         arguments: [
             [], ["demo"], ["listen"], ["dial"], ["bench"], ["identity"], ["identity", "new"], ["identity", "show"],
-            ["identity", "export"], ["identity", "import"],
+            ["identity", "export"], ["identity", "import"], ["identity", "name"], ["identity", "rotate"],
+            ["identity", "erase-old"], ["peers"], ["peers", "list"], ["peers", "show"], ["peers", "rename"],
+            ["peers", "verify"], ["peers", "block"], ["peers", "unblock"], ["peers", "forget"], ["peers", "expiry"],
+            ["history"], ["history", "list"], ["history", "show"], ["history", "search"], ["history", "export"],
+            ["history", "rename"], ["history", "delete"], ["backup"], ["restore"], ["passphrase"],
         ])
     func help(command: [String]) async throws {
         let child = try Child(command + ["--help"], home: try Home())

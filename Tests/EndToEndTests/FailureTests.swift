@@ -112,7 +112,7 @@ struct FailureTests {
     func closedOutput() async throws {
         let home = try Home()
         let child = try Child(
-            program: "/bin/sh", ["-c", "\"$0\" demo >&-", try Binary.path()], input: .pipe,
+            program: "/bin/sh", ["-c", "\"$0\" demo >&-", try Binary.path()], home: home,
             environment: ["HOME": home.path])
         await child.expectExit(1)
         #expect(child.errors.text.contains("The output cannot be written"))
@@ -125,8 +125,11 @@ struct FailureTests {
         let home = try Home()
         let child = try Child(
             program: "/bin/sh",
-            ["-c", "\"$0\" dial \"$1\" --verify all <&- >&- 2>&-", try Binary.path(), listening.address],
-            input: .pipe, environment: ["XDG_DATA_HOME": home.path])
+            [
+                "-c", "\"$0\" dial \"$1\" --verify all --no-passphrase <&- >&- 2>&-", try Binary.path(),
+                listening.address,
+            ],
+            home: home, environment: ["XDG_DATA_HOME": home.path])
         await child.expectExit(0)
         await listening.child.expectExit(0)
         #expect(listening.child.output.raw.isEmpty)

@@ -1,12 +1,13 @@
 import Foundation
 import Testing
 
-@Suite("kamune identity")
+@Suite("kamune identity, in files")
 struct IdentityTests {
     static let algorithms = ["ed25519", "ml-dsa-65"]
 
     private func run(_ arguments: [String], home: Home, input: String = "") async throws -> Child {
-        let child = try Child(["identity"] + arguments, home: home)
+        let place = arguments.contains("--identity") ? [] : ["--identity", home.identityFile]
+        let child = try Child(["identity"] + arguments + place, home: home)
         child.write(input)
         child.closeInput()
         _ = await child.exitCode()
@@ -36,8 +37,8 @@ struct IdentityTests {
         await third.expectExit(0)
         #expect(try Home.contents(of: home.identityFile) != contents)
         #expect(try Home.mode(of: home.identityFile) == 0o600)
-        let left = try FileManager.default.contentsOfDirectory(atPath: home.path + "/kamune")
-        #expect(left == ["identity.pem"], "nothing is left beside it")
+        let left = try FileManager.default.contentsOfDirectory(atPath: home.path)
+        #expect(left == ["me.pem"], "nothing is left beside it, and no store is made")
     }
 
     @Test("what is exported can be imported and shown, and stays the same", arguments: algorithms)
@@ -128,7 +129,9 @@ struct IdentityTests {
         let home = try Home()
         _ = try await run(["new"], home: home)
         let child = try Child(
-            program: "/bin/sh", ["-c", "\"$0\" identity export >/dev/full", try Binary.path()], input: .pipe,
+            program: "/bin/sh",
+            ["-c", "\"$0\" identity export --identity \"$1\" >/dev/full", try Binary.path(), home.identityFile],
+            home: home,
             environment: ["XDG_DATA_HOME": home.path])
         await child.expectExit(1)
         #expect(child.errors.text.contains("No space left"))
@@ -136,12 +139,14 @@ struct IdentityTests {
         // A file that may not grow stands for a disk that is full.
         let before = try Home.contents(of: home.identityFile)
         let limited = try Child(
-            program: "/bin/sh", ["-c", "ulimit -f 0; \"$0\" identity new --force", try Binary.path()], input: .pipe,
+            program: "/bin/sh",
+            ["-c", "ulimit -f 0; \"$0\" identity new --force --identity \"$1\"", try Binary.path(), home.identityFile],
+            home: home,
             environment: ["XDG_DATA_HOME": home.path])
         await limited.expectExit(1)
         #expect(limited.errors.text.contains("could not be written"))
         #expect(try Home.contents(of: home.identityFile) == before)
-        #expect(try FileManager.default.contentsOfDirectory(atPath: home.path + "/kamune") == ["identity.pem"])
+        #expect(try FileManager.default.contentsOfDirectory(atPath: home.path) == ["me.pem"])
     }
 
     // MARK: OpenSSL
@@ -150,7 +155,7 @@ struct IdentityTests {
     private func openssl(_ arguments: [String], _ home: Home) async throws -> Child? {
         let paths = ["/usr/bin/openssl", "/opt/homebrew/bin/openssl", "/usr/local/bin/openssl"]
         guard let path = paths.first(where: FileManager.default.isExecutableFile) else { return nil }
-        let child = try Child(program: path, arguments, input: .pipe, environment: ["HOME": home.path])
+        let child = try Child(program: path, arguments, home: home, environment: ["HOME": home.path])
         child.closeInput()
         _ = await child.exitCode()
         return child

@@ -128,7 +128,7 @@ struct TerminalTests {
         await pair.listening.child.expect("Ada: hello again")
         again.write("/quit\r")
         await again.expectExit(0)
-        #expect(try Home.mode(of: pair.homeB.peersFile) == 0o600)
+        #expect(try Home.mode(of: pair.homeB.storeFile) == 0o600)
     }
 
     @Test("whoever is refused learns it, and the listener goes on")
@@ -145,7 +145,11 @@ struct TerminalTests {
         await other.expect("Talk with “Bob”?")
         other.write("n\r")
         await other.expectExit(3)
-        #expect(try !Home.contents(of: pair.homeB.peersFile).contains("Ada"))
+        pair.listening.child.write("/quit\r")
+        await pair.listening.child.expectExit(0)
+        let peers = try Child(["peers", "list"], home: pair.homeB)
+        await peers.expectExit(0)
+        #expect(peers.output.text.contains("Eve") && !peers.output.text.contains("Ada"))
     }
 
     @Test("a known name with another key is a loud warning, and yes must be spelled out")

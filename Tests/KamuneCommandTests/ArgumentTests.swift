@@ -1,5 +1,7 @@
 import ArgumentParser
+import Foundation
 import Kamune
+import KamuneStore
 import Testing
 
 @testable import KamuneCommand
@@ -20,9 +22,9 @@ struct ArgumentTests {
         #expect(plain.options.configuration.handshakeTimeout == .seconds(30))
         let full = try parse(
             [
-                "dial", "--verify", "all", "--name", "Ada", "--identity", "i", "--known-peers", "k",
-                "--handshake-timeout",
-                "1.5", "--dial-timeout", "2", "--linger", "3", "--log-level", "debug", "host",
+                "dial", "--verify", "all", "--name", "Ada", "--identity", "i", "--db", "d", "--passphrase-fd", "3",
+                "--incognito", "--handshake-timeout", "1.5", "--dial-timeout", "2", "--linger", "3", "--log-level",
+                "debug", "host",
             ], as: DialCommand.self)
         #expect(full.options.verify == .all)
         #expect(full.options.name == "Ada")
@@ -30,7 +32,9 @@ struct ArgumentTests {
         #expect(full.dialTimeout == 2)
         #expect(full.options.linger == 3)
         #expect(full.options.logLevel == .debug)
-        #expect(try full.options.peerBook([:]).path == "k")
+        #expect(full.options.store.location([:]).path == "d")
+        #expect(full.options.store.passphraseDescriptor == 3)
+        #expect(full.options.incognito && !plain.options.incognito)
     }
 
     @Test("listen")
@@ -63,7 +67,15 @@ struct ArgumentTests {
             ["dial", "a", "--log-level", "loud"],
             ["dial", "a", "--name", "\u{200B}"], ["listen", "--once", "--keep-listening"],
             ["identity", "new", "--algorithm", "rsa"], ["bench", "--effort", "0"], ["bench", "--sessions", "-1"],
-            ["dance"],
+            ["dance"], ["peers", "list", "--passphrase-fd", "-1"], ["peers", "list", "--passphrase-fd", "stdin"],
+            ["peers", "list", "--no-passphrase", "--passphrase-fd", "0"], ["peers", "expiry", "0"],
+            ["peers", "expiry", "soon"], ["peers", "rename", "1", "\u{200B}"],
+            ["peers", "rename", "1", String(repeating: "x", count: 65)], ["history", "search"],
+            ["history", "search", " "],
+            ["history", "search", "x", "--limit", "0"], ["history", "search", "x", "--from", "last week"],
+            ["history", "export", "--format", "html"], ["history", "delete"], ["history", "delete", "Ada", "--all"],
+            ["history", "delete", "--session", "1", "--before", "today"], ["history", "show", "--limit", "0"],
+            ["identity", "name", "x", "--none"], ["identity", "name", " "],
         ])
     func refused(arguments: [String]) {
         #expect(throws: (any Error).self) { try RootCommand.parseAsRoot(arguments) }
@@ -80,18 +92,40 @@ struct ArgumentTests {
         #expect(AddressText.completed(text) == expected)
     }
 
-    @Test("files are where the platform keeps data")
-    func directories() throws {
-        #expect(try DataDirectory.path(["XDG_DATA_HOME": "/x", "HOME": "/h"]) == "/x/kamune")
-        #if canImport(Darwin)
-        #expect(try DataDirectory.path(["HOME": "/h"]) == "/h/Library/Application Support/kamune")
-        #else
-        #expect(try DataDirectory.path(["HOME": "/h"]) == "/h/.local/share/kamune")
-        #expect(try DataDirectory.path(["XDG_DATA_HOME": "relative", "HOME": "/h"]) == "/h/.local/share/kamune")
+    @Test("where everything is kept: an argument, a variable, the platform's place")
+    func locations() throws {
+        let options = try parse(["peers", "list"], as: PeersListCommand.self).store
+        #expect(options.location(["KAMUNE_DB_PATH": "/x/y.db", "XDG_DATA_HOME": "/z"]).path == "/x/y.db")
+        let named = try parse(["peers", "list", "--db", "n.db"], as: PeersListCommand.self).store
+        #expect(named.location(["KAMUNE_DB_PATH": "/x/y.db"]).path == "n.db")
+        #if !canImport(Darwin)
+        #expect(options.location(["XDG_DATA_HOME": "/z"]).path == "/z/kamune/kamune.db")
         #endif
-        #expect(throws: FileFailure.noHome) { try DataDirectory.path([:]) }
         #expect(DataDirectory.parent(of: "/a/b") == "/a")
         #expect(DataDirectory.parent(of: "/a") == "/")
         #expect(DataDirectory.parent(of: "a") == ".")
+    }
+
+    @Test("peers and history")
+    func kept() throws {
+        #expect(try parse(["peers"], as: PeersListCommand.self).json == false)
+        #expect(try parse(["peers", "rename", "2", "Bob"], as: PeersRenameCommand.self).name == "Bob")
+        #expect(try parse(["peers", "expiry"], as: PeersExpiryCommand.self).term == nil)
+        #expect(try parse(["peers", "expiry", "NEVER"], as: PeersExpiryCommand.self).term == .never)
+        #expect(try parse(["peers", "expiry", "30"], as: PeersExpiryCommand.self).term == .days(30))
+        let search = try parse(
+            [
+                "history", "search", "a", "b", "--peer", "Ada", "--from", "2026-07-01T00:00Z", "--until",
+                "2026-07-02T00:00Z",
+            ],
+            as: HistorySearchCommand.self)
+        #expect(search.words == ["a", "b"] && search.peer == "Ada")
+        #expect(search.period.contains(Date(timeIntervalSince1970: 1_782_864_000)))
+        #expect(!search.period.contains(Date(timeIntervalSince1970: 1_782_863_999)))
+        // The minute that was named is still within.
+        #expect(search.period.contains(Date(timeIntervalSince1970: 1_782_950_459)))
+        #expect(!search.period.contains(Date(timeIntervalSince1970: 1_782_950_460)))
+        #expect(try parse(["history", "export", "--format", "jsonl"], as: HistoryExportCommand.self).format == .jsonl)
+        #expect(try parse(["restore", "f", "--merge"], as: RestoreCommand.self).merge)
     }
 }

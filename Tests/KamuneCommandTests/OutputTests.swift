@@ -68,10 +68,26 @@ struct OutputTests {
         #expect(Times.milliseconds(duration) == expected)
     }
 
-    @Test("days are those of UTC")
-    func days() {
-        #expect(Times.day(Date(timeIntervalSince1970: 0)) == "1970-01-01")
-        #expect(Times.day(Date(timeIntervalSince1970: 1_784_937_599)) == "2026-07-24")
+    @Test(
+        "times for programs are in UTC, and whatever a peer says is some time",
+        arguments: [
+            (0, "1970-01-01T00:00:00.000Z"), (1_784_937_599.25, "2026-07-24T23:59:59.250Z"),
+            (-0.5, "1969-12-31T23:59:59.500Z"), (.infinity, "9999-12-31T23:59:59.000Z"),
+            (-.infinity, "1000-01-01T00:00:00.000Z"), (.nan, "1970-01-01T00:00:00.000Z"),
+        ] as [(Double, String)])
+    func stamps(seconds: Double, expected: String) {
+        let date = Date(timeIntervalSince1970: seconds)
+        #expect(Times.stamp(date) == expected)
+        #expect(!Times.local(date).isEmpty && !Times.ofDay(date).isEmpty)
+    }
+
+    @Test("local times are parts of one another")
+    func localTimes() {
+        let date = Date(timeIntervalSince1970: 1_784_937_599)
+        #expect(Times.local(date).wholeMatch(of: #/2026-07-2[45] \d\d:\d\d:59/#) != nil)
+        #expect(Times.local(date).hasPrefix(Times.localMinute(date)))
+        #expect(Times.localMinute(date).hasPrefix(Times.localDay(date)))
+        #expect(Times.zone(date).wholeMatch(of: #/[+-]\d{4}/#) != nil)
     }
 
     @Test("a flood of events is a few lines")

@@ -1,3 +1,4 @@
+import Foundation
 import Kamune
 import Synchronization
 import Testing
@@ -44,27 +45,24 @@ struct ReceptionTests {
         }
     }
 
-    /// Peers kept in memory.
-    actor MemoryBook: PeerBook {
+    /// A book that always says the same.
+    actor FixedBook: PeerBook {
         struct Broken: Error {}
 
-        var peers: [(PublicIdentity, String)] = []
-        let isBroken: Bool
+        private let trust: Trust?
+        private(set) var remembered: [String] = []
 
-        init(isBroken: Bool = false) {
-            self.isBroken = isBroken
+        /// - Parameter trust: What is known; nil for a book that cannot be read.
+        init(_ trust: Trust? = .unknown) {
+            self.trust = trust
         }
 
         func trust(in identity: PublicIdentity, name: String) throws -> Trust {
-            if isBroken { throw Broken() }
-            if let peer = peers.first(where: { $0.0 == identity }) { return .known(name: peer.1) }
-            if let peer = peers.first(where: { KnownPeer.isSame($0.1, name) }) { return .changed(known: peer.0) }
-            return .unknown
+            guard let trust else { throw Broken() }
+            return trust
         }
 
-        func remember(_ identity: PublicIdentity, name: String) {
-            peers.append((identity, name))
-        }
+        func remember(_ peer: Peer) { remembered.append(peer.name) }
     }
 
     private func peer(_ name: String = "Ada") throws -> Peer {
@@ -72,14 +70,32 @@ struct ReceptionTests {
     }
 
     private func reception(
-        _ policy: Reception.Policy, _ host: ScriptedHost, book: MemoryBook = MemoryBook(), capacity: Int = 1
+        _ policy: Reception.Policy, _ host: ScriptedHost, book: FixedBook = FixedBook(), capacity: Int = 1
     ) -> Reception {
         Reception(policy: policy, book: book, host: host, patience: .seconds(30), capacity: capacity)
     }
 
     private func isAccepted(_ verdict: Verdict) -> Bool { verdict == .accept }
 
-    enum Circumstance: CaseIterable { case unknown, known, changed }
+    enum Circumstance: CaseIterable {
+        case unknown, known, changed, expired, met, blocked, retired
+
+        func trust(in identity: PublicIdentity, name: String = "Ada") throws -> Trust {
+            let same = KnownPeer(
+                name: name, givenName: name, identity: identity, accepted: Date(timeIntervalSince1970: 1_784_937_599))
+            let other = KnownPeer(
+                name: name, givenName: name, identity: try Identity.generate().publicKey, accepted: same.accepted)
+            return switch self {
+            case .unknown: .unknown
+            case .known: .known(same)
+            case .changed: .changed(known: [other])
+            case .expired: .expired(same)
+            case .met: .met(same)
+            case .blocked: .blocked(same)
+            case .retired: .retired(other)
+            }
+        }
+    }
 
     @Test(
         "policies, what is known, and who is there to be asked",
@@ -91,49 +107,69 @@ struct ReceptionTests {
             (.ask, .known, true, [], true), (.ask, .known, false, [], true),
             (.ask, .changed, true, ["y", "y"], false), (.ask, .changed, true, ["yes"], true),
             (.ask, .changed, false, [], false),
+            (.ask, .expired, true, ["y"], true), (.ask, .expired, true, ["n"], false),
+            (.ask, .expired, false, [], false),
+            (.ask, .met, true, ["y"], true), (.ask, .met, true, ["n"], false), (.ask, .met, false, [], false),
+            (.ask, .blocked, true, ["yes"], false), (.ask, .retired, true, ["yes"], false),
             (.known, .unknown, true, ["y"], false), (.known, .known, true, [], true),
-            (.known, .changed, true, ["yes"], false),
+            (.known, .changed, true, ["yes"], false), (.known, .expired, true, ["y"], false),
+            (.known, .met, true, ["y"], false), (.known, .blocked, true, ["y"], false),
+            (.known, .retired, true, ["y"], false),
             (.all, .unknown, false, [], true), (.all, .known, false, [], true), (.all, .changed, false, [], true),
+            (.all, .expired, false, [], true), (.all, .met, false, [], true), (.all, .blocked, false, [], false),
+            (.all, .retired, false, [], false),
         ] as [(Reception.Policy, Circumstance, Bool, [String], Bool)])
     func policies(
         policy: Reception.Policy, circumstance: Circumstance, hasTerminal: Bool, answers: [String], isAccepted: Bool
     ) async throws {
-        let (host, book) = (ScriptedHost(answers, canAnswer: hasTerminal), MemoryBook())
-        let peer = try peer()
-        switch circumstance {
-        case .unknown: break
-        case .known: await book.remember(peer.identity, name: "Ada")
-        case .changed: await book.remember(try Identity.generate().publicKey, name: "ADA")
-        }
+        let host = ScriptedHost(answers, canAnswer: hasTerminal)
+        let peer = try peer("Ada")
+        let trust = try circumstance.trust(in: peer.identity)
+        let book = FixedBook(trust)
         let verdict = await reception(policy, host, book: book).verify(peer)
         #expect(self.isAccepted(verdict) == isAccepted)
         #expect(host.told.contains("KNOWN WITH ANOTHER KEY") == (circumstance == .changed))
-        if circumstance != .known {
+        #expect(host.told.contains("HAS GIVEN UP THIS KEY") == (circumstance == .retired))
+        // Only a person's yes is remembered.
+        #expect(await book.remembered == (isAccepted && policy == .ask && circumstance != .known ? ["Ada"] : []))
+        if case .changed(let known) = trust {
+            #expect(host.told.contains(known[0].identity.fingerprint.sum))
+        }
+        if [.unknown, .changed, .retired].contains(circumstance) {
             #expect(host.told.contains(peer.identity.fingerprint.pseudonym))
             #expect(host.told.contains(peer.identity.fingerprint.emoji.joined(separator: " ")))
         }
     }
 
-    @Test("who was accepted by a person is remembered; who was let in unseen is not")
-    func remembering() async throws {
-        let book = MemoryBook()
-        let (first, second) = (try peer("Ada"), try peer("Bob"))
-        _ = await reception(.all, ScriptedHost([]), book: book).verify(first)
-        _ = await reception(.ask, ScriptedHost(["n"]), book: book).verify(first)
-        #expect(await book.peers.isEmpty)
-        _ = await reception(.ask, ScriptedHost(["y"]), book: book).verify(second)
-        #expect(await book.peers.map(\.1) == ["Bob"])
+    @Test("who is asked about again is told to have the same key as before")
+    func expired() async throws {
+        let host = ScriptedHost(["y"])
+        let peer = try peer("Ada")
+        let reception = reception(.ask, host, book: FixedBook(try Circumstance.expired.trust(in: peer.identity)))
+        #expect(isAccepted(await reception.verify(peer)))
+        #expect(host.told.contains("with the same key as before. You accepted it on 2026-07-2"))
+        #expect(host.told.contains(peer.identity.fingerprint.sum))
     }
 
     @Test("a known peer keeps the name under which it was accepted")
     func keptName() async throws {
-        let (host, book) = (ScriptedHost([]), MemoryBook())
+        let host = ScriptedHost([])
         let peer = try peer("Mallory")
-        await book.remember(peer.identity, name: "Ada")
-        let reception = reception(.ask, host, book: book)
+        let reception = reception(.ask, host, book: FixedBook(try Circumstance.known.trust(in: peer.identity)))
         #expect(isAccepted(await reception.verify(peer)))
         #expect(await reception.name(of: peer).description == "Ada")
         #expect(host.told.contains("now calls itself “Mallory”"))
+    }
+
+    @Test("a name of the person's own is nothing to be told of")
+    func ownName() async throws {
+        let host = ScriptedHost([])
+        let peer = try peer("Ada")
+        let known = KnownPeer(name: "Countess", givenName: "ada", identity: peer.identity, accepted: Date())
+        let reception = reception(.known, host, book: FixedBook(.known(known)))
+        #expect(isAccepted(await reception.verify(peer)))
+        #expect(await reception.name(of: peer).description == "Countess")
+        #expect(host.told.isEmpty)
     }
 
     @Test("during a conversation nobody is asked about anybody")
@@ -162,7 +198,7 @@ struct ReceptionTests {
 
     @Test("when the book cannot be read, nobody is accepted", arguments: Reception.Policy.allCases)
     func brokenBook(policy: Reception.Policy) async throws {
-        let verdict = await reception(policy, ScriptedHost(["yes"]), book: MemoryBook(isBroken: true)).verify(
+        let verdict = await reception(policy, ScriptedHost(["yes"]), book: FixedBook(nil)).verify(
             try peer())
         #expect(!isAccepted(verdict))
     }

@@ -21,7 +21,7 @@ import Testing
         #expect(read.key.algorithm == .mldsa65)
         #expect(read.givenName == "bob" && read.ownName == "Bob from work" && read.displayName == "Bob from work")
         #expect(read.version == "0.7.0" && read.capabilities == ["a", "b"])
-        #expect(read.firstSeen == noon && read.accepted == noon && read.lastSeen == noon.plus(hours: 2))
+        #expect(read.firstSeen == noon && read.accepted == noon.plus(hours: 1) && read.lastSeen == noon.plus(hours: 2))
         #expect(read.verified == noon.plus(hours: 1) && read.isVerified && read.isBlocked)
         #expect(try await again.peer(withKey: try key(1, .mldsa65)) == read)
         #expect(try await again.peer(withKey: try key(2)) == nil)
@@ -117,6 +117,22 @@ import Testing
         await #expect(throws: StoreError.misuse(reason: "a key cannot succeed itself")) {
             try await store.moveTrust(from: try key(3), to: try key(3), at: later)
         }
+    }
+
+    @Test func unseen() async throws {
+        let store = try Store.inMemory()
+        try await store.setPeerExpiry(.never)
+        let eve = try await store.accept(try key(1), name: "Ada", at: noon, renewing: false)
+        #expect(!eve.wasAccepted && eve.firstSeen == noon)
+        // Nobody has accepted the key, so it is not trusted, however long trust lasts; nor is the name taken.
+        #expect(try await store.recognize(try key(1), name: "Ada", at: noon).standing == .expired(eve))
+        #expect(try await store.recognize(try key(2), name: "Ada", at: noon).nameConflicts.isEmpty)
+        // Comparing fingerprints accepts.
+        try await store.setVerified(eve.id, at: noon)
+        #expect(try await store.recognize(try key(1), name: "Ada", at: noon).isTrusted)
+        #expect(try await store.recognize(try key(2), name: "A\u{200B}DA", at: noon).isNameConflict)
+        try await store.setVerified(eve.id, at: nil)
+        #expect(try await store.recognize(try key(1), name: "Ada", at: noon).isTrusted)
     }
 
     @Test func moveTrustToAPeerWhoIsThere() async throws {

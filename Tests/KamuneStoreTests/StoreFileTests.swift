@@ -225,4 +225,23 @@ import Testing
         }
         #expect(Set(errors.map(\.description)).count == errors.count)
     }
+
+    @Test func openingForReadingChangesNothing() async throws {
+        let folder = try Folder()
+        let store = try folder.store()
+        let bob = try await store.addPeer(1)
+        _ = try await store.say("hello", to: bob)
+        try await store.close()
+        let before = try folder.contents()
+        let reading = try await Store.openForReading(at: folder.location(), credential: .passphrase(passphrase))
+        #expect(try await reading.texts(with: bob) == ["hello"])
+        #expect(throws: StoreError.inUse(process: getpid())) { try folder.reopen() }
+        await #expect(throws: StoreError.readOnly(path: folder.location().path)) {
+            _ = try await reading.say("again", to: bob)
+        }
+        try await reading.close()
+        let after = try folder.contents()
+        for name in ["kamune.db", "kamune.db-wal"] { #expect(after[name] == before[name]) }
+        #expect(try await folder.reopen().texts(with: bob) == ["hello"])
+    }
 }

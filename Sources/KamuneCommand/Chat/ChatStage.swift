@@ -1,4 +1,5 @@
 import Kamune
+import KamuneStore
 
 /// Everything that a conversation needs around it: who we are, whom we talk to, and the terminal or pipe.
 struct ChatStage: Sendable {
@@ -13,6 +14,7 @@ struct ChatStage: Sendable {
     let setting: Setting
     let signals: Signals
     let log: EventLog
+    let history: HistoryRecorder
 
     /// Prepares everything, and says who we are.
     ///
@@ -21,8 +23,7 @@ struct ChatStage: Sendable {
         _ options: EndpointOptions, pipeCapacity capacity: Int = 1, adjust: (inout Configuration) -> Void = { _ in }
     ) async throws {
         let environment = Environment.current
-        let book = try options.peerBook(environment)
-        let (identity, note) = try options.loadIdentity(environment)
+        let own = try await ChatSelf.find(options, environment)
         var configuration = options.configuration
         adjust(&configuration)
 
@@ -45,12 +46,23 @@ struct ChatStage: Sendable {
         }
         let isTerminal = host.canAnswer
         let reception = Reception(
-            policy: options.verify, book: book, host: host, patience: configuration.handshakeTimeout,
+            policy: options.verify, book: own.book, host: host, patience: configuration.handshakeTimeout,
             capacity: isTerminal ? 1 : capacity)
         self.reception = reception
         log = EventLog(level: options.logLevel) { await host.tell($0, .faint) }
-        endpoint = Endpoint(identity: identity, name: options.name, verifier: reception, configuration: configuration)
-        if let note { await host.tell(note, .good) }
+        history = HistoryRecorder(store: own.store, identity: own.identityID) { await host.tell($0, .warning) }
+        endpoint = Endpoint(identity: own.identity, name: own.name, verifier: reception, configuration: configuration)
+        for (text, look) in own.notes { await host.tell(text, look) }
+    }
+
+    /// Lets go of everything: what was logged is written, and the store is closed.
+    func finish() async {
+        await log.finish()
+        do throws(StoreError) {
+            try await history.store?.close()
+        } catch {
+            await tell(DisplayText(error.description).description, .warning)
+        }
     }
 
     /// What we are called here.
@@ -84,7 +96,8 @@ struct ChatStage: Sendable {
         _ work: @escaping @Sendable (TerminalChat) async -> ChatEnding?
     ) async throws(Failure) {
         let chat = TerminalChat(
-            console: console, reception: reception, ownName: ownName, ownIdentity: endpoint.identity.publicKey)
+            console: console, reception: reception, history: history, ownName: ownName,
+            ownIdentity: endpoint.identity.publicKey)
         let stop = Promise<ChatEnding>()
         if isStandingOffer { await console.showPrompt() }
         let ending = await withTaskGroup(of: Void.self) { group in
@@ -99,7 +112,7 @@ struct ChatStage: Sendable {
             group.cancelAll()
             return ending
         }
-        await log.finish()
+        await finish()
         await console.finish()
         if let failure = ending.failure(wasUnderWay: await chat.hasTalked || isStandingOffer) { throw failure }
     }

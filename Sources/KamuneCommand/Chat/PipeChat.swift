@@ -13,6 +13,7 @@ struct PipeChat: Sendable {
     }
 
     let session: Session
+    let record: ConversationRecord
     /// What is sent; nil to only receive.
     let input: LineSource?
     let linger: Linger
@@ -73,13 +74,16 @@ struct PipeChat: Sendable {
                 }
             }
         }
+        let end = await session.waitUntilEnded()
+        await record.ended(end)
         if let failure { throw failure }
-        if case .failed(let error) = await session.waitUntilEnded() { throw Failure(error) }
+        if case .failed(let error) = end { throw Failure(error) }
     }
 
     private func receive() async -> Failure? {
         do throws(KamuneError) {
             for try await message in session.messages {
+                await record.received(message)
                 if let error = await output.write(message) {
                     return Failure(.failure, "What arrives cannot be written to standard output: \(error).")
                 }
@@ -92,7 +96,10 @@ struct PipeChat: Sendable {
 
     private func send(_ input: LineSource) async -> Failure? {
         do {
-            while let line = try await input.next() { try await session.send(line) }
+            while let line = try await input.next() {
+                let sent = try await session.send(line)
+                await record.sent(line, at: sent.sentAt)
+            }
             return nil
         } catch let error as LineSplitter.LineTooLong {
             return Failure(

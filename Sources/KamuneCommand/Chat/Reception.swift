@@ -26,6 +26,9 @@ actor Reception: PeerVerifier {
     /// How many conversations may go on at once.
     private let capacity: Int
 
+    /// How many peers of one name are shown with their keys.
+    private static let conflictsShown = 3
+
     private var conversations = 0
     private var isAsking = false
     private var knownNames: [PublicIdentity: String] = [:]
@@ -67,27 +70,75 @@ actor Reception: PeerVerifier {
         }
         let trust: Trust
         do {
-            trust = try await book.trust(in: peer.identity, name: PeerName.shown(for: peer).description)
+            trust = try await book.trust(in: peer.identity, name: peer.name)
         } catch {
             return .refuse(reason: "Nobody was accepted: \(error)")
         }
         switch trust {
-        case .known(let name): return await acceptKnown(peer, as: name)
+        case .known(let known): return await acceptKnown(peer, as: known)
+        case .expired(let known): return await decide(on: peer, expired: known)
+        case .met(let known): return await decide(on: peer, met: known)
         case .unknown: return await decide(on: peer)
         case .changed(let known): return await decide(on: peer, changedFrom: known)
+        case .retired(let known): return await decide(on: peer, retiredBy: known)
+        case .blocked(let known):
+            return .refuse(reason: "“\(known.name)” was refused, because you have blocked this peer.")
         }
     }
 
-    private func acceptKnown(_ peer: Peer, as name: String) async -> Verdict {
-        knownNames[peer.identity] = name
+    private func acceptKnown(_ peer: Peer, as known: KnownPeer) async -> Verdict {
+        knownNames[peer.identity] = known.name
         let claimed = PeerName.shown(for: peer)
-        if !KnownPeer.isSame(name, claimed.description) {
-            await host.tell("“\(name)” is known, and now calls itself “\(claimed)”.", .faint)
+        if !KnownPeer.isSame(known.givenName, claimed.description), !KnownPeer.isSame(known.name, claimed.description) {
+            await host.tell("“\(known.name)” is known, and now calls itself “\(claimed)”.", .faint)
         }
         return .accept
     }
 
-    private func decide(on peer: Peer) async -> Verdict {
+    private func decide(on peer: Peer, expired known: KnownPeer) async -> Verdict {
+        let day = Times.localDay(known.accepted)
+        let sentence =
+            "This is “\(known.name)”, with the same key as before. You accepted it on \(day), and after so long you are "
+            + "asked again."
+        switch policy {
+        case .all:
+            knownNames[peer.identity] = known.name
+            return .accept
+        case .ask where host.canAnswer:
+            knownNames[peer.identity] = known.name
+            return await ask(
+                peer, ([sentence] + FingerprintCard.rows(peer.identity)).joined(separator: "\n"), .strong,
+                needs: ["y", "yes"], choices: "y/n")
+        case .ask, .known:
+            return .refuse(
+                reason:
+                    "\(sentence) Accept it again in a terminal, by “kamune peers verify”, or let trust last longer by "
+                    + "“kamune peers expiry”.")
+        }
+    }
+
+    private func decide(on peer: Peer, met known: KnownPeer) async -> Verdict {
+        if policy == .all {
+            await host.tell(
+                "“\(known.name)” has the same key as before, which you have never accepted (--verify all).", .faint)
+            return .accept
+        }
+        return await decide(on: peer, heading: "You have talked with this peer before, but never accepted the key:")
+    }
+
+    private func decide(on peer: Peer, retiredBy known: KnownPeer) async -> Verdict {
+        let text =
+            [
+                "WARNING: “\(known.name)” HAS GIVEN UP THIS KEY FOR ANOTHER.",
+                "Whoever shows it now may have stolen it. The key that “\(known.name)” has now:",
+            ] + FingerprintCard.rows(known.identity) + ["The key that is shown:"] + FingerprintCard.rows(peer.identity)
+        await host.tell(text.joined(separator: "\n"), .warning)
+        return .refuse(reason: "“\(known.name)” has given up this key for another, so it was refused.")
+    }
+
+    private func decide(
+        on peer: Peer, heading: String = "You have not met this peer before:"
+    ) async -> Verdict {
         let name = PeerName.claimed(by: peer)
         let card = FingerprintCard.rows(peer.identity, name: name.description)
         switch policy {
@@ -107,7 +158,7 @@ actor Reception: PeerVerifier {
                         + "terminal, or say --verify all to talk to anybody.")
             }
             let text =
-                ["You have not met this peer before:"] + card + [
+                [heading] + card + [
                     "Compare one of these forms with what the other side sees by “kamune identity show”, over a channel that",
                     "you trust, such as a phone call. The other side waits for \(patience.components.seconds) s; if that is too short,",
                     "compare first and connect again.",
@@ -116,20 +167,24 @@ actor Reception: PeerVerifier {
         }
     }
 
-    private func decide(on peer: Peer, changedFrom known: PublicIdentity) async -> Verdict {
+    private func decide(on peer: Peer, changedFrom known: [KnownPeer]) async -> Verdict {
         let name = PeerName.claimed(by: peer)
         let text =
             [
                 "WARNING: “\(name)” IS KNOWN WITH ANOTHER KEY.",
                 "Either this person has made a new identity, or SOMEBODY PRETENDS TO BE THIS PERSON.",
-                "The key that you accepted before:",
-            ] + FingerprintCard.rows(known) + ["The key that is shown now:"] + FingerprintCard.rows(peer.identity)
+                known.count == 1 ? "The key that you accepted before:" : "The keys that you accepted before:",
+            ] + known.prefix(Self.conflictsShown).flatMap { FingerprintCard.rows($0.identity) } + [
+                "The key that is shown now:"
+            ] + FingerprintCard.rows(peer.identity)
         switch policy {
         case .all:
             await host.tell((text + ["It was accepted all the same (--verify all)."]).joined(separator: "\n"), .warning)
             return .accept
         case .ask where host.canAnswer:
-            let advice = "Ask this person over another channel before you accept. The old key is forgotten then."
+            let advice =
+                "Ask this person over another channel before you accept. Who has the old key stays known, "
+                + "until you say “kamune peers block” or “forget”."
             return await ask(
                 peer, (text + [advice]).joined(separator: "\n"), .warning, needs: ["yes"],
                 choices: "type yes to accept, n to refuse")
@@ -166,7 +221,7 @@ actor Reception: PeerVerifier {
         }
         await host.tell("Accepted. The other side may have to accept you, too.", .faint)
         do {
-            try await book.remember(peer.identity, name: PeerName.shown(for: peer).description)
+            try await book.remember(peer)
         } catch {
             await host.tell("This peer could not be remembered, so you will be asked again: \(error)", .warning)
         }

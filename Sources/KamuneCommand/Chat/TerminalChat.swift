@@ -5,9 +5,10 @@ import Kamune
 actor TerminalChat {
     private let console: Console
     private let reception: Reception
+    private let history: HistoryRecorder
     private let ownName: DisplayText
     private let ownIdentity: PublicIdentity
-    private var current: (session: Session, name: DisplayText)?
+    private var current: (session: Session, name: DisplayText, record: ConversationRecord)?
     private var isClosing = false
     /// Whether there has been a conversation.
     private(set) var hasTalked = false
@@ -21,9 +22,13 @@ actor TerminalChat {
         To send a line that begins with /, type it twice: //
         """
 
-    init(console: Console, reception: Reception, ownName: DisplayText, ownIdentity: PublicIdentity) {
+    init(
+        console: Console, reception: Reception, history: HistoryRecorder, ownName: DisplayText,
+        ownIdentity: PublicIdentity
+    ) {
         self.console = console
         self.reception = reception
+        self.history = history
         self.ownName = ownName
         self.ownIdentity = ownIdentity
     }
@@ -32,14 +37,16 @@ actor TerminalChat {
 
     /// Talks until the session ends.
     ///
+    /// - Parameter address: What was dialed or listened on.
     /// - Returns: How it ended; nil when another conversation is under way, and this one was closed instead.
-    func converse(_ session: Session) async -> SessionEnd? {
+    func converse(_ session: Session, over address: String) async -> SessionEnd? {
         guard !isClosing, await reception.beginConversation() else {
             await session.close()
             return nil
         }
         let name = await reception.name(of: session.peer)
-        current = (session, name)
+        let record = await history.begin(session, over: address)
+        current = (session, name, record)
         hasTalked = true
         await console.show(
             status: "Connected with \(name) (\(session.remoteAddress)). A line is a message; /help says more.", .good)
@@ -48,6 +55,7 @@ actor TerminalChat {
             for try await message in session.messages {
                 await console.show(
                     message: DisplayText(message.text), from: name, at: message.receivedAt, isOwn: false)
+                await record.received(message)
             }
         } catch {
             // How it ended is told below.
@@ -55,6 +63,7 @@ actor TerminalChat {
         if Task.isCancelled { await session.close() }
         let end = await session.waitUntilEnded()
         current = nil
+        await record.ended(end)
         await reception.endConversation()
         switch end {
         case .closedByPeer: await console.show(status: "\(name) has ended the conversation.")
@@ -134,6 +143,7 @@ actor TerminalChat {
         }
         do throws(KamuneError) {
             let sent = try await current.session.send(line)
+            await current.record.sent(Array(line.utf8), at: sent.sentAt)
             await console.show(message: DisplayText(line), from: ownName, at: sent.sentAt, isOwn: true)
         } catch {
             await console.show(status: "This was not sent: \(DisplayText(error.message))", .warning)

@@ -57,7 +57,7 @@ struct DialCommand: AsyncParsableCommand {
             do throws(KamuneError) {
                 let session = try await stage.endpoint.dial(address)
                 stage.log.established(session)
-                guard let end = await chat.converse(session) else { return nil }
+                guard let end = await chat.converse(session, over: address) else { return nil }
                 stage.log.ended(session, end)
                 return .ended(end)
             } catch {
@@ -77,6 +77,7 @@ struct DialCommand: AsyncParsableCommand {
         do {
             session = try await dialing.value
         } catch {
+            await stage.finish()
             if stage.signals.first.value == SIGTERM { throw Failure(.terminated, nil) }
             throw stage.signals.first.value == nil ? error : Failure(.interrupted, nil)
         }
@@ -84,17 +85,17 @@ struct DialCommand: AsyncParsableCommand {
         stage.log.established(session)
         await stage.tell("Connected with \(await stage.reception.name(of: session.peer)) (\(session.remoteAddress)).")
         let chat = PipeChat(
-            session: session, input: try stage.lineSource(),
+            session: session, record: await stage.history.begin(session, over: address), input: try stage.lineSource(),
             linger: options.linger.map { .time(.seconds($0)) } ?? .none, staysForEmptyInput: false,
             output: MessageOutput(), stop: stage.signals.first)
         do {
             try await chat.run()
         } catch {
             stage.log.ended(session, await session.waitUntilEnded())
-            await stage.log.finish()
+            await stage.finish()
             throw error
         }
         stage.log.ended(session, await session.waitUntilEnded())
-        await stage.log.finish()
+        await stage.finish()
     }
 }

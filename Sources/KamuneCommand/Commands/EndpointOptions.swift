@@ -8,14 +8,15 @@ struct EndpointOptions: ParsableArguments {
         name: .long,
         help: ArgumentHelp(
             "The file that holds your identity.",
-            discussion: "Without it, the one in your data directory; it is made at first use.", valueName: "file"),
+            discussion: "Without it, the one that you have; it is made at first use.", valueName: "file"),
         completion: .file())
     var identity: String?
 
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "What the other side is told to call you.", discussion: "Without it, the fingerprint of your identity.",
+            "What the other side is told to call you.",
+            discussion: "Without it, the name set by “kamune identity name”, else the fingerprint of your identity.",
             valueName: "name"))
     var name: String?
 
@@ -29,13 +30,14 @@ struct EndpointOptions: ParsableArguments {
                 """, valueName: "policy"))
     var verify: Reception.Policy = .ask
 
-    @Option(
+    @OptionGroup var store: StoreOptions
+
+    @Flag(
         name: .long,
         help: ArgumentHelp(
-            "The file of the peers whom you have accepted.", discussion: "Without it, the one in your data directory.",
-            valueName: "file"),
-        completion: .file())
-    var knownPeers: String?
+            "Leave no trace: nothing is kept of this conversation, not even whom it was with.",
+            discussion: "Your identity and the peers whom you know are read, if there are any; nothing is written."))
+    var incognito = false
 
     @Option(
         name: .long,
@@ -76,20 +78,5 @@ extension EndpointOptions {
         var configuration = Configuration()
         configuration.handshakeTimeout = .seconds(handshakeTimeout)
         return configuration
-    }
-
-    /// Where known peers are kept.
-    func peerBook(_ environment: [String: String]) throws(FileFailure) -> FilePeerBook {
-        if let knownPeers { return FilePeerBook(path: knownPeers) }
-        return FilePeerBook(path: try DataDirectory.peersFile(environment))
-    }
-
-    /// The identity, made now if there is none.
-    ///
-    /// - Returns: The identity, and a sentence about it if it is new.
-    func loadIdentity(_ environment: [String: String]) throws(FileFailure) -> (identity: Identity, note: String?) {
-        let file = try IdentityFile(path: identity, environment)
-        let (identity, isNew) = try file.loadOrCreate()
-        return (identity, isNew ? "A new identity was made for you: \(DisplayText(file.path))" : nil)
     }
 }

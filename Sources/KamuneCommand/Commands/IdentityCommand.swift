@@ -8,10 +8,9 @@ struct IdentityCommand: ParsableCommand {
         abstract: "Make, show and move identities.",
         discussion: """
             An identity is a private key that only you have. Others know you by its public key, and compare its fingerprint. \
-            It lies in a file that only you can read, in PEM as OpenSSL and others read it: PKCS #8 for the private key, \
-            SubjectPublicKeyInfo for the public one. Without --identity it is the file identity.pem in your data directory: \
-            $XDG_DATA_HOME/kamune, else ~/.local/share/kamune, on macOS ~/Library/Application Support/kamune. One is made \
-            when you listen or dial for the first time.
+            It is kept, encrypted, with everything else; one is made when you listen or dial for the first time. With \
+            --identity the commands act on a file instead, in PEM as OpenSSL and others read it: PKCS #8 for the private \
+            key, SubjectPublicKeyInfo for the public one.
 
             EXAMPLES:
               kamune identity show
@@ -19,55 +18,67 @@ struct IdentityCommand: ParsableCommand {
               kamune identity export --public --output me.pub.pem
               kamune identity import old.pem --force
               kamune identity show friend.pub.pem
+              kamune identity name Ada
+              kamune identity rotate --algorithm ml-dsa-65
             """,
         subcommands: [
-            IdentityNewCommand.self, IdentityShowCommand.self, IdentityExportCommand.self, IdentityImportCommand.self,
+            IdentityNewCommand.self, IdentityShowCommand.self, IdentityNameCommand.self, IdentityExportCommand.self,
+            IdentityImportCommand.self, IdentityRotateCommand.self, IdentityEraseOldCommand.self,
         ])
 }
 
-/// Which file the identity is in.
-struct IdentityFileOptions: ParsableArguments {
+/// Where the identity is: in the store, or in a file.
+struct IdentityPlaceOptions: ParsableArguments {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "The file that holds the identity.", discussion: "Without it, the one in your data directory.",
+            "A file that holds the identity.",
+            discussion: "Without it, the identity that is kept with everything else.",
             valueName: "file"),
         completion: .file())
     var identity: String?
 
-    func file() throws(FileFailure) -> IdentityFile {
-        try IdentityFile(path: identity, Environment.current)
-    }
+    @OptionGroup var store: StoreOptions
+
+    /// The file that was named.
+    var file: IdentityFile? { identity.map { IdentityFile(path: $0) } }
 }
 
 /// `kamune identity new`
-struct IdentityNewCommand: ParsableCommand {
+struct IdentityNewCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "new",
         abstract: "Make a new identity.",
         discussion: """
             Ed25519 is understood by every kamune. ML-DSA-65 resists a quantum computer even at the time of the handshake, \
-            and programs of version 0.7 cannot read it. Whoever knows you by another identity will be warned.
+            and programs of version 0.7 cannot read it. Whoever knows you by another identity will be warned; “kamune \
+            identity rotate” makes one that they are told of.
             """)
 
     @Option(name: .long, help: "The algorithm: ed25519 or ml-dsa-65.")
     var algorithm: IdentityAlgorithm = .ed25519
 
-    @OptionGroup var options: IdentityFileOptions
-
-    @Flag(name: .long, help: "Replace the identity that is there. It is lost then.")
+    @Flag(name: .long, help: "Even if there is one: in a file it is lost then, else it is retired.")
     var force = false
 
-    func run() throws {
-        let file = try options.file()
-        let identity = try IdentityFile.generate(algorithm, path: file.path)
-        try file.save(identity, force: force)
-        try IdentityReport.print(identity.publicKey, path: file.path)
+    @OptionGroup var place: IdentityPlaceOptions
+
+    func run() async throws {
+        if let file = place.file {
+            let identity = try IdentityFile.generate(algorithm, path: file.path)
+            try file.save(identity, force: force)
+            return try IdentityReport.print(identity.publicKey, path: file.path)
+        }
+        try await place.store.withStore(.creating) { store in
+            let identity = try Identity.generate(algorithm)
+            try await IdentityReport.adopt(identity, in: store, force: force)
+            try IdentityReport.print(identity.publicKey, path: nil)
+        }
     }
 }
 
 /// `kamune identity show`
-struct IdentityShowCommand: ParsableCommand {
+struct IdentityShowCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "show",
         abstract: "Show the fingerprint of an identity.",
@@ -80,20 +91,62 @@ struct IdentityShowCommand: ParsableCommand {
         help: ArgumentHelp("A PEM file to show instead of your identity.", valueName: "file"), completion: .file())
     var other: String?
 
-    @OptionGroup var options: IdentityFileOptions
+    @OptionGroup var place: IdentityPlaceOptions
 
-    func run() throws {
+    func run() async throws {
         if let other {
-            try IdentityReport.print(try IdentityReport.publicKey(in: other), path: other)
-        } else {
-            let file = try options.file()
-            try IdentityReport.print(try IdentityReport.load(file).publicKey, path: file.path)
+            return try IdentityReport.print(try IdentityReport.publicKey(in: other), path: other)
+        }
+        if let file = place.file {
+            return try IdentityReport.print(try IdentityReport.load(file).publicKey, path: file.path)
+        }
+        try await place.store.withStore { store in
+            let all = try await store.identities()
+            guard let current = all.first(where: \.isCurrent) else { throw IdentityReport.none }
+            let name = current.name.isEmpty ? nil : DisplayText(current.name).description
+            try IdentityReport.print(current.publicKey, path: nil, name: name)
+            let retired = all.filter { !$0.isCurrent }
+            if retired.isEmpty { return }
+            try StandardStream(STDOUT_FILENO).print("Earlier identities:")
+            for identity in retired { try StandardStream(STDOUT_FILENO).print(IdentityReport.line(identity)) }
+        }
+    }
+}
+
+/// `kamune identity name`
+struct IdentityNameCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "name",
+        abstract: "Show or set what others are told to call you.",
+        discussion: "“listen” and “dial” use it unless --name says otherwise.")
+
+    @Argument(help: "The name.")
+    var name: String?
+
+    @Flag(name: .long, help: "Have no name: others see your fingerprint.")
+    var none = false
+
+    @OptionGroup var store: StoreOptions
+
+    func validate() throws {
+        if let name { try NameArgument.validate(name) }
+        guard name == nil || !none else { throw ValidationError("A name and --none exclude each other.") }
+    }
+
+    func run() async throws {
+        try await store.withStore { store in
+            guard let current = try await store.currentIdentity() else { throw IdentityReport.none }
+            if let new = none ? "" : name { try await store.rename(current.id, to: new) }
+            let now = try await store.currentIdentity()?.name ?? ""
+            try StandardStream(STDOUT_FILENO).print(
+                now.isEmpty ? "You have no name; others see your fingerprint." : "You are called “\(DisplayText(now))”."
+            )
         }
     }
 }
 
 /// `kamune identity export`
-struct IdentityExportCommand: ParsableCommand {
+struct IdentityExportCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "export",
         abstract: "Write an identity, or its public key, in PEM.",
@@ -108,13 +161,20 @@ struct IdentityExportCommand: ParsableCommand {
     @Option(name: .shortAndLong, help: ArgumentHelp("The file to write.", valueName: "file"), completion: .file())
     var output: String?
 
-    @OptionGroup var options: IdentityFileOptions
-
     @Flag(name: .long, help: "Replace the output file if there is one.")
     var force = false
 
-    func run() throws {
-        let identity = try IdentityReport.load(try options.file())
+    @OptionGroup var place: IdentityPlaceOptions
+
+    func run() async throws {
+        if let file = place.file { return try write(try IdentityReport.load(file)) }
+        try await place.store.withStore { store in
+            guard let identity = try await store.currentIdentity()?.privateKey else { throw IdentityReport.none }
+            try write(identity)
+        }
+    }
+
+    private func write(_ identity: Identity) throws {
         let pem = isPublic ? SecretBytes(copying: Array(identity.publicKey.pem.utf8)) : identity.pemBytes()
         try pem.withUnsafeBytes { pem in
             if let output {
@@ -127,7 +187,7 @@ struct IdentityExportCommand: ParsableCommand {
 }
 
 /// `kamune identity import`
-struct IdentityImportCommand: ParsableCommand {
+struct IdentityImportCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "import",
         abstract: "Make an identity of a private key in PEM.",
@@ -139,12 +199,12 @@ struct IdentityImportCommand: ParsableCommand {
     @Argument(help: ArgumentHelp("The file to read; - for standard input.", valueName: "file"), completion: .file())
     var source: String
 
-    @OptionGroup var options: IdentityFileOptions
-
-    @Flag(name: .long, help: "Replace the identity that is there. It is lost then.")
+    @Flag(name: .long, help: "Even if there is one: in a file it is lost then, else it is retired.")
     var force = false
 
-    func run() throws {
+    @OptionGroup var place: IdentityPlaceOptions
+
+    func run() async throws {
         let identity: Identity
         if source == "-" {
             let name = "standard input"
@@ -153,8 +213,13 @@ struct IdentityImportCommand: ParsableCommand {
         } else {
             identity = try IdentityFile(path: source).load(secret: false)
         }
-        let file = try options.file()
-        try file.save(identity, force: force)
-        try IdentityReport.print(identity.publicKey, path: file.path)
+        if let file = place.file {
+            try file.save(identity, force: force)
+            return try IdentityReport.print(identity.publicKey, path: file.path)
+        }
+        try await place.store.withStore(.creating) { store in
+            try await IdentityReport.adopt(identity, in: store, force: force)
+            try IdentityReport.print(identity.publicKey, path: nil)
+        }
     }
 }

@@ -1,13 +1,47 @@
+import Foundation
 import Kamune
+import KamuneStore
 
 /// What the identity commands read and print.
 enum IdentityReport {
     /// Prints everything that others may know of an identity.
-    static func print(_ identity: PublicIdentity, path: String) throws(Failure) {
-        var rows = FingerprintCard.rows(identity)
+    ///
+    /// - Parameter path: The file that it is in; nil for the store.
+    static func print(_ identity: PublicIdentity, path: String?, name: String? = nil) throws(Failure) {
+        var rows = FingerprintCard.rows(identity, name: name)
         if identity.algorithm == .ed25519 { rows += FingerprintCard.row("public key", [identity.fingerprint.base64]) }
-        rows += FingerprintCard.row("file", [DisplayText(path).description])
+        if let path { rows += FingerprintCard.row("file", [DisplayText(path).description]) }
         try StandardStream(STDOUT_FILENO).print(rows.joined(separator: "\n"))
+    }
+
+    /// A line about an identity that is not in use any more.
+    static func line(_ identity: StoredIdentity) -> String {
+        let until = identity.retired.map { ", retired \(Times.localDay($0))" } ?? ""
+        let key = identity.privateKey == nil ? "its private key is erased" : "its private key is still kept"
+        return
+            "  \(identity.publicKey.fingerprint.sum) (\(FingerprintCard.name(of: identity.publicKey.algorithm)), made "
+            + "\(Times.localDay(identity.created))\(until)); \(key)"
+    }
+
+    /// What is said when the store has no identity.
+    static let none = Failure(
+        .failure, "There is no identity yet; make one with “kamune identity new”, or simply listen or dial.")
+
+    /// Makes an identity the one in use.
+    ///
+    /// - Parameter force: Whether to retire one that is there.
+    static func adopt(_ identity: Identity, in store: Store, force: Bool) async throws {
+        let current = try await store.currentIdentity()
+        guard current == nil || force else {
+            throw Failure(
+                .failure,
+                "An identity exists already. “kamune identity rotate” makes one that takes its place and that your peers "
+                    + "can be told of; --force takes this one, and retires the other.")
+        }
+        guard try await !store.identities().contains(where: { $0.publicKey == identity.publicKey }) else {
+            throw Failure(.failure, "This identity is in the store already.")
+        }
+        try await store.add(identity, name: current?.name ?? "", at: Date())
     }
 
     /// Reads the identity, and says how to make one when there is none.
@@ -17,8 +51,7 @@ enum IdentityReport {
         } catch .missing(let path, _) {
             throw Failure(
                 .failure,
-                "There is no identity at “\(DisplayText(path))” yet; make one with “kamune identity new”, or simply listen "
-                    + "or dial.")
+                "There is no identity at “\(DisplayText(path))” yet; make one with “kamune identity new”.")
         }
     }
 

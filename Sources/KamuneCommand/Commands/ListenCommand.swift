@@ -76,12 +76,13 @@ struct ListenCommand: AsyncParsableCommand {
 
     private func runTerminal(_ stage: ChatStage, _ console: Console, _ listener: Listener) async throws(Failure) {
         let isOnce = continuation == .once
+        let address = address
         await stage.tell("The other side types: kamune dial \(Self.hint(listener.address))")
         try await stage.runTerminal(console, isStandingOffer: true) { chat in
             let ending = await withTaskGroup(of: ChatEnding?.self) { group in
                 group.addTask {
                     await Self.serve(listener, stage) { session in
-                        let end = await chat.converse(session)
+                        let end = await chat.converse(session, over: address)
                         if let end, isOnce { return .ended(end) }
                         if let end, end != .closedByUs { await stage.tell("Waiting for the next one; /quit ends.") }
                         return nil
@@ -126,6 +127,7 @@ struct ListenCommand: AsyncParsableCommand {
         let keepsListening = continuation == .keepListening
         let linger = options.linger.map { PipeChat.Linger.time(.seconds($0)) } ?? .none
         let output = MessageOutput()
+        let address = address
         let input = PipeInput(try stage.lineSource())
         let stopping = Task {
             if await stage.signals.first.wait() != nil { await listener.close() }
@@ -139,7 +141,8 @@ struct ListenCommand: AsyncParsableCommand {
             let name = await stage.reception.name(of: session.peer)
             await stage.tell("Connected with \(name) (\(session.remoteAddress)).")
             let chat = PipeChat(
-                session: session, input: await input.take(), linger: linger, staysForEmptyInput: true, output: output,
+                session: session, record: await stage.history.begin(session, over: address), input: await input.take(),
+                linger: linger, staysForEmptyInput: true, output: output,
                 stop: stage.signals.first)
             var failure: Failure?
             do throws(Failure) {
@@ -158,7 +161,7 @@ struct ListenCommand: AsyncParsableCommand {
             return nil
         }
         await listener.close()
-        await stage.log.finish()
+        await stage.finish()
         // A listener that is told to end has done what it was asked for.
         if let failure = ending?.failure(wasUnderWay: true) { throw failure }
     }

@@ -16,13 +16,20 @@ struct RootCommand: AsyncParsableCommand {
               kamune dial example.org:9000      talk with whoever listens there
               echo hello | kamune dial example.org:9000
                                                 send a line from a script
+              kamune peers list                 whom you know
+              kamune history search station     what was said
+
+            Everything is kept in one encrypted file: who you are, whom you know, what was said. The passphrase is asked for, \
+            or comes from KAMUNE_DB_PASSPHRASE or --passphrase-fd; KAMUNE_DB_PATH or --db name another file. listen and dial \
+            keep nothing with --incognito.
 
             SHELL COMPLETION:
               kamune --generate-completion-script bash|zsh|fish
             """,
         version: programVersion,
         subcommands: [
-            DemoCommand.self, ListenCommand.self, DialCommand.self, IdentityCommand.self, BenchCommand.self,
+            DemoCommand.self, ListenCommand.self, DialCommand.self, PeersCommand.self, HistoryCommand.self,
+            IdentityCommand.self, BackupCommand.self, RestoreCommand.self, PassphraseCommand.self, BenchCommand.self,
         ])
 
     /// The version of this program, and of the protocol that it speaks.

@@ -5,7 +5,6 @@ enum FileFailure: Error, Equatable, Sendable {
     case openToOthers(path: String, mode: mode_t)
     case notARegularFile(path: String)
     case tooLarge(path: String, limit: Int)
-    case noHome
     case system(path: String, doing: String, code: Int32)
     case unusable(path: String, reason: String)
 }
@@ -25,8 +24,6 @@ extension FileFailure: CustomStringConvertible {
             "\(Self.name(path)) is not a file that can be used here; name another one."
         case .tooLarge(let path, let limit):
             "\(Self.name(path)) is larger than \(limit) bytes, so it cannot be what is expected here."
-        case .noHome:
-            "It is not known where your files are: set HOME, or name the files by --identity and --known-peers."
         case .system(let path, let doing, let code):
             "\(Self.name(path)) could not be \(doing): \(SystemError(code))\(Self.advice(code))."
         case .unusable(let path, let reason):
@@ -52,7 +49,7 @@ extension FileFailure: CustomStringConvertible {
     private static func advice(_ code: Int32) -> String {
         switch code {
         case ENOSPC, EDQUOT: "; make room on the disk and try again"
-        case EROFS: "; name a file on a disk that can be written, by --identity or --known-peers"
+        case EROFS: "; name a file on a disk that can be written, by --identity or --db"
         case EACCES, EPERM: "; check who owns it and its directory"
         case ENOENT: "; check the path"
         default: ""

@@ -12,15 +12,6 @@ struct IdentityFile: Sendable {
         self.path = path
     }
 
-    /// The file of this path, or the usual one.
-    init(path: String?, _ environment: [String: String]) throws(FileFailure) {
-        if let path {
-            self.path = path
-        } else {
-            self.path = try DataDirectory.identityFile(environment)
-        }
-    }
-
     /// Reads the identity.
     ///
     /// - Parameter secret: Whether to refuse a file that others can read.

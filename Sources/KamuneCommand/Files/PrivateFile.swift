@@ -60,59 +60,9 @@ enum PrivateFile {
     static func write(
         _ contents: UnsafeRawBufferPointer, to path: String, existing: Existing, what: String
     ) throws(FileFailure) {
-        var status = stat()
-        if existing == .refuse, lstat(path, &status) == 0 { throw .exists(path: path, what: what) }
-        let aside = path + ".new-" + String(UInt64.random(in: .min ... .max), radix: 36)
-        let descriptor = open(aside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw .system(path: path, doing: "written", code: errno) }
-        var isOpen = true
-        defer {
-            if isOpen { close(descriptor) }
-            unlink(aside)
-        }
-        do {
-            var rest = contents
-            while !rest.isEmpty {
-                let chunk = rest
-                let written = try retrying { systemWrite(descriptor, chunk) }
-                rest = UnsafeRawBufferPointer(rebasing: rest[written...])
-            }
-            _ = try retrying { fchmod(descriptor, 0o600) }
-            _ = try retrying { fsync(descriptor) }
-            isOpen = false
-            // Some file systems report a full disk only here.
-            _ = try retrying { close(descriptor) }
-            switch existing {
-            case .replace: _ = try retrying { rename(aside, path) }
-            // Unlike renaming, linking never replaces what came to be there in the meantime.
-            case .refuse: try linkOrRename(aside, path)
-            }
-        } catch {
-            throw error.code == EEXIST && existing == .refuse
-                ? .exists(path: path, what: what) : .system(path: path, doing: "written", code: error.code)
-        }
-        synchronizeDirectory(of: path)
-    }
-
-    private static func linkOrRename(_ aside: String, _ path: String) throws(SystemError) {
-        do {
-            _ = try retrying { link(aside, path) }
-        } catch {
-            // File systems without hard links: look again, then rename.
-            guard [EPERM, ENOTSUP, ENOSYS, EMLINK].contains(error.code) else { throw error }
-            var status = stat()
-            if lstat(path, &status) == 0 { throw SystemError(EEXIST) }
-            _ = try retrying { rename(aside, path) }
-        }
-    }
-
-    /// Makes the new name durable. Where a directory cannot be synchronized, the file is there all the same.
-    private static func synchronizeDirectory(of path: String) {
-        let descriptor = open(DataDirectory.parent(of: path), O_RDONLY | O_CLOEXEC)
-        if descriptor >= 0 {
-            fsync(descriptor)
-            close(descriptor)
-        }
+        let writer = try PrivateFileWriter(path, existing: existing, what: what)
+        try writer.write(contents)
+        try writer.finish()
     }
 }
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Kamune
+import KamuneStore
 
 /// What the exit code says. Scripts depend on these numbers: they never change.
 enum ExitStatus: Int32, CaseIterable, Sendable {
@@ -12,6 +13,8 @@ enum ExitStatus: Int32, CaseIterable, Sendable {
     case protocolFailure = 6
     case connectionLost = 7
     case cannotListen = 8
+    case locked = 9
+    case storeUnusable = 10
     case usage = 64
     case interrupted = 130
     case terminated = 143
@@ -28,6 +31,8 @@ enum ExitStatus: Int32, CaseIterable, Sendable {
         case .protocolFailure: "the other side broke the protocol, does not fit, or is not who it claims to be"
         case .connectionLost: "the connection was lost without a goodbye"
         case .cannotListen: "the address to listen on is taken or not ours"
+        case .locked: "the passphrase of what is kept is missing or wrong"
+        case .storeUnusable: "what is kept cannot be used: it is in use, damaged, open to others, or the disk is full"
         case .usage: "the command was called wrongly"
         case .interrupted: "it was interrupted (Ctrl-C)"
         case .terminated: "it was told to end (SIGTERM)"
@@ -58,6 +63,18 @@ enum ExitStatus: Int32, CaseIterable, Sendable {
         default: self = .failure
         }
     }
+
+    /// The code for an error of the store.
+    init(_ error: StoreError) {
+        switch error {
+        case .wrongPassphrase, .passphraseRequired, .notProtected, .emptyPassphrase: self = .locked
+        case .notFound, .alreadyExists, .noSuchRecord, .conflict, .backupNotVerified, .misuse, .system: self = .failure
+        case .notAStore, .truncated, .damaged, .newerVersion, .diskFull, .readOnly, .accessDenied, .inUse,
+            .readableByOthers, .closed:
+            self = .storeUnusable
+        case .cancelled: self = .interrupted
+        }
+    }
 }
 
 /// An end of the program that is not success, with what is said about it.
@@ -74,5 +91,10 @@ struct Failure: Error, Equatable, Sendable {
     /// An error of the library. What the peer has said in it is made fit to be shown.
     init(_ error: KamuneError) {
         self.init(ExitStatus(error), DisplayText(error.message).description)
+    }
+
+    /// An error of the store.
+    init(_ error: StoreError) {
+        self.init(ExitStatus(error), DisplayText(error.description).description)
     }
 }

@@ -56,6 +56,11 @@ extension StandardStream {
     ///
     /// - Throws: A ``Failure`` when nobody can read it, or the disk is full.
     func print(_ text: String) throws(Failure) {
-        if let error = write(text + "\n") { throw Failure(.failure, "The output cannot be written: \(error).") }
+        try put(text + "\n")
+    }
+
+    /// Writes text as it is; see ``print(_:)``.
+    func put(_ text: String) throws(Failure) {
+        if let error = write(text) { throw Failure(.failure, "The output cannot be written: \(error).") }
     }
 }

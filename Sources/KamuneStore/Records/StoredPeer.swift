@@ -19,7 +19,7 @@ public struct StoredPeer: Sendable, Equatable, Identifiable {
     public internal(set) var firstSeen: Date
     /// When there was a session with them last.
     public internal(set) var lastSeen: Date
-    /// When the person last accepted the key: from here on its trust expires.
+    /// When the person last accepted the key: from here on its trust expires. ``never`` for who was only let in unseen.
     public internal(set) var accepted: Date
     /// When the person compared fingerprints; `nil` if never.
     public internal(set) var verified: Date?
@@ -42,9 +42,16 @@ public struct StoredPeer: Sendable, Equatable, Identifiable {
     /// Whether the fingerprints were compared.
     public var isVerified: Bool { verified != nil }
 
+    /// What ``accepted`` is for somebody whose key nobody has accepted yet.
+    public static let never = Date(timeIntervalSince1970: 0)
+
+    /// Whether the key was ever accepted. Who was only let in unseen is in the store for the sake of the history.
+    public var wasAccepted: Bool { accepted > Self.never }
+
     /// Whether the person has to be asked about them again.
     public func isExpired(at now: Date, expiry: PeerExpiry) -> Bool {
-        switch expiry {
+        guard wasAccepted else { return true }
+        return switch expiry {
         case .never: false
         case .after(let seconds): accepted.addingTimeInterval(Double(seconds)) < now
         }

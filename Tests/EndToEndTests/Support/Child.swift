@@ -35,11 +35,16 @@ final class Child: Sendable {
         _ arguments: [String], home: Home, input: Input = .pipe, environment: [String: String] = [:]
     ) throws {
         try self.init(
-            program: Binary.path(), arguments, input: input,
+            program: Binary.path(), arguments + home.storeArguments(for: arguments), home: home, input: input,
             environment: ["XDG_DATA_HOME": home.path, "HOME": home.path, "TERM": "xterm"].merging(environment) { $1 })
     }
 
-    init(program: String, _ arguments: [String], input: Input, environment: [String: String]) throws {
+    /// Starts any program.
+    ///
+    /// - Parameter home: What is not to be removed while it runs.
+    init(
+        program: String, _ arguments: [String], home: Home, input: Input = .pipe, environment: [String: String]
+    ) throws {
         self.arguments = arguments
         let (processID, ends) = try Spawn.start(program, arguments, environment: environment, input: input)
         self.processID = processID
@@ -47,19 +52,23 @@ final class Child: Sendable {
         Self.collect(ends.ourOutput, into: output)
         if let descriptor = ends.ourErrors { Self.collect(descriptor, into: errors) } else { errors.end() }
 
-        Thread.detachNewThread { [exit] in
+        Thread.detachNewThread { [exit, home] in
             var code: Int32 = 0
+            defer { withExtendedLifetime(home) {} }
             while waitpid(processID, &code, 0) == -1, errno == EINTR {}
             // WIFEXITED and WEXITSTATUS, which are macros; a signal counts as shells count it.
             let result = code & 0x7f == 0 ? (code >> 8) & 0xff : 128 + (code & 0x7f)
             exit.status.withLock { $0 = result }
             exit.event.end()
+            exit.isOver.signal()
         }
     }
 
     deinit {
         if exit.status.withLock({ $0 }) == nil { kill(processID, SIGKILL) }
         closeInput()
+        // Else it might still write to a directory that is being removed.
+        _ = exit.isOver.wait(timeout: .now() + .seconds(5))
     }
 
     private static func collect(_ descriptor: Int32, into transcript: Transcript) {
@@ -108,6 +117,15 @@ final class Child: Sendable {
         }
     }
 
+    /// Whether the terminal shows what is typed; nil for a pipe.
+    var echoes: Bool? {
+        inputDescriptor.withLock { descriptor in
+            var settings = termios()
+            guard let descriptor, tcgetattr(descriptor, &settings) == 0 else { return nil }
+            return settings.c_lflag & tcflag_t(ECHO) != 0
+        }
+    }
+
     func send(signal: Int32) {
         kill(processID, signal)
     }
@@ -153,4 +171,6 @@ private final class Exit: Sendable {
     let status = Mutex<Int32?>(nil)
     /// Ends when the process does.
     let event = Transcript()
+    /// The same for who cannot wait otherwise.
+    let isOver = DispatchSemaphore(value: 0)
 }

@@ -1,11 +1,16 @@
 import Foundation
+import Synchronization
 
-/// A directory for one user's files, removed at the end of the test.
+/// A directory for one user's files, removed when the last of the processes that use it is gone.
 final class Home: Sendable {
     let path: String
+    /// Whether the person wants no passphrase, which makes tests fast: those of which it is not the subject.
+    let isUnprotected: Bool
 
-    init() throws {
+    init(isUnprotected: Bool = true) throws {
+        self.isUnprotected = isUnprotected
         path = NSTemporaryDirectory() + "/kamune-test-" + UUID().uuidString
+        Leftovers.add(path)
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     }
 
@@ -13,10 +18,18 @@ final class Home: Sendable {
         try? FileManager.default.removeItem(atPath: path)
     }
 
-    /// The identity that is used when none is named.
-    var identityFile: String { path + "/kamune/identity.pem" }
-    /// The known peers that are used when no file is named.
-    var peersFile: String { path + "/kamune/known-peers" }
+    /// A file for an identity.
+    var identityFile: String { path + "/me.pem" }
+    /// Where everything is kept.
+    var storeFile: String { path + "/kamune/kamune.db" }
+
+    /// Arguments that let a command open the store.
+    func storeArguments(for arguments: [String]) -> [String] {
+        let commands = ["listen", "dial", "peers", "history", "identity", "backup", "restore", "passphrase"]
+        guard isUnprotected, let command = arguments.first, commands.contains(command) else { return [] }
+        let isSettled = arguments.contains { ["--help", "--passphrase-fd", "--no-passphrase"].contains($0) }
+        return isSettled ? [] : ["--no-passphrase"]
+    }
 
     func file(_ name: String) -> String { path + "/" + name }
 
@@ -31,5 +44,21 @@ final class Home: Sendable {
 
     static func mode(of file: String) throws -> Int? {
         try FileManager.default.attributesOfItem(atPath: file)[.posixPermissions] as? Int
+    }
+}
+
+/// Directories that tests made, and that are removed at the latest when the tests are over: an object may be let go of
+/// before what it stands for is not needed any more.
+private enum Leftovers {
+    private static let paths = Mutex<[String]>([])
+
+    static func add(_ path: String) {
+        let isFirst = paths.withLock { paths in
+            paths.append(path)
+            return paths.count == 1
+        }
+        if isFirst {
+            atexit { Leftovers.paths.withLock { $0 }.forEach { try? FileManager.default.removeItem(atPath: $0) } }
+        }
     }
 }

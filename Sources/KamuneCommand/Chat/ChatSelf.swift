@@ -1,0 +1,75 @@
+import Foundation
+import Kamune
+import KamuneStore
+
+/// Who we are in a conversation, and what is kept of it.
+struct ChatSelf: Sendable {
+    let identity: Identity
+    /// What the other side is told to call us; nil for the fingerprint.
+    let name: String?
+    let book: any PeerBook
+    /// Where conversations are written down; nil for those that leave no trace.
+    let store: Store?
+    /// The identity's number in the store; nil for one from a file.
+    let identityID: IdentityID?
+    /// What the person should know about how it went.
+    let notes: [(text: String, look: Style.Look)]
+
+    /// Opens the store, and finds out who we are.
+    static func find(_ options: EndpointOptions, _ environment: [String: String]) async throws -> ChatSelf {
+        let opener = StoreOpener(options.store, environment)
+        // Before a passphrase is asked for that may then be of no use.
+        let file = try options.identity.map { try IdentityFile(path: $0).loadOrCreate() }
+        if options.incognito { return try await findIncognito(options, opener, file?.identity) }
+
+        let store = try await opener.open(.creating)
+        do {
+            var notes = opener.notes
+            if let (identity, isNew) = file {
+                if isNew {
+                    notes.append(
+                        ("A new identity was made for you: \(DisplayText(options.identity ?? ""))", .good))
+                }
+                return ChatSelf(
+                    identity: identity, name: options.name, book: StorePeerBook(store: store, isReadOnly: false),
+                    store: store, identityID: nil, notes: notes)
+            }
+            var current = try await store.currentIdentity()
+            if current?.privateKey == nil {
+                current = try await store.add(try .generate(.ed25519), name: "", at: Date())
+                notes.append(("A new identity was made for you; “kamune identity show” shows it.", .good))
+            }
+            guard let current, let identity = current.privateKey else {
+                throw StoreError.noSuchRecord(what: "identity")
+            }
+            return ChatSelf(
+                identity: identity, name: options.name ?? named(current),
+                book: StorePeerBook(store: store, isReadOnly: false), store: store, identityID: current.id, notes: notes
+            )
+        } catch {
+            try? await store.close()
+            throw error
+        }
+    }
+
+    private static func findIncognito(
+        _ options: EndpointOptions, _ opener: StoreOpener, _ file: Identity?
+    ) async throws -> ChatSelf {
+        let store = try await opener.openForReading()
+        let current = try await store?.currentIdentity()
+        let identity = try file ?? current?.privateKey ?? .generate(.ed25519)
+        var notes: [(text: String, look: Style.Look)] = [("Incognito: nothing is kept of this conversation.", .faint)]
+        if file == nil, current?.privateKey == nil {
+            notes.append(("You have no identity yet, so this one is made for this conversation only.", .faint))
+        }
+        // The book keeps the store open; nothing is written to it.
+        let book: any PeerBook = store.map { StorePeerBook(store: $0, isReadOnly: true) } ?? EmptyPeerBook()
+        return ChatSelf(
+            identity: identity, name: options.name ?? (file == nil ? current.flatMap(named) : nil), book: book,
+            store: nil, identityID: nil, notes: notes)
+    }
+
+    private static func named(_ identity: StoredIdentity) -> String? {
+        identity.name.isEmpty ? nil : identity.name
+    }
+}

@@ -1,0 +1,49 @@
+import Foundation
+import Kamune
+
+/// The peers whom a person knows.
+protocol PeerBook: Sendable {
+    /// What is known about somebody who shows this key and this name.
+    func trust(in identity: PublicIdentity, name: String) async throws -> Trust
+
+    /// Remembers that the person has accepted a peer, now.
+    func remember(_ peer: Peer) async throws
+}
+
+/// What is known about a peer.
+enum Trust: Equatable, Sendable {
+    /// The key was accepted before, and that still holds.
+    case known(KnownPeer)
+    /// This very key was accepted, but so long ago that the person is asked again.
+    case expired(KnownPeer)
+    /// There was a conversation with this key, but nobody ever accepted it.
+    case met(KnownPeer)
+    /// The name is known, with another key: somebody has changed their identity, or somebody pretends.
+    case changed(known: [KnownPeer])
+    /// The peer has gone over from this key to another.
+    case retired(KnownPeer)
+    /// The person wants nothing of them.
+    case blocked(KnownPeer)
+    /// Neither key nor name is known.
+    case unknown
+}
+
+/// A peer whom the person knows.
+struct KnownPeer: Equatable, Sendable {
+    /// What the person calls them.
+    let name: String
+    /// What they called themselves last.
+    let givenName: String
+    let identity: PublicIdentity
+    /// When the key was accepted last.
+    let accepted: Date
+
+    /// Whether two names are the same to a person. Names that only look alike are not caught.
+    static func isSame(_ first: String, _ second: String) -> Bool {
+        normal(first) == normal(second)
+    }
+
+    private static func normal(_ name: String) -> String {
+        DisplayText(name).description.lowercased().split(separator: " ").joined(separator: " ")
+    }
+}

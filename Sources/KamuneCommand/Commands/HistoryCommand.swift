@@ -1,0 +1,205 @@
+import ArgumentParser
+import Foundation
+import Kamune
+import KamuneStore
+
+/// `kamune history`
+struct HistoryCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "history",
+        abstract: "Read, search, export and delete what was said.",
+        discussion: """
+            Times are those of this machine's clock: when a message came in, or when you wrote it. A time is typed as \
+            2026-07-25, '2026-07-25 14:05', today or yesterday; with a Z at its end it is in UTC.
+
+            EXAMPLES:
+              kamune history list
+              kamune history show Ada --limit 20
+              kamune history search train station --peer Ada --from 2026-07-01
+              kamune history export --format markdown --output talks.md
+              kamune history rename 12 'Plans for the summer'
+              kamune history delete Ada --before 2026-01-01
+            """,
+        subcommands: [
+            HistoryListCommand.self, HistoryShowCommand.self, HistorySearchCommand.self, HistoryExportCommand.self,
+            HistoryRenameCommand.self, HistoryDeleteCommand.self,
+        ])
+}
+
+/// Between which times.
+struct PeriodOptions: ParsableArguments {
+    @Option(name: .long, help: ArgumentHelp("Only what came or was written then or later.", valueName: "time"))
+    var from: MomentArgument?
+
+    @Option(name: .long, help: ArgumentHelp("Only what came or was written then or earlier.", valueName: "time"))
+    var until: MomentArgument?
+
+    func contains(_ date: Date) -> Bool {
+        (from.map { date >= $0.start } ?? true) && (until.map { date < $0.end } ?? true)
+    }
+}
+
+/// The conversations in the order in which they were had, which is how they are numbered.
+struct SessionList {
+    let sessions: [StoredSession]
+
+    init(_ store: Store) async throws(StoreError) {
+        sessions = try await store.sessions().reversed()
+    }
+
+    /// The conversation of a number.
+    func select(_ number: Int) throws(Failure) -> StoredSession {
+        guard sessions.indices.contains(number - 1) else {
+            throw Failure(
+                .failure, "There is no conversation \(number); “kamune history list” lists those that there are.")
+        }
+        return sessions[number - 1]
+    }
+}
+
+/// `kamune history list`
+struct HistoryListCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "List your conversations, the latest last.")
+
+    @Option(name: .long, help: "Only those with this peer.")
+    var peer: String?
+
+    @Option(name: .long, help: ArgumentHelp("At most so many, the latest.", valueName: "count"))
+    var limit: Int?
+
+    @Flag(name: .long, help: "Print JSON, a line for each conversation.")
+    var json = false
+
+    @OptionGroup var store: StoreOptions
+
+    func validate() throws {
+        if let limit, limit < 1 { throw ValidationError("--limit takes a number from 1.") }
+    }
+
+    func run() async throws {
+        try await store.withStore { store in
+            let peers = try await PeerList(store)
+            let wanted = try peer.map { text throws(Failure) in try peers.select(text).id }
+            let all = try await SessionList(store).sessions.enumerated().filter { _, session in
+                wanted.map { session.peer == $0 } ?? true
+            }
+            let sessions = all.suffix(limit ?? all.count)
+            let output = StandardStream(STDOUT_FILENO)
+            if json {
+                for (index, session) in sessions { try output.print(Self.json(index + 1, session, peers).description) }
+                return
+            }
+            guard !sessions.isEmpty else { return try output.print("There were no conversations yet.") }
+            var table = TextTable(["#", "begun", "ended", "peer", "by", "name"])
+            for (index, session) in sessions {
+                table.append([
+                    "\(index + 1)", Times.localMinute(session.established),
+                    session.ended.map { Times.localMinute($0) } ?? "-", peers.name(of: session.peer).description,
+                    DisplayText(session.transport, maximumLength: 16).description,
+                    session.name.map { DisplayText($0, maximumLength: 64).description } ?? "",
+                ])
+            }
+            let style = Style(for: STDOUT_FILENO, environment: Environment.current)
+            try output.print(table.lines(style).joined(separator: "\n"))
+        }
+    }
+
+    private static func json(_ number: Int, _ session: StoredSession, _ peers: PeerList) -> JSONText {
+        let peer = peers.peers.first { $0.id == session.peer }
+        return .object([
+            ("number", .number(number)), ("id", .text(session.identifier)), ("name", .optional(session.name)),
+            ("peer", .text(peer?.displayName ?? "")), ("fingerprint", .optional(peer?.key.fingerprint.sum)),
+            ("begun", .text(Times.stamp(session.established))), ("ended", .optional(session.ended.map(Times.stamp))),
+            ("transport", .text(session.transport)), ("dialed", .flag(session.isInitiator)),
+        ])
+    }
+}
+
+/// `kamune history rename`
+struct HistoryRenameCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rename", abstract: "Give a conversation a name.")
+
+    @Argument(help: ArgumentHelp("The conversation's number in “kamune history list”.", valueName: "number"))
+    var number: Int
+
+    @Argument(help: "The name; leave it out to take it away.")
+    var name: String?
+
+    @OptionGroup var store: StoreOptions
+
+    func validate() throws {
+        if let name { try NameArgument.validate(name) }
+    }
+
+    func run() async throws {
+        try await store.withStore { store in
+            let session = try (try await SessionList(store)).select(number)
+            try await store.rename(session.id, to: name)
+            try StandardStream(STDOUT_FILENO).print(
+                name.map { "Conversation \(number) is called “\(DisplayText($0))” now." }
+                    ?? "Conversation \(number) has no name now.")
+        }
+    }
+}
+
+/// `kamune history delete`
+struct HistoryDeleteCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "delete",
+        abstract: "Delete what was said with a peer, in one conversation, or altogether.",
+        discussion: """
+            Nothing of it is left in the file. Backups that were made before have it still, and so has the other side. The \
+            peers stay known.
+            """)
+
+    @Argument(help: "The peer.")
+    var peer: String?
+
+    @Option(name: .long, help: ArgumentHelp("Delete only this conversation.", valueName: "number"))
+    var session: Int?
+
+    @Option(name: .long, help: ArgumentHelp("Delete only what is older.", valueName: "time"))
+    var before: MomentArgument?
+
+    @Flag(name: .long, help: "Delete what was said with everybody.")
+    var all = false
+
+    @Flag(name: .long, help: "Do not ask.")
+    var yes = false
+
+    @OptionGroup var store: StoreOptions
+
+    func validate() throws {
+        guard [peer != nil, session != nil, all].filter({ $0 }).count == 1 else {
+            throw ValidationError("Name a peer, a --session, or say --all.")
+        }
+        guard before == nil || session == nil else {
+            throw ValidationError("--before and --session exclude each other.")
+        }
+    }
+
+    func run() async throws {
+        try await store.withStore { store in
+            let peers = try await PeerList(store)
+            let output = StandardStream(STDOUT_FILENO)
+            if let session {
+                let found = try (try await SessionList(store)).select(session)
+                let name = peers.name(of: found.peer)
+                try await Confirmation.ask(
+                    "Delete conversation \(session) with “\(name)” of \(Times.localMinute(found.established))?",
+                    isGiven: yes)
+                try await store.delete(found.id)
+                return try output.print("Conversation \(session) is deleted; those after it have moved up.")
+            }
+            let wanted = try peer.map { text throws(Failure) in [try peers.select(text)] } ?? peers.peers
+            let subject = peer == nil ? "everybody" : "“\(wanted.map { PeerName.shown(for: $0).description }.joined())”"
+            let period = before.map { " before \(Times.localMinute($0.start))" } ?? ""
+            try await Confirmation.ask("Delete what was said with \(subject)\(period)?", isGiven: yes)
+            var count = 0
+            for peer in wanted { count += try await store.deleteHistory(with: peer.id, before: before?.start) }
+            try output.print("\(Count.messages(count)) deleted.")
+        }
+    }
+}

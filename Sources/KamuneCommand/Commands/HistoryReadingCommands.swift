@@ -1,0 +1,184 @@
+import ArgumentParser
+import Foundation
+import Kamune
+import KamuneStore
+
+extension HistoryText.Format: ExpressibleByArgument {}
+
+/// `kamune history show`
+struct HistoryShowCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "show",
+        abstract: "Show what was said, the latest last.",
+        discussion: "With one peer or, without any, with everybody.")
+
+    @Argument(help: "The peer.")
+    var peer: String?
+
+    @Option(name: .long, help: ArgumentHelp("Only this conversation.", valueName: "number"))
+    var session: Int?
+
+    @OptionGroup var period: PeriodOptions
+
+    @Option(name: .long, help: ArgumentHelp("At most so many messages, the latest.", valueName: "count"))
+    var limit = 100
+
+    @Flag(name: .long, help: "Print JSON, a line for each message.")
+    var json = false
+
+    @OptionGroup var store: StoreOptions
+
+    /// More than these are for an export, which holds none of them in memory.
+    private static let largestLimit = 100_000
+
+    func validate() throws {
+        guard (1...Self.largestLimit).contains(limit) else {
+            throw ValidationError("--limit takes a number from 1 to \(Self.largestLimit).")
+        }
+    }
+
+    func run() async throws {
+        try await store.withStore { store in
+            let peers = try await PeerList(store)
+            var wanted = try peer.map { text throws(Failure) in try peers.select(text).id }
+            var only: SessionID?
+            if let session {
+                let found = try (try await SessionList(store)).select(session)
+                guard wanted.map({ $0 == found.peer }) ?? true else {
+                    throw Failure(.failure, "Conversation \(session) was with “\(peers.name(of: found.peer))”.")
+                }
+                (wanted, only) = (found.peer, found.id)
+            }
+            let search = MessageSearch(peer: wanted, from: period.from?.start, until: period.until?.end)
+            var messages: [StoredMessage] = []
+            for try await message in store.search(search) where only.map({ message.session == $0 }) ?? true {
+                messages.append(message)
+                if messages.count == limit { break }
+            }
+            let output = StandardStream(STDOUT_FILENO)
+            if messages.isEmpty, !json { return try output.print("Nothing was said.") }
+            var text = HistoryText(
+                json ? .jsonl : .text, peers: peers, isMixed: wanted == nil,
+                style: Style(for: STDOUT_FILENO, environment: Environment.current))
+            for message in messages.reversed() { try output.put(text.text(of: message)) }
+        }
+    }
+}
+
+/// `kamune history search`
+struct HistorySearchCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "search",
+        abstract: "Find messages by words, the latest first.",
+        discussion: """
+            A message is found when it holds every word, in whatever order, in upper or lower case; parts of words count, \
+            unless --whole-words is said. What is found is printed at once.
+            """)
+
+    @Argument(help: "The words.")
+    var words: [String]
+
+    @Option(name: .long, help: "Only what was said with this peer.")
+    var peer: String?
+
+    @OptionGroup var period: PeriodOptions
+
+    @Flag(name: .long, help: "Do not find “cat” in “concatenate”.")
+    var wholeWords = false
+
+    @Option(name: .long, help: ArgumentHelp("At most so many messages.", valueName: "count"))
+    var limit: Int?
+
+    @Flag(name: .long, help: "Print JSON, a line for each message.")
+    var json = false
+
+    @OptionGroup var store: StoreOptions
+
+    func validate() throws {
+        if let limit, limit < 1 { throw ValidationError("--limit takes a number from 1.") }
+        guard words.contains(where: { !$0.allSatisfy(\.isWhitespace) }) else {
+            throw ValidationError("Name at least one word to search for.")
+        }
+    }
+
+    func run() async throws {
+        try await store.withStore { store in
+            let peers = try await PeerList(store)
+            let wanted = try peer.map { text throws(Failure) in try peers.select(text).id }
+            let search = MessageSearch(
+                words.joined(separator: " "), wholeWords: wholeWords, peer: wanted, from: period.from?.start,
+                until: period.until?.end)
+            let output = StandardStream(STDOUT_FILENO)
+            var text = HistoryText(
+                json ? .jsonl : .text, peers: peers, isMixed: wanted == nil,
+                style: Style(for: STDOUT_FILENO, environment: Environment.current))
+            var count = 0
+            for try await message in store.search(search) {
+                try output.put(text.text(of: message))
+                count += 1
+                if count == limit { break }
+            }
+            if count == 0, !json { try output.print("Nothing was found.") }
+        }
+    }
+}
+
+/// `kamune history export`
+struct HistoryExportCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "export",
+        abstract: "Write what was said as text, Markdown or JSON Lines.",
+        discussion: """
+            Everything, or what was said with one peer, the oldest first. The file can be read by you alone, but it is not \
+            encrypted; “kamune backup” makes one that is.
+            """)
+
+    @Argument(help: "The peer.")
+    var peer: String?
+
+    @OptionGroup var period: PeriodOptions
+
+    @Option(name: .long, help: "How to write it: text, markdown or jsonl.")
+    var format: HistoryText.Format = .text
+
+    @Option(name: .shortAndLong, help: ArgumentHelp("The file to write.", valueName: "file"), completion: .file())
+    var output: String?
+
+    @Flag(name: .long, help: "Replace the output file if there is one.")
+    var force = false
+
+    @OptionGroup var store: StoreOptions
+
+    /// Text is written when so many bytes of it have come together.
+    private static let chunkSize = 64 * 1_024
+
+    func run() async throws {
+        try await store.withStore { store in
+            let peers = try await PeerList(store)
+            let wanted = try peer.map { text throws(Failure) in try peers.select(text) }
+            let file = try output.map { path throws(FileFailure) in
+                try PrivateFileWriter(path, existing: force ? .replace : .refuse, what: "it")
+            }
+            var text = HistoryText(format, peers: peers, isMixed: wanted == nil)
+            let subject = wanted.map { "Conversations with \(PeerName.shown(for: $0))" } ?? "Conversations"
+            var chunk = Array(text.head(of: subject, at: Date()).utf8)
+            for try await message in store.history(with: wanted?.id) where period.contains(message.localTime) {
+                chunk += text.text(of: message).utf8
+                if chunk.count >= Self.chunkSize {
+                    try Self.write(chunk, to: file)
+                    chunk.removeAll(keepingCapacity: true)
+                }
+            }
+            try Self.write(chunk, to: file)
+            try file?.finish()
+        }
+    }
+
+    private static func write(_ chunk: [UInt8], to file: PrivateFileWriter?) throws {
+        if let file {
+            try chunk.withUnsafeBytes { try file.write($0) }
+        } else if let error = StandardStream(STDOUT_FILENO).write(chunk) {
+            throw Failure(.failure, "The output cannot be written: \(error).")
+        }
+    }
+}

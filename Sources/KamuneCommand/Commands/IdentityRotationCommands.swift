@@ -1,0 +1,70 @@
+import ArgumentParser
+import Foundation
+import Kamune
+import KamuneStore
+
+/// `kamune identity rotate`
+struct IdentityRotateCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rotate",
+        abstract: "Take a new identity that the old one vouches for.",
+        discussion: """
+            Makes a new identity, and has the old one sign that it is its successor. Peers of this version learn it when you \
+            meet them next, and move their trust over; programs of version 0.7 see simply another key, and warn. The old \
+            private key is kept until “kamune identity erase-old”.
+            """)
+
+    @Option(name: .long, help: "The algorithm of the new one: ed25519 or ml-dsa-65.")
+    var algorithm: IdentityAlgorithm = .ed25519
+
+    @Flag(name: .long, help: "Do not ask.")
+    var yes = false
+
+    @OptionGroup var store: StoreOptions
+
+    func run() async throws {
+        try await store.withStore { store in
+            guard let current = try await store.currentIdentity(), let old = current.privateKey else {
+                throw IdentityReport.none
+            }
+            try await Confirmation.ask(
+                "Take a new identity in the place of \(current.publicKey.fingerprint.sum)?", isGiven: yes)
+            let new = try Identity.generate(algorithm)
+            let now = Date()
+            let statement = try SuccessionStatement.make(from: old, to: new, at: now)
+            try await store.add(new, name: current.name, at: now, statement: statement)
+            try IdentityReport.print(new.publicKey, path: nil)
+            try StandardStream(STDOUT_FILENO).print(
+                "The identity before it is retired. Once those who matter to you know the new one, “kamune identity "
+                    + "erase-old” erases its private key.")
+        }
+    }
+}
+
+/// `kamune identity erase-old`
+struct IdentityEraseOldCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "erase-old",
+        abstract: "Erase the private keys of retired identities.",
+        discussion: """
+            Nobody can sign with them any more, not even you. Their public keys and what they signed about their successors \
+            stay. Backups that were made before have the private keys still.
+            """)
+
+    @Flag(name: .long, help: "Do not ask.")
+    var yes = false
+
+    @OptionGroup var store: StoreOptions
+
+    func run() async throws {
+        try await store.withStore { store in
+            let retired = try await store.identities().filter { !$0.isCurrent && $0.privateKey != nil }
+            let output = StandardStream(STDOUT_FILENO)
+            guard !retired.isEmpty else { return try output.print("There is no private key of a retired identity.") }
+            try output.print(retired.map(IdentityReport.line).joined(separator: "\n"))
+            try await Confirmation.ask("Erase these private keys for good?", isGiven: yes)
+            for identity in retired { try await store.erasePrivateKey(of: identity.id) }
+            try output.print("\(Count.of(retired.count, "private key", "private keys")) erased.")
+        }
+    }
+}

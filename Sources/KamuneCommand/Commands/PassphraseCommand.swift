@@ -1,0 +1,45 @@
+import ArgumentParser
+import Kamune
+import KamuneStore
+
+/// `kamune passphrase`
+struct PassphraseCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "passphrase",
+        abstract: "Change the passphrase, set one, or remove it.",
+        discussion: """
+            Nothing else is written anew, so it is quick whatever the store's size. Backups and copies of the file that were \
+            made before open with the old passphrase still.
+            """)
+
+    @Option(
+        name: .customLong("new-passphrase-fd"),
+        help: ArgumentHelp(
+            "Read the new passphrase from this file descriptor, up to the end of the line.",
+            discussion: "Without it, KAMUNE_DB_NEW_PASSPHRASE, else you are asked for it twice.", valueName: "number"))
+    var descriptor: Int32?
+
+    @Flag(name: .long, help: "Have none from now on: whoever gets the file can read it.")
+    var remove = false
+
+    @OptionGroup var store: StoreOptions
+
+    func run() async throws {
+        try await store.withStore { store in
+            let output = StandardStream(STDOUT_FILENO)
+            if remove {
+                try await store.changeCredential(to: .unprotected)
+                let style = Style(for: STDERR_FILENO, environment: Environment.current)
+                StandardStream(STDERR_FILENO).write(style(.warning, StoreOpener.warning) + "\n")
+                return try output.print("The passphrase is removed.")
+            }
+            let secret = try await OtherPassphrase(
+                descriptor: descriptor, variable: "KAMUNE_DB_NEW_PASSPHRASE",
+                what: "everything that is kept, the new one",
+                option: "--new-passphrase-fd"
+            ).read(Environment.current, isNew: true)
+            try await store.changeCredential(to: .passphrase(secret.secret.copy()))
+            try output.print("The passphrase is changed.")
+        }
+    }
+}

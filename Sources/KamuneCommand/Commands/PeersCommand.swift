@@ -1,0 +1,277 @@
+import ArgumentParser
+import Foundation
+import Kamune
+import KamuneStore
+
+/// `kamune peers`
+struct PeersCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "peers",
+        abstract: "List the peers whom you know, and decide about them.",
+        discussion: """
+            A peer is named by name, by number in the list, by #number if a name looks like a number, or by how the \
+            fingerprint begins, at least four characters of it, after -- if the first is a dash. What fits more than one \
+            peer is refused.
+
+            EXAMPLES:
+              kamune peers list
+              kamune peers show Ada
+              kamune peers rename 2 'Bob from work'
+              kamune peers verify Ada
+              kamune peers block '#3'
+              kamune peers expiry 30
+            """,
+        subcommands: [
+            PeersListCommand.self, PeersShowCommand.self, PeersRenameCommand.self, PeersVerifyCommand.self,
+            PeersBlockCommand.self, PeersUnblockCommand.self, PeersForgetCommand.self, PeersExpiryCommand.self,
+        ],
+        defaultSubcommand: PeersListCommand.self)
+}
+
+/// `kamune peers list`
+struct PeersListCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "List the peers whom you know, in the order in which you met them.")
+
+    @Flag(name: .long, help: "Print JSON, a line for each peer.")
+    var json = false
+
+    @OptionGroup var store: StoreOptions
+
+    func run() async throws {
+        try await store.withStore { store in
+            let list = try await PeerList(store)
+            let expiry = try await store.peerExpiry()
+            let reports = list.peers.enumerated().map {
+                PeerReport(peer: $0.element, number: $0.offset + 1, expiry: expiry, now: Date())
+            }
+            let output = StandardStream(STDOUT_FILENO)
+            if json {
+                for report in reports { try output.print(report.json().description) }
+                return
+            }
+            guard !reports.isEmpty else { return try output.print("You know no peers yet.") }
+            var table = TextTable(PeerReport.header)
+            for report in reports { table.append(report.cells) }
+            let style = Style(for: STDOUT_FILENO, environment: Environment.current)
+            try output.print(table.lines(style).joined(separator: "\n"))
+        }
+    }
+}
+
+/// `kamune peers show`
+struct PeersShowCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "show", abstract: "Show all that is known of a peer, with every form of the fingerprint.")
+
+    @OptionGroup var argument: PeerArgument
+
+    @Flag(name: .long, help: "Print JSON.")
+    var json = false
+
+    @OptionGroup var store: StoreOptions
+
+    func run() async throws {
+        try await store.withStore { store in
+            let list = try await PeerList(store)
+            let peer = try list.select(argument.peer)
+            let report = PeerReport(
+                peer: peer, number: list.number(of: peer.id) ?? 0, expiry: try await store.peerExpiry(), now: Date())
+            let count = try await store.messageCount(with: peer.id)
+            let text =
+                json
+                ? report.json(messageCount: count).description
+                : report.rows(messageCount: count).joined(separator: "\n")
+            try StandardStream(STDOUT_FILENO).print(text)
+        }
+    }
+}
+
+/// `kamune peers rename`
+struct PeersRenameCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rename",
+        abstract: "Give a peer a name of your own.",
+        discussion: "The name is for you alone. Without one, the peer is called again what it calls itself.")
+
+    @OptionGroup var argument: PeerArgument
+
+    @Argument(help: "The name; leave it out to take yours away.")
+    var name: String?
+
+    @OptionGroup var store: StoreOptions
+
+    func validate() throws {
+        if let name { try NameArgument.validate(name) }
+    }
+
+    func run() async throws {
+        try await store.withStore { store in
+            let peer = try (try await PeerList(store)).select(argument.peer)
+            try await store.rename(peer.id, to: name)
+            let now = try await store.peer(peer.id) ?? peer
+            try StandardStream(STDOUT_FILENO).print("This peer is called “\(PeerName.shown(for: now))” now.")
+        }
+    }
+}
+
+/// Names that a person types.
+enum NameArgument {
+    static let maximumLength = 64
+
+    /// Refuses what cannot be seen, and what would be cut where it is shown.
+    static func validate(_ name: String) throws {
+        let shown = DisplayText(name).description
+        guard !shown.allSatisfy(\.isWhitespace) else { throw ValidationError("The name must be one that can be seen.") }
+        guard shown.count <= maximumLength else {
+            throw ValidationError("The name may have \(maximumLength) characters at most.")
+        }
+    }
+}
+
+/// `kamune peers verify`
+struct PeersVerifyCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "verify",
+        abstract: "Note that you have compared a peer's fingerprint.",
+        discussion: """
+            Shows the fingerprint and asks whether it is what the other side sees by “kamune identity show”. Compare over a \
+            channel that you trust, such as a phone call. Then the peer is verified, and accepted anew.
+            """)
+
+    @OptionGroup var argument: PeerArgument
+
+    @Flag(name: .long, help: "You have compared it already: do not ask.")
+    var yes = false
+
+    @Flag(name: .long, help: "Take it back: the peer is not verified any more.")
+    var undo = false
+
+    @OptionGroup var store: StoreOptions
+
+    func run() async throws {
+        try await store.withStore { store in
+            let peer = try (try await PeerList(store)).select(argument.peer)
+            let output = StandardStream(STDOUT_FILENO)
+            let name = PeerName.shown(for: peer)
+            if undo {
+                try await store.setVerified(peer.id, at: nil)
+                return try output.print("“\(name)” is not verified any more.")
+            }
+            try output.print(FingerprintCard.rows(peer.key, name: name.description).joined(separator: "\n"))
+            try await Confirmation.ask("Is this what the other side sees?", isGiven: yes)
+            try await store.setVerified(peer.id, at: Date())
+            try output.print("“\(name)” is verified.")
+        }
+    }
+}
+
+/// `kamune peers block`
+struct PeersBlockCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "block", abstract: "Refuse a peer from now on, whatever --verify says.")
+
+    @OptionGroup var argument: PeerArgument
+    @OptionGroup var store: StoreOptions
+
+    func run() async throws {
+        try await store.withStore { store in
+            let peer = try (try await PeerList(store)).select(argument.peer)
+            try await store.setBlocked(peer.id, true)
+            try StandardStream(STDOUT_FILENO).print("“\(PeerName.shown(for: peer))” is blocked.")
+        }
+    }
+}
+
+/// `kamune peers unblock`
+struct PeersUnblockCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "unblock", abstract: "Let a peer in again who was blocked.")
+
+    @OptionGroup var argument: PeerArgument
+    @OptionGroup var store: StoreOptions
+
+    func run() async throws {
+        try await store.withStore { store in
+            let peer = try (try await PeerList(store)).select(argument.peer)
+            try await store.setBlocked(peer.id, false)
+            try StandardStream(STDOUT_FILENO).print("“\(PeerName.shown(for: peer))” is not blocked.")
+        }
+    }
+}
+
+/// `kamune peers forget`
+struct PeersForgetCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "forget",
+        abstract: "Forget a peer, and everything that was said with them.",
+        discussion: "Nothing of it is left in the file. Backups that were made before have it still.")
+
+    @OptionGroup var argument: PeerArgument
+
+    @Flag(name: .long, help: "Do not ask.")
+    var yes = false
+
+    @OptionGroup var store: StoreOptions
+
+    func run() async throws {
+        try await store.withStore { store in
+            let peer = try (try await PeerList(store)).select(argument.peer)
+            let name = PeerName.shown(for: peer)
+            let count = try await store.messageCount(with: peer.id)
+            try await Confirmation.ask(
+                "Forget “\(name)” (\(peer.key.fingerprint.sum)) and \(Count.messages(count))?", isGiven: yes)
+            try await store.forget(peer.id)
+            try StandardStream(STDOUT_FILENO).print("“\(name)” is forgotten, with \(Count.messages(count)).")
+        }
+    }
+}
+
+/// `kamune peers expiry`
+struct PeersExpiryCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "expiry",
+        abstract: "Show or set after how many days you are asked about a peer again.",
+        discussion: "Seven unless you set it, as in version 0.7. It counts from when you accepted the peer last.")
+
+    /// What may be said.
+    enum Term: ExpressibleByArgument, Equatable {
+        case never
+        case days(Int)
+
+        /// A hundred years: more is never.
+        static let longest = 36_500
+
+        init?(argument: String) {
+            if argument.lowercased() == "never" {
+                self = .never
+            } else if let days = Int(argument), (1...Self.longest).contains(days) {
+                self = .days(days)
+            } else {
+                return nil
+            }
+        }
+    }
+
+    @Argument(help: ArgumentHelp("How many days, or never.", valueName: "days"))
+    var term: Term?
+
+    @OptionGroup var store: StoreOptions
+
+    func run() async throws {
+        try await store.withStore { store in
+            switch term {
+            case .never: try await store.setPeerExpiry(.never)
+            case .days(let days): try await store.setPeerExpiry(.days(days))
+            case nil: break
+            }
+            let text =
+                switch try await store.peerExpiry() {
+                case .never: "You are never asked again about a peer whom you have accepted."
+                case .after(let seconds):
+                    "You are asked again about a peer \(seconds / 86_400) days after you accepted them."
+                }
+            try StandardStream(STDOUT_FILENO).print(text)
+        }
+    }
+}

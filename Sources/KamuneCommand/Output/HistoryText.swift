@@ -1,0 +1,155 @@
+import Foundation
+import Kamune
+import KamuneStore
+
+/// Messages of the history as text, for people and for programs. What a message holds is made fit to be shown, and cannot
+/// pass itself off as another message.
+struct HistoryText {
+    /// How messages are written.
+    enum Format: String, Sendable, CaseIterable {
+        case text, markdown, jsonl
+    }
+
+    let format: Format
+    let peers: PeerList
+    /// Whether messages with several peers may follow one another, so that each says with whom it was.
+    let isMixed: Bool
+    let style: Style
+    /// The names of peers, which are looked up once.
+    private var names: [PeerID: String] = [:]
+    private var lastDay: String?
+
+    init(_ format: Format, peers: PeerList, isMixed: Bool, style: Style = Style(isEnabled: false)) {
+        self.format = format
+        self.peers = peers
+        self.isMixed = isMixed
+        self.style = style
+        for peer in peers.peers { names[peer.id] = PeerName.shown(for: peer).description }
+    }
+
+    /// What comes before the first message.
+    func head(of subject: String, at now: Date) -> String {
+        switch format {
+        case .text: "# \(subject). Times of the local clock (\(Times.zone(now))).\n\n"
+        case .markdown: "# \(Self.escaped(subject))\n\nTimes of the local clock (\(Times.zone(now))).\n"
+        case .jsonl: ""
+        }
+    }
+
+    /// A message, with the line break at its end.
+    mutating func text(of message: StoredMessage) -> String {
+        switch format {
+        case .text: line(of: message)
+        case .markdown: markdown(of: message)
+        case .jsonl: json(of: message).description + "\n"
+        }
+    }
+
+    private func name(_ peer: PeerID) -> String { names[peer] ?? peers.name(of: peer).description }
+
+    // MARK: Text
+
+    private func line(of message: StoredMessage) -> String {
+        let isOwn = message.direction == .outgoing
+        let peer = name(message.peer)
+        let name = isOwn ? (isMixed ? "You to \(peer)" : "You") : peer
+        let rows = Self.rows(of: message)
+        // Further rows stand further in than any message begins.
+        let body = rows.joined(separator: "\n    ")
+        return style(.faint, Times.local(message.localTime)) + " " + style(isOwn ? .own : .other, name) + ": " + body
+            + Self.note(on: message).map { style(.faint, " (\($0))") }.joined() + "\n"
+    }
+
+    // MARK: Markdown (CommonMark)
+
+    private mutating func markdown(of message: StoredMessage) -> String {
+        var text = ""
+        let time = Times.local(message.localTime)
+        let day = String(time.prefix(10))
+        if day != lastDay {
+            text += "\n## \(day)\n\n"
+            lastDay = day
+        }
+        let peer = Self.escaped(name(message.peer))
+        let isOwn = message.direction == .outgoing
+        let name = isOwn ? (isMixed ? "You to \(peer)" : "You") : peer
+        // A backslash at the end of a row breaks the line there.
+        let body = Self.rows(of: message).map(Self.escaped).joined(separator: "\\\n  ")
+        text += "- \(time.dropFirst(11)) **\(name):** \(body)"
+        text += Self.note(on: message).map { " *(\($0))*" }.joined() + "\n"
+        return text
+    }
+
+    /// Text in which nothing is a mark of Markdown: every ASCII punctuation character may have a backslash before it
+    /// (CommonMark 0.31 §2.4).
+    static func escaped(_ text: String) -> String {
+        var result = ""
+        for character in text {
+            if let ascii = character.asciiValue, Self.isPunctuation(ascii) { result += "\\" }
+            result.append(character)
+        }
+        return result
+    }
+
+    private static func isPunctuation(_ byte: UInt8) -> Bool {
+        switch byte {
+        // Those that are no marks within a line stay as they are, for the eye's sake.
+        case UInt8(ascii: ","), UInt8(ascii: "'"), UInt8(ascii: "\""), UInt8(ascii: "?"), UInt8(ascii: "%"),
+            UInt8(ascii: "/"), UInt8(ascii: ";"), UInt8(ascii: "$"):
+            false
+        case 0x21...0x2f, 0x3a...0x40, 0x5b...0x60, 0x7b...0x7e: true
+        default: false
+        }
+    }
+
+    // MARK: JSON
+
+    private func json(of message: StoredMessage) -> JSONText {
+        let peer = peers.peers.first { $0.id == message.peer }
+        let isText = message.kind == .text && String(validating: message.body, as: UTF8.self) != nil
+        var members: [(String, JSONText)] = [
+            ("time", .text(Times.stamp(message.localTime))), ("peer", .text(peer?.displayName ?? "")),
+            ("fingerprint", .optional(peer?.key.fingerprint.sum)),
+            ("direction", .text(message.direction == .incoming ? "in" : "out")),
+            ("state", .text(Self.word(for: message.state))), ("sent", .text(Times.stamp(message.sent))),
+            ("received", .optional(message.received.map(Times.stamp))), ("id", .text(message.id.description)),
+        ]
+        if isText {
+            members.append(("text", .text(message.text)))
+        } else {
+            members.append(("kind", .number(Int(message.kind.rawValue))))
+            members.append(("base64", .text(Data(message.body).base64EncodedString())))
+        }
+        return .object(members)
+    }
+
+    // MARK: Parts
+
+    /// A message's lines, fit to be shown.
+    private static func rows(of message: StoredMessage) -> [String] {
+        guard message.kind == .text else { return ["[\(Count.of(message.body.count, "byte", "bytes")), not a text]"] }
+        return message.text.split(omittingEmptySubsequences: false) { $0.isNewline }.map { DisplayText($0).description }
+    }
+
+    /// How far a message of ours has come.
+    private static func note(on message: StoredMessage) -> [String] {
+        switch message.state {
+        case .received: []
+        case .waiting: ["waiting"]
+        case .inFlight, .sent: ["sent"]
+        case .delivered: ["delivered"]
+        case .maybeLost: ["may be lost"]
+        }
+    }
+
+    /// The state for programs.
+    private static func word(for state: MessageState) -> String {
+        switch state {
+        case .received: "received"
+        case .waiting: "waiting"
+        case .inFlight, .sent: "sent"
+        case .delivered: "delivered"
+        case .maybeLost: "may_be_lost"
+        }
+    }
+}

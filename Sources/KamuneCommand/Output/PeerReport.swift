@@ -1,0 +1,81 @@
+import Foundation
+import Kamune
+import KamuneStore
+
+/// A peer as people and programs read about them.
+struct PeerReport {
+    let peer: StoredPeer
+    let number: Int
+    let expiry: PeerExpiry
+    let now: Date
+
+    /// How the peer stands, in a word or two.
+    var standing: String {
+        if peer.isBlocked { return "blocked" }
+        if !peer.wasAccepted { return "not accepted" }
+        let state = peer.isVerified ? "verified" : "accepted"
+        return peer.isExpired(at: now, expiry: expiry) ? state + ", expired" : state
+    }
+
+    /// The cells of the list.
+    static let header = ["#", "name", "fingerprint", "last seen", "state"]
+
+    var cells: [String] {
+        [
+            "\(number)", PeerName.shown(for: peer).description, String(peer.key.fingerprint.sum.prefix(12)),
+            Times.localMinute(peer.lastSeen), standing,
+        ]
+    }
+
+    /// Everything that is known of the peer but what was said.
+    func rows(messageCount: Int) -> [String] {
+        var rows = FingerprintCard.row("number", ["\(number)"])
+        rows += FingerprintCard.row("name", [PeerName.shown(for: peer).description])
+        if peer.ownName != nil {
+            rows += FingerprintCard.row("calls itself", [PeerName.given(by: peer).description])
+        }
+        rows += FingerprintCard.rows(peer.key)
+        if peer.key.algorithm == .ed25519 {
+            rows += FingerprintCard.row("public key", [peer.key.fingerprint.base64])
+        }
+        rows += FingerprintCard.row("state", [standing])
+        rows += FingerprintCard.row("first seen", [Times.localMinute(peer.firstSeen)])
+        rows += FingerprintCard.row("last seen", [Times.localMinute(peer.lastSeen)])
+        if peer.wasAccepted { rows += FingerprintCard.row("accepted", [Times.localMinute(peer.accepted)]) }
+        if let verified = peer.verified { rows += FingerprintCard.row("verified", [Times.localMinute(verified)]) }
+        rows += FingerprintCard.row("messages", ["\(messageCount)"])
+        if !peer.version.isEmpty {
+            rows += FingerprintCard.row("version", [DisplayText(peer.version, maximumLength: 32).description])
+        }
+        for former in peer.formerKeys {
+            rows += FingerprintCard.row(
+                "former key", ["\(former.key.fingerprint.sum), until \(Times.localDay(former.until))"])
+        }
+        return rows
+    }
+
+    /// The same for programs.
+    func json(messageCount: Int? = nil) -> JSONText {
+        var members: [(String, JSONText)] = [
+            ("number", .number(number)), ("name", .text(peer.displayName)), ("given_name", .text(peer.givenName)),
+            ("own_name", .optional(peer.ownName)), ("fingerprint", .text(peer.key.fingerprint.sum)),
+            ("public_key", .text(peer.key.fingerprint.base64)), ("algorithm", .text(peer.key.algorithm.rawValue)),
+            ("version", .text(peer.version)), ("capabilities", .list(peer.capabilities.map { .text($0) })),
+            ("first_seen", .text(Times.stamp(peer.firstSeen))), ("last_seen", .text(Times.stamp(peer.lastSeen))),
+            ("accepted", peer.wasAccepted ? .text(Times.stamp(peer.accepted)) : .null),
+            ("verified", .optional(peer.verified.map(Times.stamp))), ("blocked", .flag(peer.isBlocked)),
+            ("expired", .flag(peer.isExpired(at: now, expiry: expiry))),
+            (
+                "former_keys",
+                .list(
+                    peer.formerKeys.map {
+                        .object([
+                            ("fingerprint", .text($0.key.fingerprint.sum)), ("until", .text(Times.stamp($0.until))),
+                        ])
+                    })
+            ),
+        ]
+        if let messageCount { members.append(("messages", .number(messageCount))) }
+        return .object(members)
+    }
+}

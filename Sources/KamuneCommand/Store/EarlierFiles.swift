@@ -1,0 +1,94 @@
+import Foundation
+import Kamune
+import KamuneStore
+
+/// The files in which the version before the store kept an identity and the known peers. What they hold is moved into the
+/// store; the files stay under another name, since nothing of a person's is removed unasked.
+struct EarlierFiles {
+    /// The file of the identity: PKCS #8 in PEM.
+    let identityPath: String
+    /// The file of known peers, a line for each: day, public key, name.
+    let peersPath: String
+
+    private static let suffix = ".moved"
+    /// About ten thousand peers, or four hundred with ML-DSA keys.
+    private static let sizeLimit = 1_024 * 1_024
+
+    init(directory: String) {
+        identityPath = directory + "/identity.pem"
+        peersPath = directory + "/known-peers"
+    }
+
+    /// Whether there is anything to be moved.
+    var exist: Bool { Self.exists(identityPath) || Self.exists(peersPath) }
+
+    /// Moves everything into the store. Does nothing where there is nothing, and goes on where it was interrupted.
+    ///
+    /// - Returns: Sentences that say what was done.
+    func move(into store: Store) async throws -> [String] {
+        var notes: [String] = []
+        if Self.exists(identityPath), let note = try await moveIdentity(into: store) { notes.append(note) }
+        if Self.exists(peersPath) { notes.append(try await movePeers(into: store)) }
+        return notes
+    }
+
+    private func moveIdentity(into store: Store) async throws -> String? {
+        let identity = try IdentityFile(path: identityPath).load()
+        if let current = try await store.currentIdentity() {
+            // A file that somebody has put there since is theirs, and not looked at.
+            guard current.publicKey == identity.publicKey else { return nil }
+        } else {
+            try await store.add(identity, name: "", at: Date())
+        }
+        let aside = try Self.setAside(identityPath)
+        return "Your identity was moved from “\(DisplayText(identityPath))” into the store. The file is now "
+            + "“\(DisplayText(aside))”; remove it when you have a backup: it holds your private key in the open."
+    }
+
+    private func movePeers(into store: Store) async throws -> String {
+        let peers = try Self.load(peersPath)
+        for peer in peers where try await store.peer(withKey: peer.identity) == nil {
+            // Their trust goes on from the day on which they were accepted.
+            try await store.accept(peer.identity, name: peer.name, at: peer.since)
+        }
+        let aside = try Self.setAside(peersPath)
+        return "\(peers.count) known peers were moved from “\(DisplayText(peersPath))” into the store. The file is now "
+            + "“\(DisplayText(aside))”."
+    }
+
+    /// Everybody in a file of known peers.
+    static func load(_ path: String) throws(FileFailure) -> [(name: String, identity: PublicIdentity, since: Date)] {
+        // Whoever could change this file decided whom one talks to.
+        let contents = try PrivateFile.read(path, limit: sizeLimit, secret: true, what: "file of known peers")
+        let text = contents.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
+        var peers: [(name: String, identity: PublicIdentity, since: Date)] = []
+        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+            if line.isEmpty || line.hasPrefix("#") { continue }
+            let fields = line.split(separator: " ", maxSplits: 2, omittingEmptySubsequences: false)
+            guard fields.count == 3, let spki = Base64URL.decode(fields[1]),
+                let identity = try? PublicIdentity(spki: spki), let day = MomentArgument(fields[0] + "T00:00:00Z")
+            else {
+                throw .unusable(
+                    path: path, reason: "line \(index + 1) is not a day, a public key and a name; correct or remove it."
+                )
+            }
+            peers.append((DisplayText(fields[2]).description, identity, day.start))
+        }
+        return peers
+    }
+
+    private static func exists(_ path: String) -> Bool {
+        var status = stat()
+        return lstat(path, &status) == 0
+    }
+
+    private static func setAside(_ path: String) throws(FileFailure) -> String {
+        let aside = path + suffix
+        do {
+            _ = try retrying { rename(path, aside) }
+        } catch {
+            throw .system(path: path, doing: "renamed", code: error.code)
+        }
+        return aside
+    }
+}

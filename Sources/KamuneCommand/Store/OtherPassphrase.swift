@@ -1,0 +1,39 @@
+import Kamune
+
+/// A passphrase beside the store's: a backup's, or the next one.
+struct OtherPassphrase {
+    let descriptor: Int32?
+    let variable: String
+    /// What it is of, such as "the backup".
+    let what: String
+    /// The option that names a descriptor.
+    let option: String
+
+    /// Reads it.
+    ///
+    /// - Parameter isNew: Whether it is chosen now: at a terminal, it is asked for twice.
+    func read(_ environment: [String: String], isNew: Bool) async throws(Failure) -> SecretBox {
+        let terminal = ControllingTerminal()
+        let source = PassphraseSource.choose(
+            descriptor: descriptor, variable: variable, environment: environment, hasTerminal: terminal != nil)
+        let passphrase: SecretBox?
+        switch source {
+        case .descriptor(let number): passphrase = try Passphrase.readLine(number)
+        case .environment(let name): passphrase = Passphrase.from(environment[name, default: ""])
+        case .terminal, nil:
+            guard let terminal else {
+                throw Failure(
+                    .locked,
+                    "The passphrase of \(what) is needed, and there is no terminal to ask for it: give it in \(variable) "
+                        + "or by \(option).")
+            }
+            let question = "Passphrase of \(what): "
+            passphrase =
+                isNew ? try await StoreOpener.choose(terminal, question) : try await terminal.askSecret(question)
+        }
+        guard let passphrase, passphrase.secret.count > 0 else {
+            throw Failure(.locked, "The passphrase of \(what) is empty.")
+        }
+        return passphrase
+    }
+}

@@ -1,0 +1,218 @@
+import Kamune
+import KamuneStore
+
+/// Opens the store, or makes it: gets the passphrase from wherever it comes, and slows down who guesses.
+final class StoreOpener {
+    /// What to do when there is no store.
+    enum Access: Sendable {
+        /// Say so.
+        case existing
+        /// Make one.
+        case creating
+    }
+
+    /// How often a person may mistype in one go. More can be had by calling again; the delays go on where they were.
+    private static let attempts = 10
+    /// How often a person may choose two passphrases that differ, or none.
+    private static let choices = 5
+
+    static let variable = "KAMUNE_DB_PASSPHRASE"
+
+    let location: StoreLocation
+    private let options: StoreOptions
+    private let environment: [String: String]
+    private let terminal: ControllingTerminal?
+    private var isReadOnly = false
+    /// What the person should know about how it went.
+    private(set) var notes: [(text: String, look: Style.Look)] = []
+
+    init(_ options: StoreOptions, _ environment: [String: String]) {
+        self.options = options
+        self.environment = environment
+        location = options.location(environment)
+        terminal = options.isUnprotected ? nil : ControllingTerminal()
+    }
+
+    /// Writes the notes to standard error.
+    func tell() {
+        let style = Style(for: STDERR_FILENO, environment: environment)
+        for (text, look) in notes { StandardStream(STDERR_FILENO).write(style(look, text) + "\n") }
+        notes = []
+    }
+
+    /// Opens the store. What an earlier version kept in files beside it is taken over.
+    ///
+    /// - Throws: ``Failure``, ``StoreError`` or ``FileFailure``, each with a sentence for a person.
+    func open(_ access: Access) async throws -> Store {
+        let earlier = EarlierFiles(directory: DataDirectory.parent(of: location.path))
+        let store: Store
+        if location.exists {
+            store = try await openExisting()
+        } else if access == .creating || earlier.exist {
+            store = try await create()
+        } else {
+            throw Failure(
+                .failure,
+                "Nothing is kept at “\(DisplayText(location.path))” yet; that begins when you listen or dial for the "
+                    + "first time, or by “kamune identity new”.")
+        }
+        do {
+            for note in try await earlier.move(into: store) { notes.append((note, .good)) }
+        } catch {
+            try? await store.close()
+            throw error
+        }
+        return store
+    }
+
+    /// Opens the store to look into it, if there is one, and takes nothing over: for who wants to leave no trace.
+    func openForReading() async throws -> Store? {
+        isReadOnly = true
+        return location.exists ? try await openExisting() : nil
+    }
+
+    // MARK: Opening
+
+    private func openExisting() async throws -> Store {
+        if options.isUnprotected { return try await open(.unprotected) }
+        let source = source(hasTerminal: terminal != nil)
+        if let source, source != .terminal {
+            try await waitAfterFailures()
+            return try await attempt(try await read(source))
+        }
+        do {
+            return try await open(.unprotected)
+        } catch StoreError.passphraseRequired {
+            guard let terminal else { throw Self.missing }
+            return try await ask(terminal)
+        }
+    }
+
+    private func ask(_ terminal: ControllingTerminal) async throws -> Store {
+        var attempts = 1
+        while true {
+            try await waitAfterFailures()
+            let passphrase = try await terminal.askSecret("Passphrase: ")
+            do {
+                return try await attempt(passphrase)
+            } catch let error as StoreError {
+                switch error {
+                case .wrongPassphrase, .emptyPassphrase: break
+                default: throw error
+                }
+                guard attempts < Self.attempts else { throw error }
+                terminal.tell(error.description)
+            }
+            attempts += 1
+        }
+    }
+
+    private func attempt(_ passphrase: SecretBox) async throws -> Store {
+        try await open(.passphrase(passphrase))
+    }
+
+    private func open(_ credential: HeldCredential) async throws(StoreError) -> Store {
+        isReadOnly
+            ? try await Store.openForReading(at: location, credential: credential.storeCredential())
+            : try await Store.open(at: location, credential: credential.storeCredential())
+    }
+
+    /// Waits as long as many wrong passphrases in a row demand, also those of earlier calls.
+    private func waitAfterFailures() async throws {
+        let failures = Store.passphraseFailures(at: location)
+        let delay = Store.delay(afterFailures: failures)
+        guard delay > .zero else { return }
+        let text =
+            "The last \(failures) passphrases were wrong, so the next one waits for \(delay.components.seconds) s."
+        if let terminal { terminal.tell(text) } else { StandardStream(STDERR_FILENO).write(text + "\n") }
+        try await Task.sleep(for: delay)
+    }
+
+    // MARK: Making
+
+    private func create() async throws -> Store {
+        let store = try await Store.create(at: location, credential: try await newCredential().storeCredential())
+        notes.append(("From now on everything is kept in “\(DisplayText(location.path))”.", .faint))
+        return store
+    }
+
+    /// What is to protect a store that is about to be made. Adds a note when it is nothing.
+    func newCredential() async throws -> HeldCredential {
+        if options.isUnprotected {
+            notes.append((Self.warning, .warning))
+            return .unprotected
+        }
+        switch source(hasTerminal: terminal != nil) {
+        case .terminal:
+            guard let terminal else { throw Self.missing }
+            terminal.tell(
+                "Your identity, the peers whom you know, and what is said are kept encrypted. Choose a passphrase for "
+                    + "them.\nNobody can help you when it is lost.")
+            return .passphrase(try await Self.choose(terminal, "Passphrase: "))
+        case let source?:
+            let passphrase = try await read(source)
+            guard passphrase.secret.count > 0 else { throw StoreError.emptyPassphrase }
+            return .passphrase(passphrase)
+        case nil: throw Self.missing
+        }
+    }
+
+    /// Has a person choose a passphrase, twice the same.
+    static func choose(_ terminal: ControllingTerminal, _ question: String) async throws(Failure) -> SecretBox {
+        for _ in 0..<choices {
+            let first = try await terminal.askSecret(question)
+            guard first.secret.count > 0 else {
+                terminal.tell("A passphrase has at least one character; to have none, say --no-passphrase.")
+                continue
+            }
+            let second = try await terminal.askSecret("The same again: ")
+            if SecretBytes.constantTimeEqual(first.secret, second.secret) { return first }
+            terminal.tell("The two are not the same; try again.")
+        }
+        throw Failure(.locked, "No passphrase was chosen, so nothing was done.")
+    }
+
+    // MARK: Sources
+
+    private func source(hasTerminal: Bool) -> PassphraseSource? {
+        .choose(
+            descriptor: options.passphraseDescriptor, variable: Self.variable, environment: environment,
+            hasTerminal: hasTerminal)
+    }
+
+    private func read(_ source: PassphraseSource) async throws -> SecretBox {
+        switch source {
+        case .descriptor(let number):
+            guard let line = try Passphrase.readLine(number) else { throw StoreError.emptyPassphrase }
+            return line
+        case .environment(let name): return Passphrase.from(environment[name, default: ""])
+        case .terminal:
+            guard let terminal else { throw Self.missing }
+            return try await terminal.askSecret("Passphrase: ")
+        }
+    }
+
+    static let warning =
+        "WARNING: without a passphrase, whoever gets the file can read everything in it and pretend to be you. “kamune "
+        + "passphrase” sets one."
+
+    private static let missing = Failure(
+        .locked,
+        "What is kept needs a passphrase, and there is no terminal to ask for it: give it in \(variable) or by "
+            + "--passphrase-fd; or say --no-passphrase the first time, to keep everything readable for whoever gets the "
+            + "file.")
+}
+
+/// What opens or protects a store, as something that can be kept until it is needed.
+enum HeldCredential: Sendable {
+    case passphrase(SecretBox)
+    case unprotected
+
+    /// As the store wants it.
+    func storeCredential() -> StoreCredential {
+        switch self {
+        case .passphrase(let box): .passphrase(box.secret.copy())
+        case .unprotected: .unprotected
+        }
+    }
+}

@@ -1,0 +1,25 @@
+import Kamune
+
+/// A question before something that cannot be taken back.
+enum Confirmation {
+    /// Has the person say yes, unless they have said so on the command line.
+    ///
+    /// - Parameters:
+    ///   - question: Without its choices.
+    ///   - isGiven: Whether --yes was said.
+    /// - Throws: A ``Failure`` when they do not, or when nobody can be asked.
+    static func ask(_ question: String, isGiven: Bool) async throws(Failure) {
+        if isGiven { return }
+        guard let terminal = ControllingTerminal() else {
+            throw Failure(.usage, "There is no terminal to ask you: \(question) If so, say --yes.")
+        }
+        while true {
+            guard let answer = try await terminal.ask("\(question) (y/n) ") else { throw Failure(.interrupted, nil) }
+            switch answer.lowercased() {
+            case "y", "yes": return
+            case "n", "no": throw Failure(.failure, "Nothing was done.")
+            default: continue
+            }
+        }
+    }
+}

@@ -1,0 +1,140 @@
+import Foundation
+import Kamune
+import KamuneStore
+import Testing
+
+@testable import KamuneCommand
+
+@Suite("The history as text")
+struct HistoryTextTests {
+    private static let noon = Date(timeIntervalSince1970: 1_784_937_599.25)
+
+    /// A store with a peer, and what was said with them.
+    private func history(
+        _ name: String, _ bodies: [(MessageDirection, [UInt8])], kind: MessageKind = .text
+    ) async throws -> (PeerList, [StoredMessage]) {
+        let store = try Store.inMemory()
+        let peer = try await store.accept(try Identity.generate().publicKey, name: name, at: Self.noon)
+        for (direction, body) in bodies {
+            try await store.append(
+                direction == .incoming
+                    ? .incoming(from: peer.id, body: body, sent: Self.noon, received: Self.noon, kind: kind)
+                    : .outgoing(to: peer.id, body: body, at: Self.noon, state: .sent, kind: kind))
+        }
+        return (try await PeerList(store), try await store.messages(with: peer.id))
+    }
+
+    private func text(
+        _ format: HistoryText.Format, _ name: String, _ bodies: [(MessageDirection, String)], isMixed: Bool = false
+    ) async throws -> String {
+        let (peers, messages) = try await history(name, bodies.map { ($0.0, Array($0.1.utf8)) })
+        var text = HistoryText(format, peers: peers, isMixed: isMixed)
+        return messages.map { text.text(of: $0) }.joined()
+    }
+
+    @Test("lines have a time, a name and how far they have come")
+    func plain() async throws {
+        let time = Times.local(Self.noon)
+        #expect(
+            try await text(.text, "Ada", [(.incoming, "hello"), (.outgoing, "hi")])
+                == "\(time) Ada: hello\n\(time) You: hi (sent)\n")
+        #expect(try await text(.text, "Ada", [(.outgoing, "hi")], isMixed: true) == "\(time) You to Ada: hi (sent)\n")
+    }
+
+    @Test("no name and no message can pass itself off as another message, or steer a terminal")
+    func hostile() async throws {
+        let body = "one\n2026-07-24 12:00:00 You: two\r\u{2028}- **You:** \u{1B}[2J\u{202E}three"
+        for format in [HistoryText.Format.text, .markdown, .jsonl] {
+            let text = try await text(format, "A\nYou: \u{1B}[1mda", [(.incoming, body)])
+            let lines = text.split(separator: "\n")
+            #expect(lines.filter { $0.hasPrefix("2026") || $0.hasPrefix("- ") || $0.hasPrefix("{") }.count == 1)
+            #expect(!text.unicodeScalars.contains { ["\u{1B}", "\u{202E}", "\u{2028}", "\r"].contains($0) })
+        }
+    }
+
+    @Test("Markdown has a heading for each day, and shows marks as they were typed")
+    func markdown() async throws {
+        let day = Times.localDay(Self.noon)
+        let time = Times.local(Self.noon).dropFirst(11)
+        let text = try await text(
+            .markdown, "A*da", [(.incoming, "# a *b* [c](d) <e> `f`\nnext"), (.outgoing, "1. x")])
+        #expect(
+            text == """
+
+                ## \(day)
+
+                - \(time) **A\\*da:** \\# a \\*b\\* \\[c\\]\\(d\\) \\<e\\> \\`f\\`\\
+                  next
+                - \(time) **You:** 1\\. x *(sent)*
+
+                """)
+    }
+
+    @Test("JSON Lines read back as they were")
+    func json() async throws {
+        let body = "a \"b\" \\ \n\t\u{0}\u{7F}\u{9B}\u{202E}\u{1F512}\u{E0041} é"
+        let line = try await text(.jsonl, "A\u{200B}da", [(.incoming, body)])
+        let object = try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+        #expect(object["text"] as? String == body)
+        #expect(object["peer"] as? String == "A\u{200B}da")
+        #expect(object["time"] as? String == "2026-07-24T23:59:59.250Z")
+        #expect(object["direction"] as? String == "in")
+        #expect(line.hasSuffix("\n") && line.split(separator: "\n").count == 1)
+    }
+
+    @Test("what is no text is not shown as one")
+    func binary() async throws {
+        let (peers, messages) = try await history("Ada", [(.incoming, [0xff, 0x00])], kind: MessageKind(rawValue: 9))
+        var text = HistoryText(.text, peers: peers, isMixed: false)
+        #expect(text.text(of: messages[0]).hasSuffix("Ada: [2 bytes, not a text]\n"))
+        var json = HistoryText(.jsonl, peers: peers, isMixed: false)
+        #expect(json.text(of: messages[0]).contains(#""kind":9,"base64":"/wA=""#))
+        let (others, broken) = try await history("Ada", [(.incoming, [0xff, 0x41])])
+        var other = HistoryText(.jsonl, peers: others, isMixed: false)
+        #expect(other.text(of: broken[0]).contains(#""base64":"/0E=""#))
+    }
+
+    // MARK: What people type and read
+
+    @Test(
+        "times as people type them",
+        arguments: [
+            ("2026-07-24T23:59:59Z", 1_784_937_599, 1_784_937_600), ("2026-07-24 23:59Z", 1_784_937_540, 1_784_937_600),
+            ("2024-02-29T00:00:00Z", 1_709_164_800, 1_709_164_801), ("1970-01-01T00:00Z", 0, 60),
+        ] as [(String, Double, Double)])
+    func moments(text: String, start: Double, end: Double) throws {
+        let moment = try #require(MomentArgument(text))
+        #expect(moment.start == Date(timeIntervalSince1970: start))
+        #expect(moment.end == Date(timeIntervalSince1970: end))
+    }
+
+    @Test("days are those of the local clock")
+    func localDays() throws {
+        let day = try #require(MomentArgument("2026-07-24"))
+        #expect(Times.local(day.start) == "2026-07-24 00:00:00")
+        #expect(Times.local(day.end) == "2026-07-25 00:00:00")
+        let now = day.start.addingTimeInterval(43_200)
+        #expect(MomentArgument("today", now: now) == day)
+        #expect(MomentArgument("Yesterday", now: now)?.end == day.start)
+        #expect(try #require(MomentArgument("2026-07-24 12:30")).start > day.start)
+    }
+
+    @Test(
+        "what is no time is refused",
+        arguments: [
+            "", "now", "2026", "2026-13-01", "2026-02-29", "2026-02-31", "2026-00-10", "2026-7-1", "2026-07-24T24:00",
+            "2026-07-24T12:60", "2026-07-24T12:00:60", "2026-07-24T12", "2026-07-24 12:00 ", "1969-12-31",
+            "99999-01-01", "2026-07-24Z", "２０２６-07-24",
+        ])
+    func noMoments(text: String) {
+        #expect(MomentArgument(text) == nil)
+    }
+
+    @Test("columns are as wide as what is in them, also with wide characters")
+    func tables() {
+        var table = TextTable(["#", "name", "state"])
+        table.append(["1", "東京", "x"])
+        table.append(["10", "Ada", "known"])
+        #expect(table.lines(Style(isEnabled: false)) == ["#   name  state", "1   東京  x", "10  Ada   known"])
+    }
+}

@@ -1,0 +1,61 @@
+import Foundation
+import Kamune
+import Testing
+
+@testable import KamuneCommand
+
+@Suite("Passphrases")
+struct PassphraseTests {
+    /// Gives bytes to a pipe, and reads lines from it.
+    private func read(_ bytes: [UInt8], lines: Int = 1) throws -> [[UInt8]?] {
+        var ends: [Int32] = [-1, -1]
+        #expect(pipe(&ends) == 0)
+        defer { close(ends[0]) }
+        #expect(StandardStream(ends[1]).write(bytes) == nil)
+        close(ends[1])
+        return try (0..<lines).map { _ in
+            try Passphrase.readLine(ends[0])?.secret.withUnsafeBytes { Array($0) }
+        }
+    }
+
+    @Test(
+        "a line is read up to its end, and no further",
+        arguments: [
+            ("secret\n", "secret"), ("secret", "secret"), ("secret\r\n", "secret"), ("two words \n", "two words "),
+            ("\n", ""), ("", nil), ("a\u{0}b\n", "a\u{0}b"), ("ü\n", "ü"), ("u\u{308}\n", "\u{FC}"),
+        ] as [(String, String?)])
+    func lines(input: String, expected: String?) throws {
+        #expect(try read(Array(input.utf8)) == [expected.map { Array($0.utf8) }])
+    }
+
+    @Test("what follows is left to whoever reads on")
+    func several() throws {
+        #expect(
+            try read(Array("one\ntwo\nthree".utf8), lines: 4) == [
+                Array("one".utf8), Array("two".utf8), Array("three".utf8), nil,
+            ])
+    }
+
+    @Test("what is not UTF-8 stays as it is, and what is too long is refused")
+    func limits() throws {
+        #expect(try read([0xff, 0xfe, 0x0a]) == [[0xff, 0xfe]])
+        let longest = [UInt8](repeating: 0x78, count: Passphrase.sizeLimit)
+        #expect(try read(longest + [0x0a]) == [longest])
+        #expect(throws: Failure.self) { try read(longest + [0x78]) }
+        let failure = #expect(throws: Failure.self) { try Passphrase.readLine(-1) }
+        #expect(failure?.status == .locked)
+    }
+
+    @Test(
+        "the descriptor goes before the variable, and the variable before the terminal",
+        arguments: [
+            (3, "x", true, .descriptor(3)), (nil, "x", true, .environment("V")), (nil, "", true, .terminal),
+            (nil, nil, true, .terminal), (nil, nil, false, nil), (nil, "", false, nil), (0, nil, false, .descriptor(0)),
+        ] as [(Int32?, String?, Bool, PassphraseSource?)])
+    func sources(descriptor: Int32?, variable: String?, hasTerminal: Bool, expected: PassphraseSource?) {
+        let environment = variable.map { ["V": $0] } ?? [:]
+        #expect(
+            PassphraseSource.choose(
+                descriptor: descriptor, variable: "V", environment: environment, hasTerminal: hasTerminal) == expected)
+    }
+}

@@ -1,0 +1,167 @@
+import Foundation
+import Kamune
+import KamuneStore
+import Testing
+
+@testable import KamuneCommand
+
+@Suite("Known peers")
+struct StorePeerBookTests {
+    private func peer(_ name: String, _ algorithm: IdentityAlgorithm = .ed25519) throws -> Peer {
+        Peer(name: name, identity: try Identity.generate(algorithm).publicKey, version: "0.7.0", capabilities: ["a"])
+    }
+
+    private func isKnown(_ trust: Trust, as name: String) -> Bool {
+        if case .known(let peer) = trust { peer.name == name } else { false }
+    }
+
+    @Test("who was accepted is known by the key, whatever name is shown", arguments: IdentityAlgorithm.allCases)
+    func remembering(algorithm: IdentityAlgorithm) async throws {
+        let store = try Store.inMemory()
+        let book = StorePeerBook(store: store, isReadOnly: false)
+        let ada = try peer("Ada Lovelace", algorithm)
+        #expect(try await book.trust(in: ada.identity, name: "Ada") == .unknown)
+        try await book.remember(ada)
+        #expect(isKnown(try await book.trust(in: ada.identity, name: "whatever"), as: "Ada Lovelace"))
+        #expect(try await book.trust(in: try peer("Carol").identity, name: "Carol") == .unknown)
+        let stored = try #require(try await store.peer(withKey: ada.identity))
+        #expect(stored.version == "0.7.0" && stored.capabilities == ["a"])
+        try await store.rename(stored.id, to: "Countess")
+        #expect(isKnown(try await book.trust(in: ada.identity, name: "Ada"), as: "Countess"))
+        try await store.setBlocked(stored.id, true)
+        guard case .blocked = try await book.trust(in: ada.identity, name: "Ada") else {
+            Issue.record("not blocked")
+            return
+        }
+    }
+
+    @Test(
+        "a known name with another key is told, however it is written",
+        arguments: ["Ada L", "ada l", " ADA  L ", "A\u{200B}da L", "Ada\u{A0}L", "\u{FF21}da L"])
+    func changed(name: String) async throws {
+        let book = StorePeerBook(store: try Store.inMemory(), isReadOnly: false)
+        let ada = try peer("Ada L")
+        try await book.remember(ada)
+        guard case .changed(let known) = try await book.trust(in: try peer("x").identity, name: name) else {
+            Issue.record("not told")
+            return
+        }
+        #expect(known.map(\.identity) == [ada.identity])
+    }
+
+    @Test("who was let in unseen is not trusted, takes nobody's name, and is asked about")
+    func unseen() async throws {
+        let store = try Store.inMemory()
+        try await store.setPeerExpiry(.never)
+        let book = StorePeerBook(store: store, isReadOnly: false)
+        let (eve, ada) = (try peer("Ada"), try peer("Ada"))
+        try await StorePeerBook.note(eve, in: store, isAccepted: false)
+        guard case .met = try await book.trust(in: eve.identity, name: "Ada") else {
+            Issue.record("not merely met")
+            return
+        }
+        #expect(try await book.trust(in: ada.identity, name: "Ada") == .unknown)
+        try await book.remember(ada)
+        // From now on the name is taken, also for whom we have talked with before.
+        guard case .changed = try await book.trust(in: eve.identity, name: "Ada") else {
+            Issue.record("not told")
+            return
+        }
+        // A later conversation does not take acceptance away.
+        try await StorePeerBook.note(ada, in: store, isAccepted: false)
+        #expect(isKnown(try await book.trust(in: ada.identity, name: "Ada"), as: "Ada"))
+    }
+
+    @Test("trust expires, and begins anew when the person accepts again")
+    func expiry() async throws {
+        let store = try Store.inMemory()
+        let book = StorePeerBook(store: store, isReadOnly: false)
+        let ada = try peer("Ada")
+        let long = Date(timeIntervalSinceNow: -8 * 86_400)
+        try await store.accept(ada.identity, name: "Ada", at: long)
+        guard case .expired(let known) = try await book.trust(in: ada.identity, name: "Ada") else {
+            Issue.record("not expired")
+            return
+        }
+        #expect(abs(known.accepted.timeIntervalSince(long)) < 1)
+        try await book.remember(ada)
+        #expect(isKnown(try await book.trust(in: ada.identity, name: "Ada"), as: "Ada"))
+    }
+
+    @Test("a given-up key is told, with the one that took its place")
+    func retired() async throws {
+        let store = try Store.inMemory()
+        let book = StorePeerBook(store: store, isReadOnly: false)
+        let (old, new) = (try peer("Ada"), try peer("Ada", .mldsa65))
+        try await book.remember(old)
+        try await store.moveTrust(from: old.identity, to: new.identity, at: Date())
+        guard case .retired(let known) = try await book.trust(in: old.identity, name: "Ada") else {
+            Issue.record("not retired")
+            return
+        }
+        #expect(known.identity == new.identity)
+        #expect(isKnown(try await book.trust(in: new.identity, name: "Ada"), as: "Ada"))
+    }
+
+    @Test("nobody is remembered by who leaves no trace, and endless names are cut")
+    func limits() async throws {
+        let store = try Store.inMemory()
+        try await StorePeerBook(store: store, isReadOnly: true).remember(try peer("Ada"))
+        #expect(try await store.peers().isEmpty)
+        let long = try peer(String(repeating: "long", count: 10_000))
+        try await StorePeerBook(store: store, isReadOnly: false).remember(long)
+        #expect(try await store.peers().first?.givenName.count == 256)
+    }
+
+    // MARK: Naming a peer
+
+    private func list(_ names: [String]) async throws -> (Store, [Peer]) {
+        let store = try Store.inMemory()
+        let peers = try names.map { try peer($0) }
+        for (index, peer) in peers.enumerated() {
+            try await store.accept(
+                peer.identity, name: peer.name, at: Date(timeIntervalSince1970: 1_000 + Double(index)))
+        }
+        return (store, peers)
+    }
+
+    @Test("a peer is named by name, number, or how a fingerprint begins")
+    func selecting() async throws {
+        let (store, peers) = try await list(["Ada", "Bob", "  Carol C. "])
+        let first = try await PeerList(store)
+        try await store.rename(first.peers[1].id, to: "Robert")
+        let list = try await PeerList(store)
+        let key = peers[2].identity.fingerprint
+        let hex = key.hex.lowercased()
+        let cases: [(String, Int)] = [
+            ("ada", 0), ("1", 0), ("#1", 0), ("Robert", 1), ("BOB", 1), ("carol c.", 2), ("3", 2), (key.sum, 2),
+            (String(key.sum.prefix(8)), 2), (key.hex, 2), (String(hex.dropFirst(36).prefix(17)), 2), (key.base64, 2),
+        ]
+        for (text, index) in cases {
+            #expect(try list.select(text).key == peers[index].identity, "\(text)")
+            #expect(list.number(of: list.peers[index].id) == index + 1)
+        }
+        // What begins like every key picks nobody.
+        for nobody in ["", "Dora", "0", "4", "#0", "#4", "#", "-1", "302a", "30:2A:30:05", "\u{1B}[2J"] {
+            #expect(throws: Failure.self) { try list.select(nobody) }
+        }
+    }
+
+    @Test("a name that looks like another's number or fingerprint picks nobody, and the number sign settles it")
+    func ambiguous() async throws {
+        let (_, probe) = try await list(["x"])
+        let (store, peers) = try await list(["2", "Bob", "bob", probe[0].name])
+        try await store.accept(
+            peers[0].identity, name: "2", at: Date(timeIntervalSince1970: 2_000))
+        let list = try await PeerList(store)
+        for text in ["2", "Bob"] {
+            let failure = #expect(throws: Failure.self) { try list.select(text) }
+            #expect(failure?.message?.contains("#2 Bob") == true)
+        }
+        #expect(try list.select("#2").key == peers[1].identity)
+        // Eve calls herself what Bob's fingerprint is.
+        let sum = peers[1].identity.fingerprint.sum
+        try await store.accept(peers[3].identity, name: sum, at: Date())
+        await #expect(throws: Failure.self) { try await PeerList(store).select(sum) }
+    }
+}
