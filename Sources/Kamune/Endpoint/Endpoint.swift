@@ -1,5 +1,6 @@
 import KamuneCrypto
 import KamuneProtocol
+public import KamuneStore
 package import KamuneTransport
 
 /// Somebody who talks: an identity, a name, and a rule on whom to talk to. From here one dials and listens.
@@ -17,6 +18,8 @@ public struct Endpoint: Sendable {
     public let verifier: any PeerVerifier
     /// Limits and timeouts.
     public let configuration: Configuration
+    /// Where sessions are kept, so that they can be resumed; nil to leave no trace of them.
+    public let store: Store?
 
     /// An endpoint.
     ///
@@ -25,9 +28,12 @@ public struct Endpoint: Sendable {
     ///     at the time of the handshake.
     ///   - name: By default the fingerprint of the identity, as programs of version 0.7 do.
     ///   - verifier: Asked about every peer.
+    ///   - store: Keeps the sessions and their peers, so that a session that was lost can be resumed.
     public init(
-        identity: Identity, name: String? = nil, verifier: some PeerVerifier, configuration: Configuration = .init()
+        identity: Identity, name: String? = nil, verifier: some PeerVerifier, store: Store? = nil,
+        configuration: Configuration = .init()
     ) {
+        self.store = store
         self.identity = identity
         self.name = name ?? identity.publicKey.fingerprint.sum
         self.verifier = verifier
@@ -38,9 +44,26 @@ public struct Endpoint: Sendable {
     ///
     /// - Parameter address: `host:port` or `tcp://host:port`, or `udp://host:port` for KCP over UDP; IPv6 addresses in
     ///   brackets.
+    /// - Parameter peer: Whom we want to reach; nobody else is accepted then. If the ``store`` knows a session with them
+    ///   that can be resumed, it is; if that fails, the two introduce themselves anew over another connection.
     /// - Throws: ``KamuneError``: `invalidAddress`, `nameNotResolved`, `unreachable`, `timedOut`, `refusedByPeer`,
-    ///   `refusedByUs`, `incompatible`, `authenticationFailed`, `protocolViolation`, `connectionLost`, `cancelled`.
-    public func dial(_ address: String) async throws(KamuneError) -> Session {
+    ///   `refusedByUs`, `incompatible`, `authenticationFailed`, `protocolViolation`, `connectionLost`, `cancelled`,
+    ///   `system`.
+    public func dial(_ address: String, expecting peer: PublicIdentity? = nil) async throws(KamuneError) -> Session {
+        if let peer, let archive, let ticket = try await archive.ticket(for: peer, announcing: capabilities) {
+            let connection = try await connect(to: address)
+            do throws(KamuneError) {
+                return try await establish(over: connection, role: .initiator, resuming: ticket)
+            } catch {
+                // Programs of version 0.7 refuse in practice, or just hang up. Whatever the reason, the token is spent, and
+                // introductions tell more.
+                if error.code == .cancelled { throw error }
+            }
+        }
+        return try await establish(over: try await connect(to: address), role: .initiator, expecting: peer)
+    }
+
+    private func connect(to address: String) async throws(KamuneError) -> any Connection {
         let connection: any Connection
         do throws(TransportError) {
             let address = try Address(parsing: address)
@@ -53,8 +76,12 @@ public struct Endpoint: Sendable {
         } catch {
             throw KamuneError(error)
         }
-        return try await initiate(over: connection)
+        return connection
     }
+
+    var archive: SessionArchive? { store.map { SessionArchive(store: $0, identity: identity.publicKey) } }
+
+    var capabilities: CapabilitySet { configuration.announcesCapabilities ? .all : .none }
 
     /// Waits for peers at an address.
     ///
@@ -78,8 +105,12 @@ public struct Endpoint: Sendable {
     }
 
     /// Establishes a session over a connection of any kind, as its initiator. The connection is closed when that fails.
-    package func initiate(over connection: any Connection) async throws(KamuneError) -> Session {
-        try await establish(over: connection, role: .initiator)
+    package func initiate(
+        over connection: any Connection, expecting peer: PublicIdentity? = nil, isResuming: Bool = false
+    ) async throws(KamuneError) -> Session {
+        var ticket: SessionArchive.Ticket?
+        if isResuming, let peer { ticket = try await archive?.ticket(for: peer, announcing: capabilities) }
+        return try await establish(over: connection, role: .initiator, expecting: peer, resuming: ticket)
     }
 
     /// Establishes a session over a connection of any kind, as its responder. The connection is closed when that fails.
@@ -90,27 +121,29 @@ public struct Endpoint: Sendable {
     }
 
     private func establish(
-        over connection: any Connection, role: Role, onIntroduction: @escaping @Sendable () -> Bool = { true }
+        over connection: any Connection, role: Role, expecting peer: PublicIdentity? = nil,
+        resuming ticket: SessionArchive.Ticket? = nil, onIntroduction: @escaping @Sendable () -> Bool = { true }
     ) async throws(KamuneError) -> Session {
+        let verifier: any PeerVerifier = peer.map { ExpectedPeer(identity: $0, then: self.verifier) } ?? self.verifier
         let driver = HandshakeDriver(
             connection: connection, verifier: verifier, configuration: configuration, identity: identity,
-            onIntroduction: onIntroduction)
-        let handshake = HandshakeConfiguration(
-            identity: identity, name: name, capabilities: configuration.capabilities)
+            capabilities: capabilities, archive: archive, onIntroduction: onIntroduction)
+        let handshake = HandshakeConfiguration(identity: identity, name: name, capabilities: capabilities)
         let timeout = KamuneError(.timedOut, "The other side did not finish the handshake in time.")
         do throws(KamuneError) {
             return try await withDeadline(configuration.handshakeTimeout, expired: timeout) {
                 () async throws(KamuneError) -> Session in
                 switch role {
                 case .initiator:
-                    var machine = InitiatorMachine(configuration: handshake, random: SystemRandomSource())
+                    var machine = InitiatorMachine(
+                        configuration: handshake, resuming: ticket?.resumption(), random: SystemRandomSource())
                     let first: [UInt8]
                     do throws(ProtocolError) {
                         first = try machine.start()
                     } catch {
                         throw KamuneError(error)
                     }
-                    return try await driver.run(machine, role: role, firstFrames: [first])
+                    return try await driver.run(machine, role: role, firstFrames: [first], resuming: ticket?.peer)
                 case .responder:
                     let machine = ResponderMachine(configuration: handshake, random: SystemRandomSource())
                     return try await driver.run(machine, role: role, firstFrames: [])

@@ -1,5 +1,6 @@
 import KamuneCrypto
 import KamuneProtocol
+import KamuneStore
 import KamuneTransport
 import Synchronization
 
@@ -9,16 +10,22 @@ struct HandshakeDriver: Sendable {
     let verifier: any PeerVerifier
     let configuration: Configuration
     let identity: Identity
+    let capabilities: CapabilitySet
+    /// Where sessions are kept, if they are.
+    let archive: SessionArchive?
     /// Called when the peer has introduced itself with a valid signature; false drops the connection.
     var onIntroduction: @Sendable () -> Bool = { true }
 
     /// Drives the machine to a session, and starts that.
     func run(
-        _ machine: consuming some HandshakeMachine & ~Copyable, role: Role, firstFrames: [[UInt8]]
+        _ machine: consuming some HandshakeMachine & ~Copyable, role: Role, firstFrames: [[UInt8]],
+        resuming resumedPeer: StoredPeer? = nil
     ) async throws(KamuneError) -> Session {
         var frames = FrameReader(connection: connection)
         var steps = StepClock()
         var action = HandshakeAction.send(firstFrames)
+        // Whom a session is resumed with. There are no introductions then.
+        var known = resumedPeer
         while true {
             switch consume action {
             case .send(let outgoing):
@@ -44,31 +51,68 @@ struct HandshakeDriver: Sendable {
                     throw KamuneError(error)
                 }
 
-            case .resolveResumption:
-                // There is no store of resumable sessions here: the peer is told so, and introduces itself anew.
-                try queue([try machine.refusal()])
-                throw KamuneError(.refusedByUs, "The peer asked to resume a session that is not known here.")
+            case .resolveResumption(let request):
+                guard let resolution = try await archive?.resolve(request, announcing: capabilities),
+                    onIntroduction()
+                else {
+                    // The peer is told, and introduces itself anew.
+                    try queue([try machine.refusal()])
+                    throw KamuneError(.refusedByUs, "The peer asked to resume a session that is not known here.")
+                }
+                known = resolution.peer
+                do throws(ProtocolError) {
+                    action = try machine.acceptResumption(
+                        resolution.resumption, peerCapabilities: resolution.agreed)
+                } catch {
+                    throw KamuneError(error)
+                }
 
             case .established(let established, let outgoing):
+                // Kept before the last frame goes out: the peer may come back to resume as soon as it has that.
+                let record = try await keep(established, role: role, known)
                 try queue(outgoing)
                 steps.finished(.established)
-                return start(established, role: role, frames: frames, steps: steps.steps)
+                return start(established, role: role, frames: frames, steps: steps.steps, known, record)
             }
             if machine.isTunnelEstablished { steps.finishedOnce(.tunnelEstablished) }
         }
     }
 
+    /// Stores the session, if sessions are kept.
+    private func keep(
+        _ established: borrowing EstablishedSession, role: Role, _ known: StoredPeer?
+    ) async throws(KamuneError) -> StoredSession? {
+        guard let archive else { return nil }
+        var tokens: [[UInt8]] = []
+        for index in 0..<ProtocolConstants.resumptionTokenCount {
+            tokens.append(established.resumptionRoot.token(at: UInt32(index)).withUnsafeBytes { Array($0) })
+        }
+        return try await archive.record(
+            SessionArchive.Established(
+                identifier: established.state.id, peer: known.map(Peer.init) ?? Peer(established.peer),
+                agreed: capabilities.intersection(established.peer.capabilities), isInitiator: role == .initiator,
+                transport: connection.info.remoteAddress, tokens: tokens, isIntroduced: !established.isResumed))
+    }
+
     private func start(
-        _ established: consuming EstablishedSession, role: Role, frames: FrameReader, steps: [HandshakeStep]
+        _ established: consuming EstablishedSession, role: Role, frames: FrameReader, steps: [HandshakeStep],
+        _ known: StoredPeer?, _ record: StoredSession?
     ) -> Session {
         let peer = established.peer
-        let ours = configuration.capabilities
+        let isResumed = established.isResumed
+        let agreed = capabilities.intersection(peer.capabilities)
         let machine = SessionMachine(
-            established.state, agreedCapabilities: ours.intersection(peer.capabilities),
-            configuration: configuration.session, at: .now())
+            established.state, agreedCapabilities: agreed, configuration: configuration.session, at: .now())
         let core = SessionCore(machine, role: role, connection: connection, configuration: configuration)
+        let bookkeeping: Task<Void, Never>? =
+            if let archive, let record {
+                Task { await archive.ended(record, await core.waitUntilEnded()) }
+            } else {
+                nil
+            }
         let session = Session(
-            core: core, peer: Peer(peer), remoteAddress: connection.info.remoteAddress, handshake: steps)
+            core: core, peer: known.map(Peer.init) ?? Peer(peer), remoteAddress: connection.info.remoteAddress,
+            handshake: steps, isResumed: isResumed, agreed: agreed, record: record, bookkeeping: bookkeeping)
         core.start(with: frames.remaining)
         return session
     }
@@ -219,8 +263,6 @@ extension Peer {
 }
 
 extension Configuration {
-    var capabilities: CapabilitySet { announcesCapabilities ? .all : .none }
-
     var session: SessionConfiguration {
         SessionConfiguration(
             maximumMessageSize: maximumMessageSize,

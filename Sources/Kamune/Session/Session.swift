@@ -1,4 +1,5 @@
 import KamuneProtocol
+import KamuneStore
 import KamuneTransport
 
 /// An end-to-end encrypted conversation with one peer, over one connection.
@@ -30,10 +31,26 @@ public final class Session: Sendable {
     /// wait too. Iterate from one task at a time.
     public let messages: Messages
 
-    private let core: SessionCore
+    /// Whether an earlier session was resumed, without introductions and verification.
+    public let isResumed: Bool
 
-    init(core: SessionCore, peer: Peer, remoteAddress: String, handshake: [HandshakeStep]) {
+    let core: SessionCore
+    /// What both sides announced.
+    let agreed: CapabilitySet
+    /// The session's record in the store, if it is kept.
+    let record: StoredSession?
+    /// Notes in the store how the session ended.
+    private let bookkeeping: Task<Void, Never>?
+
+    init(
+        core: SessionCore, peer: Peer, remoteAddress: String, handshake: [HandshakeStep], isResumed: Bool,
+        agreed: CapabilitySet, record: StoredSession?, bookkeeping: Task<Void, Never>?
+    ) {
         self.core = core
+        self.isResumed = isResumed
+        self.agreed = agreed
+        self.record = record
+        self.bookkeeping = bookkeeping
         self.id = core.id
         self.isInitiator = core.role == .initiator
         self.peer = peer
@@ -79,11 +96,20 @@ public final class Session: Sendable {
     /// connection. Messages sent before are delivered first. Does nothing when the session has ended.
     public func close() async {
         await core.close()
+        await bookkeeping?.value
+    }
+
+    /// Ends the session at once, without a goodbye. Another one takes its place, or nobody is to learn more.
+    func abandon(_ error: KamuneError = KamuneError(.connectionLost, "Another session has taken this one's place.")) {
+        let core = core
+        Task { await core.abandon(error) }
     }
 
     /// Waits until the session has ended, and tells how.
     public func waitUntilEnded() async -> SessionEnd {
-        await core.waitUntilEnded()
+        let end = await core.waitUntilEnded()
+        await bookkeeping?.value
+        return end
     }
 }
 

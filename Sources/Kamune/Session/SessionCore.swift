@@ -246,6 +246,11 @@ actor SessionCore {
         }
     }
 
+    /// Ends the session at once, without a goodbye: the peer sees a lost connection, and may resume.
+    func abandon(_ error: KamuneError) {
+        finish(.failed(error))
+    }
+
     func waitUntilEnded() async -> SessionEnd {
         if let end { return end }
         return await withCheckedContinuation { endWaiters.append($0) }

@@ -1,8 +1,8 @@
 import Synchronization
 
-/// A bounded queue between one task that fills it and tasks that empty it.
+/// A bounded queue between tasks that fill it and tasks that empty it.
 ///
-/// Elements are added at once; the producer then waits until there is room again, so a slow consumer slows it down. The
+/// Elements are added at once; a producer then waits until there is room again, so a slow consumer slows it down. The
 /// queue lives outside any actor, so taking an element that is there costs a lock and no suspension.
 final class Mailbox<Element: Sendable>: Sendable {
     private struct State {
@@ -11,10 +11,15 @@ final class Mailbox<Element: Sendable>: Sendable {
         var head = 0
         var end: Result<Void, KamuneError>?
         var consumers: [(id: UInt64, continuation: CheckedContinuation<Element?, any Error>)] = []
-        var producer: CheckedContinuation<Void, Never>?
+        var producers: [(id: UInt64, continuation: CheckedContinuation<Void, Never>)] = []
         var nextID: UInt64 = 0
 
         var count: Int { elements.count - head }
+
+        mutating func takeProducers() -> [CheckedContinuation<Void, Never>] {
+            defer { producers = [] }
+            return producers.map(\.continuation)
+        }
 
         mutating func popFirst() -> Element? {
             guard head < elements.count else { return nil }
@@ -57,35 +62,46 @@ final class Mailbox<Element: Sendable>: Sendable {
         state.withLock { $0.end == nil && $0.count >= capacity }
     }
 
-    /// Waits until there is room, or nobody takes anything any more. Only the one producer may call this.
+    /// Waits until there is room, or nobody takes anything any more.
     func waitForRoom() async {
+        let id = nextID()
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let isFree = state.withLock { state in
                     if state.end != nil || state.count < capacity || Task.isCancelled { return true }
-                    state.producer = continuation
+                    state.producers.append((id, continuation))
                     return false
                 }
                 if isFree { continuation.resume() }
             }
         } onCancel: {
-            state.withLock { $0.producer.take() }?.resume()
+            let continuation = state.withLock { state in
+                state.producers.firstIndex { $0.id == id }.map { state.producers.remove(at: $0).continuation }
+            }
+            continuation?.resume()
+        }
+    }
+
+    private func nextID() -> UInt64 {
+        state.withLock { state in
+            state.nextID += 1
+            return state.nextID
         }
     }
 
     /// Ends the queue: what is in it can still be taken, then comes nil or the error. Only the first call counts.
     func finish(throwing error: KamuneError? = nil) {
         typealias Waiting = (
-            consumers: [CheckedContinuation<Element?, any Error>], producer: CheckedContinuation<Void, Never>?
+            consumers: [CheckedContinuation<Element?, any Error>], producers: [CheckedContinuation<Void, Never>]
         )
-        let (consumers, producer) = state.withLock { state -> Waiting in
-            guard state.end == nil else { return ([], nil) }
+        let (consumers, producers) = state.withLock { state -> Waiting in
+            guard state.end == nil else { return ([], []) }
             state.end = error.map { .failure($0) } ?? .success(())
             let consumers = state.consumers.map(\.continuation)
             state.consumers = []
-            return (consumers, state.producer.take())
+            return (consumers, state.takeProducers())
         }
-        producer?.resume()
+        for producer in producers { producer.resume() }
         for (index, consumer) in consumers.enumerated() {
             // One of them hears of the error, as one caller would who came later.
             if index == 0, let error { consumer.resume(throwing: error) } else { consumer.resume(returning: nil) }
@@ -98,14 +114,24 @@ final class Mailbox<Element: Sendable>: Sendable {
     /// - Throws: The error that the queue was ended with, once; ``KamuneError/Code/cancelled`` when the task is cancelled
     ///   while it waits.
     func next() async throws(KamuneError) -> Element? {
-        let ready = state.withLock { state -> (element: Element?, producer: CheckedContinuation<Void, Never>?) in
-            let element = state.popFirst()
-            let hasRoom = state.count <= capacity / 2
-            return (element, hasRoom ? state.producer.take() : nil)
-        }
-        ready.producer?.resume()
-        if let element = ready.element { return element }
+        if let element = takeReady(atMost: 1).first { return element }
         return try await wait()
+    }
+
+    /// What is there, without waiting for more.
+    ///
+    /// - Parameter limit: At most so many, 1 or more.
+    func takeReady(atMost limit: Int) -> [Element] {
+        let ready = state.withLock { state -> (elements: [Element], producers: [CheckedContinuation<Void, Never>]) in
+            guard let first = state.popFirst() else {
+                return ([], state.count <= capacity / 2 ? state.takeProducers() : [])
+            }
+            var elements = [first]
+            while elements.count < limit, let element = state.popFirst() { elements.append(element) }
+            return (elements, state.count <= capacity / 2 ? state.takeProducers() : [])
+        }
+        for producer in ready.producers { producer.resume() }
+        return ready.elements
     }
 
     private enum Immediate {
@@ -116,10 +142,7 @@ final class Mailbox<Element: Sendable>: Sendable {
     }
 
     private func wait() async throws(KamuneError) -> Element? {
-        let id = state.withLock { state in
-            state.nextID += 1
-            return state.nextID
-        }
+        let id = nextID()
         do {
             return try await withTaskCancellationHandler {
                 try await withCheckedThrowingContinuation { continuation in

@@ -124,6 +124,10 @@ public protocol HandshakeMachine: ~Copyable, Sendable {
     mutating func receivedFrame(_ frame: [UInt8], at now: Timestamp) throws(ProtocolError) -> HandshakeAction
     /// Goes on after ``HandshakeAction/verifyPeer(_:)``.
     mutating func acceptPeer(at now: Timestamp) throws(ProtocolError) -> HandshakeAction
+    /// Goes on after ``HandshakeAction/resolveResumption(_:)``: the session is known, and the token was found and spent.
+    mutating func acceptResumption(
+        _ resumption: VerifiedResumption, peerCapabilities: CapabilitySet
+    ) throws(ProtocolError) -> HandshakeAction
     /// Goes on after ``HandshakeAction/resolveResumption(_:)``: the frame to send before the connection is closed.
     mutating func refuseResumption() throws(ProtocolError) -> [UInt8]
     /// Whether the keys of the tunnel are agreed.

@@ -106,6 +106,13 @@ public struct InitiatorMachine: HandshakeMachine, ~Copyable, Sendable {
     }
 
     /// Only responders are asked to resume.
+    public mutating func acceptResumption(
+        _ resumption: VerifiedResumption, peerCapabilities: CapabilitySet
+    ) throws(ProtocolError) -> HandshakeAction {
+        throw .misuse(reason: "nobody asked to resume")
+    }
+
+    /// Only responders are asked to resume.
     public mutating func refuseResumption() throws(ProtocolError) -> [UInt8] {
         throw .misuse(reason: "nobody asked to resume")
     }
