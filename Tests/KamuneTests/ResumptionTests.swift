@@ -24,7 +24,10 @@ struct ResumptionTests {
         static func endpoint(_ name: String, _ store: Store, _ algorithm: IdentityAlgorithm) async throws -> Endpoint {
             let identity = try Identity.generate(algorithm)
             _ = try await store.add(identity, name: name, at: Date())
-            return Endpoint(identity: identity, name: name, verifier: .anyone, store: store)
+            var configuration = Configuration()
+            configuration.handshakeTimeout = .seconds(240)
+            return Endpoint(
+                identity: identity, name: name, verifier: .anyone, store: store, configuration: configuration)
         }
 
         /// A session over memory; resumed, if that is wanted and works.

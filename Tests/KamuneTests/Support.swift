@@ -11,7 +11,7 @@ enum TestEndpoints {
         adjust: (inout Configuration) -> Void = { _ in }
     ) throws -> Endpoint {
         var configuration = Configuration()
-        configuration.handshakeTimeout = .seconds(20)
+        configuration.handshakeTimeout = .seconds(240)
         configuration.closeTimeout = .seconds(5)
         adjust(&configuration)
         return Endpoint(

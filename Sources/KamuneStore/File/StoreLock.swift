@@ -21,13 +21,22 @@ import Glibc
 final class StoreLock: Sendable {
     private let descriptor: Mutex<Int32?>
 
-    /// Takes the lock or fails at once.
+    /// For how long a lock that is held is tried again, in steps of ten milliseconds. A program that is just being started by
+    /// somebody's process has a copy of every descriptor until it has begun, the one of a lock that was let go of included.
+    private static let patience = 100
+
+    /// Takes the lock, or fails when it is held.
     init(_ location: StoreLocation) throws(StoreError) {
         let descriptor = open(location.lockPath, O_CREAT | O_RDWR | O_CLOEXEC, StoreFile.mode)
         guard descriptor >= 0 else {
             throw errno == EACCES ? .readOnly(path: location.path) : StoreFile.failure(errno, path: location.path)
         }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+        var isLocked = flock(descriptor, LOCK_EX | LOCK_NB) == 0
+        for _ in 0..<Self.patience where !isLocked && (errno == EWOULDBLOCK || errno == EINTR) {
+            usleep(10_000)
+            isLocked = flock(descriptor, LOCK_EX | LOCK_NB) == 0
+        }
+        guard isLocked else {
             let number = errno
             let process = Self.read(descriptor).process
             Foundation.close(descriptor)
