@@ -184,6 +184,26 @@ struct ResumptionTests {
         await listener.close()
     }
 
+    @Test("who was the responder does not resume: roles stay as they were")
+    func roles() async throws {
+        let two = try await Two()
+        _ = try await two.meetAndLose()
+        let ada = two.ada.identity.publicKey
+        let ticket = try await two.bob.archive?.ticket(for: ada, announcing: .all)
+        #expect(ticket == nil)
+        #expect(try await two.ada.archive?.ticket(for: two.bob.identity.publicKey, announcing: .all) != nil)
+    }
+
+    @Test("a session is not resumed with less than was agreed on")
+    func fewerCapabilities() async throws {
+        let two = try await Two()
+        let id = try await two.meetAndLose()
+        let bob = two.bob.identity.publicKey
+        #expect(try await two.ada.archive?.ticket(for: bob, announcing: .none) == nil)
+        // And no token was spent on finding that out.
+        #expect(try await two.adaTokens(id) == 20)
+    }
+
     @Test("without a store a wish to resume is refused, and nothing is kept")
     func withoutStore() async throws {
         let two = try await Two()

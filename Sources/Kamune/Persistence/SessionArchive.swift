@@ -35,7 +35,7 @@ struct SessionArchive: Sendable {
             guard let known = try await store.peer(withKey: peer), !known.isBlocked else { return nil }
             let ours = try await ownIdentity()
             for session in try await store.sessions(with: known.id, limit: Self.depth) {
-                guard session.identity == ours, let agreed = session.agreed(within: capabilities),
+                guard session.isInitiator, session.identity == ours, let agreed = session.agreed(within: capabilities),
                     let token = try await store.takeToken(of: session.id, at: Date())
                 else { continue }
                 return Ticket(identifier: session.identifier, token: token, peer: known, agreed: agreed)
@@ -74,7 +74,7 @@ struct SessionArchive: Sendable {
         _ request: ResumptionRequest, announcing capabilities: CapabilitySet
     ) async throws(KamuneError) -> Resolution? {
         do throws(StoreError) {
-            guard let session = try await store.session(identifier: request.sessionID),
+            guard let session = try await store.session(identifier: request.sessionID), !session.isInitiator,
                 let agreed = session.agreed(within: capabilities),
                 session.identity == (try await ownIdentity()),
                 let peer = try await store.peer(session.peer), !peer.isBlocked,
