@@ -97,12 +97,18 @@ public struct Address: Sendable, Hashable {
         }
     }
 
+    /// The longest name of an interface: IF_NAMESIZE of POSIX systems, less the zero byte.
+    private static let maximumZoneLength = 15
+
     /// Whether the text is an IPv6 address, perhaps with a zone (RFC 4007), such as `fe80::1%eth0`.
     private static func isIPv6(_ text: Substring) -> Bool {
         let parts = text.split(separator: "%", maxSplits: 1, omittingEmptySubsequences: false)
         // The system's parser would stop at a zero byte and take what is before it.
         guard let address = parts.first, address.contains(":"), !address.utf8.contains(0) else { return false }
-        if parts.count == 2, parts[1].isEmpty || !parts[1].utf8.allSatisfy(isNameByte) { return false }
+        if parts.count == 2 {
+            let zone = parts[1].utf8
+            guard 1...maximumZoneLength ~= zone.count, zone.allSatisfy(isNameByte) else { return false }
+        }
         return (try? SocketAddress(ipAddress: String(address), port: 0)) != nil
     }
 
