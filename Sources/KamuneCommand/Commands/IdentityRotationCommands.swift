@@ -9,8 +9,8 @@ struct IdentityRotateCommand: AsyncParsableCommand {
         commandName: "rotate",
         abstract: "Take a new identity that the old one vouches for.",
         discussion: """
-            Makes a new identity, and has the old one sign that it is its successor. Peers of this version learn it when you \
-            meet them next, and move their trust over; programs of version 0.7 see simply another key, and warn. The old \
+            Makes a new identity, and has the old one sign that it is its successor. The statement is kept; it is not shown \
+            to peers yet, so that they see simply another key, and warn. The old \
             private key is kept until “kamune identity erase-old”.
             """)
 
