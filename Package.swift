@@ -160,6 +160,7 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        .testTarget(name: "KamuneTestKitTests", dependencies: ["KamuneTestKit"], swiftSettings: settings),
         // The command as a product, so that it is built before it is run.
         .testTarget(name: "EndToEndTests", dependencies: ["KamuneCommand"], swiftSettings: settings),
     ]

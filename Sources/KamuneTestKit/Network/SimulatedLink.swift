@@ -1,88 +1,3 @@
-/// What one direction of a simulated network does to datagrams. Times are in microseconds, sizes in bytes.
-public struct LinkConditions: Sendable {
-    /// How datagrams get lost by chance: a chain of two states, good and bad (Gilbert and Elliott).
-    public struct Loss: Sendable {
-        /// The chance to lose a datagram in the good state, and in the bad one.
-        public var whenGood: Double
-        /// The chance to lose a datagram in the bad state.
-        public var whenBad: Double
-        /// The chance, at each datagram, to go from good to bad.
-        public var toBad: Double
-        /// The chance, at each datagram, to go back.
-        public var toGood: Double
-
-        /// Independent losses.
-        public static func random(_ probability: Double) -> Loss {
-            Loss(whenGood: probability, whenBad: probability, toBad: 0, toGood: 1)
-        }
-
-        /// Losses in bursts of this mean length in datagrams, with this share of all datagrams lost.
-        public static func bursts(share: Double, meanLength: Double) -> Loss {
-            let toGood = 1 / max(meanLength, 1)
-            return Loss(whenGood: 0, whenBad: 1, toBad: min(1, toGood * share / max(1 - share, 0.001)), toGood: toGood)
-        }
-    }
-
-    /// What happens to a damaged datagram.
-    public enum Corruption: Sendable, Hashable {
-        /// It is dropped, as the checksum of UDP has it.
-        case dropped
-        /// It arrives with flipped bits, as from a forger.
-        case delivered
-    }
-
-    /// The time from one end to the other, without queueing.
-    public var delay: UInt64 = 0
-    /// Up to so much more, uniformly, without changing the order.
-    public var jitter: UInt64 = 0
-    /// Bytes per second; `nil` for no limit.
-    public var rate: Double?
-    /// The bytes that fit the queue before the limited link; more are dropped.
-    public var queueSize = Int.max
-    /// How datagrams get lost by chance.
-    public var loss = Loss.random(0)
-    /// The chance that a datagram is overtaken, and by how much time.
-    public var reordering = 0.0
-    /// How much later an overtaken datagram arrives.
-    public var reorderingDelay: UInt64 = 10_000
-    /// The chance that a datagram arrives twice.
-    public var duplication = 0.0
-    /// The chance that a datagram is damaged.
-    public var corruption = 0.0
-    /// What happens to damaged datagrams.
-    public var corruptionMode = Corruption.dropped
-    /// When nothing gets through.
-    public var blackouts: [Range<UInt64>] = []
-
-    /// A perfect link.
-    public init() {}
-}
-
-/// A small seeded generator (SplitMix64), the same everywhere.
-public struct LinkRandom: RandomNumberGenerator, Sendable {
-    private var state: UInt64
-
-    /// Starts the sequence that belongs to a seed.
-    public init(seed: UInt64) { state = seed }
-
-    /// The next 64 bits.
-    public mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-
-    /// A number from 0 up to 1.
-    public mutating func unit() -> Double { Double(next() >> 11) * 0x1p-53 }
-
-    /// True with this probability.
-    public mutating func chance(_ probability: Double) -> Bool {
-        probability > 0 && unit() < probability
-    }
-}
-
 /// One direction of a network on virtual time: datagrams in, the same out later, or not.
 ///
 /// Several flows can share it; then they share its queue and its rate.
@@ -108,14 +23,18 @@ public struct SimulatedLink: Sendable {
     public var conditions: LinkConditions
     /// Datagrams lost by chance or blackout.
     public private(set) var lostCount = 0
-    /// Datagrams dropped because the queue was full.
+    /// Datagrams dropped because the queue was full, or too much was under way.
     public private(set) var overflowCount = 0
     /// Bytes that went through the limited link.
     public private(set) var carriedBytes = 0
+    /// Bytes that are under way.
+    public private(set) var bytesUnderWay = 0
 
     private var random: LinkRandom
     private var isBad = false
-    private var lineFreeAt: UInt64 = 0
+    private var lossSteppedAt: UInt64 = 0
+    /// With fractions of a microsecond, which add up when datagrams are small or the link is fast.
+    private var lineFreeAt = 0.0
     private var latestArrival: UInt64 = 0
     private var order: UInt64 = 0
     private var heap: [Entry] = []
@@ -131,27 +50,27 @@ public struct SimulatedLink: Sendable {
 
     /// Sends a datagram.
     public mutating func send(_ datagram: [UInt8], flow: Int = 0, at now: UInt64) {
-        if isBad {
-            isBad = !random.chance(conditions.loss.toGood)
-        } else {
-            isBad = random.chance(conditions.loss.toBad)
-        }
+        stepLoss(at: now)
         if random.chance(isBad ? conditions.loss.whenBad : conditions.loss.whenGood)
             || conditions.blackouts.contains(where: { $0.contains(now) })
         {
             lostCount += 1
             return
         }
+        guard datagram.count <= conditions.capacity - bytesUnderWay else {
+            overflowCount += 1
+            return
+        }
         var departure = now
         if let rate = conditions.rate {
-            let start = max(lineFreeAt, now)
-            let backlog = Double(start - now) * rate / 1_000_000
+            let start = max(lineFreeAt, Double(now))
+            let backlog = (start - Double(now)) * rate / 1_000_000
             guard backlog + Double(datagram.count) <= Double(conditions.queueSize) else {
                 overflowCount += 1
                 return
             }
-            departure = start + UInt64(Double(datagram.count + 28) * 1_000_000 / rate)
-            lineFreeAt = departure
+            lineFreeAt = start + Double(datagram.count + conditions.headerSize) * 1_000_000 / rate
+            departure = UInt64(lineFreeAt)
         }
         carriedBytes += datagram.count
         var datagram = datagram
@@ -175,6 +94,26 @@ public struct SimulatedLink: Sendable {
         if random.chance(conditions.duplication) { push(datagram, flow: flow, time: arrival + random.next() % 20_000) }
     }
 
+    /// The chain of losses goes on: a step, or as many as the time since the last one is worth.
+    private mutating func stepLoss(at now: UInt64) {
+        let loss = conditions.loss
+        var steps: UInt64 = 1
+        if let stepTime = loss.stepTime, now > lossSteppedAt {
+            steps = max(1, (now - lossSteppedAt) / max(stepTime, 1))
+        }
+        lossSteppedAt = now
+        if steps == 1 {
+            isBad = isBad ? !random.chance(loss.toGood) : random.chance(loss.toBad)
+            return
+        }
+        // The chance to be in the bad state after n steps of a chain of two states.
+        let change = loss.toGood + loss.toBad
+        guard change > 0 else { return }
+        let share = loss.toBad / change
+        let memory = (0..<min(steps, 1_000)).reduce(1.0) { product, _ in product * (1 - change) }
+        isBad = random.chance(share + ((isBad ? 1 : 0) - share) * memory)
+    }
+
     /// Takes out the next datagram that has arrived by now.
     public mutating func receive(at now: UInt64) -> Arrival? {
         guard let first = heap.first, first.time <= now else { return nil }
@@ -183,11 +122,13 @@ public struct SimulatedLink: Sendable {
             heap[0] = last
             siftDown()
         }
+        bytesUnderWay -= first.datagram.count
         return Arrival(time: first.time, flow: first.flow, datagram: first.datagram)
     }
 
     private mutating func push(_ datagram: [UInt8], flow: Int, time: UInt64) {
         heap.append(Entry(time: time, order: order, flow: flow, datagram: datagram))
+        bytesUnderWay += datagram.count
         order += 1
         var child = heap.count - 1
         while child > 0, precedes(child, (child - 1) / 2) {
