@@ -98,6 +98,17 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        // Measures and tests the transports over links that are slow, lossy and interrupted.
+        .executableTarget(
+            name: "KamuneNetworkLab",
+            dependencies: [
+                "Kamune",
+                "KamuneTestKit",
+                "KamuneTransport",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "KamuneCryptoTests",
             dependencies: ["KamuneCrypto", .product(name: "Crypto", package: "swift-crypto")],
@@ -161,7 +172,11 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(name: "KamuneTestKitTests", dependencies: ["KamuneTestKit"], swiftSettings: settings),
-        // The command as a product, so that it is built before it is run.
-        .testTarget(name: "EndToEndTests", dependencies: ["KamuneCommand"], swiftSettings: settings),
+        // The programs are named too, so that they are built before they are run.
+        .testTarget(
+            name: "EndToEndTests",
+            dependencies: ["KamuneCommand", "KamuneNetworkLab", "KamuneTestKit"],
+            swiftSettings: settings
+        ),
     ]
 )
