@@ -22,6 +22,8 @@ public enum ProtocolError: Error, Equatable, Sendable {
     case unexpectedRoute(expected: Route, actual: Route?)
     /// A message of an established session bears a route that may not appear there.
     case forbiddenRoute(rawValue: Int32)
+    /// The peer acknowledged what is not on its way to it.
+    case invalidAcknowledgement
     /// A message came twice, or one is missing.
     case outOfSequence(expected: UInt64, actual: UInt64)
 
@@ -101,6 +103,8 @@ extension ProtocolError: CustomStringConvertible {
             "The other side sent \(actual.map { "\($0)" } ?? "an unknown message") where \(expected) was due."
         case .forbiddenRoute(let raw):
             "The other side sent a message of kind \(raw), which has no place in a session."
+        case .invalidAcknowledgement:
+            "The other side acknowledged a message that it was not sent."
         case .outOfSequence(let expected, let actual):
             actual < expected
                 ? "A message arrived twice (number \(actual), expected \(expected)): it was replayed. The session was closed."

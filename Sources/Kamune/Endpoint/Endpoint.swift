@@ -20,6 +20,8 @@ public struct Endpoint: Sendable {
     public let configuration: Configuration
     /// Where sessions are kept, so that they can be resumed; nil to leave no trace of them.
     public let store: Store?
+    /// Whether what is received is stored and acknowledged: a ``Messenger`` does that.
+    var acknowledgesMessages = false
 
     /// An endpoint.
     ///
@@ -81,7 +83,10 @@ public struct Endpoint: Sendable {
 
     var archive: SessionArchive? { store.map { SessionArchive(store: $0, identity: identity.publicKey) } }
 
-    var capabilities: CapabilitySet { configuration.announcesCapabilities ? .all : .none }
+    var capabilities: CapabilitySet {
+        guard configuration.announcesCapabilities else { return .none }
+        return acknowledgesMessages ? .allWithStore : .all
+    }
 
     /// Waits for peers at an address.
     ///

@@ -7,7 +7,8 @@ extension KamuneError {
         let code: Code =
             switch error {
             case .malformedExchange, .malformedEnvelope, .malformedMessage, .malformedIdentity, .invalidHandshakeField,
-                .unexpectedFrame, .unexpectedRoute, .forbiddenRoute, .outOfSequence, .oversizedMessage:
+                .unexpectedFrame, .unexpectedRoute, .forbiddenRoute, .invalidAcknowledgement, .outOfSequence,
+                .oversizedMessage:
                 .protocolViolation
             case .undecryptable, .invalidSignature, .challengeMismatch, .capabilityDowngrade, .sessionMismatch:
                 .authenticationFailed

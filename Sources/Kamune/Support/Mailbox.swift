@@ -13,6 +13,7 @@ final class Mailbox<Element: Sendable>: Sendable {
         var consumers: [(id: UInt64, continuation: CheckedContinuation<Element?, any Error>)] = []
         var producers: [(id: UInt64, continuation: CheckedContinuation<Void, Never>)] = []
         var nextID: UInt64 = 0
+        var isUnlimited = false
 
         var count: Int { elements.count - head }
 
@@ -57,9 +58,12 @@ final class Mailbox<Element: Sendable>: Sendable {
         consumer?.resume(returning: element)
     }
 
+    /// How many elements wait.
+    var count: Int { state.withLock { $0.count } }
+
     /// Whether the producer has to wait.
     var isFull: Bool {
-        state.withLock { $0.end == nil && $0.count >= capacity }
+        state.withLock { $0.end == nil && !$0.isUnlimited && $0.count >= capacity }
     }
 
     /// Waits until there is room, or nobody takes anything any more.
@@ -68,7 +72,9 @@ final class Mailbox<Element: Sendable>: Sendable {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let isFree = state.withLock { state in
-                    if state.end != nil || state.count < capacity || Task.isCancelled { return true }
+                    if state.end != nil || state.isUnlimited || state.count < capacity || Task.isCancelled {
+                        return true
+                    }
                     state.producers.append((id, continuation))
                     return false
                 }
@@ -80,6 +86,15 @@ final class Mailbox<Element: Sendable>: Sendable {
             }
             continuation?.resume()
         }
+    }
+
+    /// Makes no producer wait any more, because nobody may take anything any more.
+    func liftLimit() {
+        let producers = state.withLock { state in
+            state.isUnlimited = true
+            return state.takeProducers()
+        }
+        for producer in producers { producer.resume() }
     }
 
     private func nextID() -> UInt64 {

@@ -30,6 +30,9 @@ public struct Capability: Hashable, Sendable, Comparable, CustomStringConvertibl
     /// The peer takes application messages from the first frame on and expects no session data (§10.3).
     public static let directStart = Capability(literal: "direct-start")
 
+    /// The peer keeps messages: it acknowledges those that it has stored, and sends again what was not (§10.5).
+    public static let delivery = Capability(literal: "delivery/1")
+
     /// In the order of their bytes.
     public static func < (left: Capability, right: Capability) -> Bool {
         left.name.utf8.lexicographicallyPrecedes(right.name.utf8)
@@ -46,8 +49,11 @@ public struct CapabilitySet: Equatable, Sendable, Sequence {
     /// Nothing: a peer of 0.7, or one who wants to look like it.
     public static let none = CapabilitySet([])
 
-    /// Everything that this version of the library can do.
+    /// What this version of the library can do by itself.
     public static let all = CapabilitySet([.directStart])
+
+    /// What it can do where messages are kept.
+    public static let allWithStore = CapabilitySet([.directStart, .delivery])
 
     /// A set of these.
     public init(_ capabilities: some Sequence<Capability>) {

@@ -1,0 +1,75 @@
+public import KamuneStore
+
+/// What happens in a conversation.
+public enum ConversationEvent: Sendable {
+    /// The two are connected, for the first time or again.
+    case connected(SessionSummary)
+    /// The connection is lost. Nothing is lost with it that was stored.
+    case disconnected(KamuneError)
+    /// The peer will be dialed again after this time.
+    case reconnecting(attempt: Int, delay: Duration)
+    /// A message came in; it is stored.
+    case message(StoredMessage)
+    /// A message of ours has come further: sent, delivered, or possibly lost.
+    case stateChanged(MessageID, MessageState)
+    /// The conversation is over. It is the last event.
+    case ended(SessionEnd)
+}
+
+/// What there is to know about a session that carries a conversation.
+public struct SessionSummary: Sendable {
+    /// The session's identifier, the same on both sides.
+    public let id: String
+    /// Who is at the other end.
+    public let peer: Peer
+    /// Whether we connected, or were connected to.
+    public let isInitiator: Bool
+    /// Whether an earlier session goes on, without introductions and verification.
+    public let isResumed: Bool
+    /// Whether the peer tells what it has stored. With one who does not, messages are sent once, and may be lost.
+    public let isAcknowledged: Bool
+    /// The other end's network address.
+    public let remoteAddress: String
+    /// How long each step of the handshake took.
+    public let handshake: [HandshakeStep]
+
+    init(_ session: Session) {
+        id = session.id
+        peer = session.peer
+        isInitiator = session.isInitiator
+        isResumed = session.isResumed
+        isAcknowledged = session.agreed.contains(.delivery)
+        remoteAddress = session.remoteAddress
+        handshake = session.handshake
+    }
+}
+
+/// The events of a conversation, in order. Iterate from one task at a time.
+public struct ConversationEvents: AsyncSequence, Sendable {
+    /// An event.
+    public typealias Element = ConversationEvent
+    /// The sequence ends after ``ConversationEvent/ended(_:)``, and throws only when the task is cancelled.
+    public typealias Failure = KamuneError
+
+    let inbox: Mailbox<ConversationEvent>
+
+    /// Iterates over the events that were not taken yet.
+    public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(inbox: inbox) }
+
+    /// Takes events, one by one.
+    public struct AsyncIterator: AsyncIteratorProtocol {
+        let inbox: Mailbox<ConversationEvent>
+
+        /// The next event, waiting for it; nil after the last.
+        public mutating func next() async throws(KamuneError) -> ConversationEvent? {
+            try await inbox.next()
+        }
+
+        /// The next event, waiting for it; nil after the last.
+        public mutating func next(
+            isolation actor: isolated (any Actor)?
+        ) async throws(KamuneError) -> ConversationEvent? {
+            try await inbox.next()
+        }
+    }
+}

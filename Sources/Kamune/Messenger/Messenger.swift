@@ -1,0 +1,99 @@
+public import KamuneCrypto
+public import KamuneStore
+
+/// Somebody who talks and keeps what was said: conversations that outlive their connections.
+///
+/// ```swift
+/// let store = try await Store.open(at: location, credential: .passphrase("…"))
+/// let me = Messenger(identity: identity, name: "Ada", verifier: verifier, store: store)
+/// let conversation = try await me.dial("example.org:9000")
+/// try await conversation.send("hello")
+/// for try await event in conversation.events {
+///     if case .message(let message) = event { print(message.text) }
+/// }
+/// ```
+///
+/// There is one conversation with each peer at a time, whoever dialed and however often. Where messages are not to be
+/// kept, use an ``Endpoint``, or a messenger with a store in memory.
+public actor Messenger {
+    /// What dials and listens.
+    public nonisolated let endpoint: Endpoint
+    /// Where everything is kept.
+    public nonisolated let store: Store
+    /// What to do when connections are lost.
+    public nonisolated let reconnection: Reconnection
+
+    private var conversations: [PeerID: Conversation] = [:]
+
+    /// A messenger.
+    ///
+    /// - Parameters:
+    ///   - identity: Who we are.
+    ///   - name: By default the fingerprint of the identity.
+    ///   - verifier: Asked about every peer who introduces itself. Resumed sessions have no introductions.
+    ///   - store: Keeps peers, sessions and messages.
+    public init(
+        identity: Identity, name: String? = nil, verifier: some PeerVerifier, store: Store,
+        configuration: Configuration = .init(), reconnection: Reconnection = .init()
+    ) {
+        var endpoint = Endpoint(
+            identity: identity, name: name, verifier: verifier, store: store, configuration: configuration)
+        endpoint.acknowledgesMessages = true
+        self.endpoint = endpoint
+        self.store = store
+        self.reconnection = reconnection
+    }
+
+    /// Connects to a peer that listens. When the connection is lost later, the peer is dialed again.
+    ///
+    /// - Parameters:
+    ///   - address: See ``Endpoint/dial(_:expecting:)``.
+    ///   - peer: Whom we want to reach; nobody else is accepted then.
+    /// - Returns: The conversation with the peer; the one that is under way, if there is one.
+    /// - Throws: As ``Endpoint/dial(_:expecting:)``.
+    public func dial(_ address: String, expecting peer: PublicIdentity? = nil) async throws(KamuneError) -> Conversation
+    {
+        let session = try await endpoint.dial(address, expecting: peer)
+        return try await adopt(session, redialing: address).conversation
+    }
+
+    /// Waits for peers at an address. Whoever was lost and comes back goes on with the conversation that there was.
+    ///
+    /// - Throws: As ``Endpoint/listen(on:)``.
+    public func listen(on address: String) async throws(KamuneError) -> ConversationListener {
+        ConversationListener(self, try await endpoint.listen(on: address))
+    }
+
+    /// Says goodbye in all conversations.
+    public func close() async {
+        let conversations = Array(conversations.values)
+        await withDiscardingTaskGroup { group in
+            for conversation in conversations { group.addTask { await conversation.close() } }
+        }
+    }
+
+    /// Has a session carry the conversation with its peer.
+    func adopt(
+        _ session: Session, redialing address: String? = nil
+    ) async throws(KamuneError) -> (conversation: Conversation, isNew: Bool) {
+        guard let id = session.record?.peer else {
+            throw KamuneError(.misuse, "A session that is not kept cannot carry a conversation.")
+        }
+        if let conversation = conversations[id] {
+            await conversation.attach(session, redialing: address)
+            return (conversation, false)
+        }
+        let conversation = Conversation(
+            id, peer: session.peer, endpoint: endpoint, store: store, reconnection: reconnection
+        ) { [weak self] ended in
+            await self?.forget(ended)
+        }
+        conversations[id] = conversation
+        await conversation.attach(session, redialing: address)
+        return (conversation, true)
+    }
+
+    private func forget(_ conversation: Conversation) {
+        if conversations[conversation.peerID] === conversation { conversations[conversation.peerID] = nil }
+    }
+}
