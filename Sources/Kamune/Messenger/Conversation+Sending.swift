@@ -219,11 +219,11 @@ extension Conversation {
     /// Waits for something to do.
     private func rest(since count: UInt64) async {
         guard pulse.count == count else { return }
-        isSenderIdle = true
         // For who waits for quiet; whoever waits here notes the count afterwards.
         pulse.beat()
         let now = pulse.count
-        defer { isSenderIdle = false }
+        idleBeat = now
+        defer { idleBeat = nil }
         await pulse.wait(since: now)
     }
 }

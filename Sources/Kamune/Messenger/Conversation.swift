@@ -46,11 +46,12 @@ public actor Conversation {
     var owedAcknowledgements: [Int: DeliveryID] = [:]
     /// The session whose peer has told what it has, so that the rest may be sent.
     var readyGeneration: Int?
+    /// The beat of the pulse at which the sender of the session had nothing to do; nil while it has. Only while no other
+    /// beat has followed has it seen everything.
+    var idleBeat: UInt64?
     /// Whether there may be messages in the store that were sent without anybody learning what became of them: of an
     /// earlier program, or of a session whose store failed.
     var hasStrays = true
-    /// Whether the sender of the session has nothing to do.
-    var isSenderIdle = false
     /// What was sent through this object and did not come as far as it can yet.
     var outstanding: Set<MessageID> = []
     /// What ended it, once it is decided.
@@ -240,7 +241,10 @@ public actor Conversation {
     }
 
     private var isQuiet: Bool {
-        isSenderIdle && owedAcknowledgements[generation] == nil && (deliveries[generation]?.inFlight ?? 0) == 0
+        guard idleBeat == pulse.count, owedAcknowledgements[generation] == nil else { return false }
+        guard let delivery = deliveries[generation] else { return true }
+        // Before the peer has told what it has, what waits could not be sent.
+        return readyGeneration == generation && delivery.inFlight == 0
     }
 
     /// Waits until a condition holds, or the task is cancelled. What it depends on is followed by a beat of the pulse.

@@ -187,6 +187,19 @@ struct ConversationTests {
         await two.bob.close()
     }
 
+    @Test("what was sent right before closing is delivered first")
+    func closingAtOnce() async throws {
+        for _ in 0..<50 {
+            let two = try await TwoMessengers()
+            let (ada, bob, _) = try await two.connect()
+            let sent = try await ada.send("the last word")
+            await ada.close()
+            #expect(await bob.waitUntilEnded() == .closedByPeer)
+            let state = try await two.ada.store.message(sent.id, with: ada.peerID, .outgoing)?.state
+            #expect(state == .delivered)
+        }
+    }
+
     @Test("closing does not wait for somebody to take the events")
     func closingUntaken() async throws {
         let two = try await TwoMessengers()
