@@ -91,7 +91,7 @@ struct HandshakeDriver: Sendable {
             SessionArchive.Established(
                 identifier: established.state.id, peer: known.map(Peer.init) ?? Peer(established.peer),
                 agreed: capabilities.intersection(established.peer.capabilities), isInitiator: role == .initiator,
-                transport: connection.info.remoteAddress, tokens: tokens, isIntroduced: !established.isResumed))
+                transport: connection.info.transport, tokens: tokens, isIntroduced: !established.isResumed))
     }
 
     private func start(

@@ -106,7 +106,8 @@ struct SessionArchive: Sendable {
             } else {
                 // Accepting is the verifier's business; here the peer is only noted.
                 peer = try await store.accept(
-                    session.peer.identity, name: session.peer.name, version: session.peer.version,
+                    session.peer.identity, name: Self.kept(session.peer.name),
+                    version: Self.kept(session.peer.version),
                     capabilities: session.peer.capabilities, at: now, renewing: false)
             }
             return try await store.store(
@@ -119,6 +120,11 @@ struct SessionArchive: Sendable {
             throw KamuneError(error)
         }
     }
+
+    /// The longest name and version that are kept, in characters. They may be as long as a frame, which is neither.
+    private static let maximumTextLength = 256
+
+    private static func kept(_ text: String) -> String { String(text.prefix(maximumTextLength)) }
 
     /// Notes how a session ended. After a graceful end it cannot be resumed. A record that is of a later session by now,
     /// because it was resumed meanwhile, stays as it is.
