@@ -109,7 +109,7 @@ struct PipeTests {
 
     @Test("a process that is killed is not taken for one that said goodbye")
     func killed() async throws {
-        let listening = try await Listening(["--verify", "all"], home: try Home())
+        let listening = try await Listening(["--verify", "all", "--reconnect", "0"], home: try Home())
         let dial = try Child(["dial", listening.address, "--verify", "all"], home: try Home())
         dial.write("before\n")
         await listening.child.expect("before\n")

@@ -110,6 +110,17 @@ struct LineEditorTests {
         #expect(view.cursorColumn == cursor)
     }
 
+    @Test(
+        "a note stands at the right as long as the typed text leaves room",
+        arguments: [("", 20, 10), ("abcdef", 20, 10), ("abcdefg", 20, nil), ("", 11, nil), ("", 1, nil)])
+    func note(script: String, columns: Int, column: Int?) {
+        var editor = LineEditor(maximumSize: 1_000)
+        for key in Self.keys(script) { _ = editor.handle(key) }
+        let view = PromptView(prompt: "> ", editor: editor, note: "delivered", columns: columns)
+        #expect(view.noteColumn == column)
+        #expect(PromptView(prompt: "> ", editor: editor, columns: columns).noteColumn == nil)
+    }
+
     @Test("the row never exceeds the terminal, whatever is typed", arguments: [4, 5, 10, 11, 40, 80])
     func widths(columns: Int) {
         var editor = LineEditor(maximumSize: 1_000)

@@ -157,7 +157,7 @@ struct ReceptionTests {
         let peer = try peer("Mallory")
         let reception = reception(.ask, host, book: FixedBook(try Circumstance.known.trust(in: peer.identity)))
         #expect(isAccepted(await reception.verify(peer)))
-        #expect(await reception.name(of: peer).description == "Ada")
+        #expect(await reception.knownName(of: peer)?.description == "Ada")
         #expect(host.told.contains("now calls itself “Mallory”"))
     }
 
@@ -168,7 +168,7 @@ struct ReceptionTests {
         let known = KnownPeer(name: "Countess", givenName: "ada", identity: peer.identity, accepted: Date())
         let reception = reception(.known, host, book: FixedBook(.known(known)))
         #expect(isAccepted(await reception.verify(peer)))
-        #expect(await reception.name(of: peer).description == "Countess")
+        #expect(await reception.knownName(of: peer)?.description == "Countess")
         #expect(host.told.isEmpty)
     }
 
@@ -176,12 +176,41 @@ struct ReceptionTests {
     func busy() async throws {
         let host = ScriptedHost(["y", "y"])
         let reception = reception(.ask, host)
-        #expect(await reception.beginConversation())
-        #expect(await !reception.beginConversation())
-        #expect(!isAccepted(await reception.verify(try peer())))
+        let (first, second) = (try peer("first"), try peer("second"))
+        #expect(await reception.beginConversation(with: first.identity))
+        #expect(await !reception.beginConversation(with: second.identity))
+        #expect(!isAccepted(await reception.verify(second)))
         #expect(host.questions == 0)
-        await reception.endConversation()
-        #expect(isAccepted(await reception.verify(try peer())))
+        await reception.endConversation(with: first.identity)
+        #expect(isAccepted(await reception.verify(second)))
+    }
+
+    @Test("who comes back into a conversation is not asked about", arguments: Reception.Policy.allCases)
+    func comesBack(policy: Reception.Policy) async throws {
+        let host = ScriptedHost([])
+        let reception = reception(policy, host)
+        let peer = try peer()
+        #expect(await reception.beginConversation(with: peer.identity))
+        await reception.connection(with: peer.identity, isLost: true)
+        #expect(isAccepted(await reception.verify(peer)))
+        #expect(host.questions == 0 && host.told.isEmpty)
+        await reception.endConversation(with: peer.identity)
+        #expect(isAccepted(await reception.verify(peer)) == (policy == .all))
+    }
+
+    @Test("who is lost holds up nobody, but not any number of them is kept")
+    func lost() async throws {
+        let reception = reception(.all, ScriptedHost([]))
+        let peers = try (0..<3).map { try peer("\($0)") }
+        #expect(await reception.beginConversation(with: peers[0].identity))
+        #expect(!isAccepted(await reception.verify(peers[1])))
+        await reception.connection(with: peers[0].identity, isLost: true)
+        #expect(isAccepted(await reception.verify(peers[1])))
+        #expect(await reception.beginConversation(with: peers[1].identity))
+        await reception.connection(with: peers[1].identity, isLost: true)
+        #expect(!isAccepted(await reception.verify(peers[2])))
+        await reception.endConversation(with: peers[0].identity)
+        #expect(isAccepted(await reception.verify(peers[2])))
     }
 
     @Test("a second stranger is not asked about while the first one is, and a conversation takes the question back")
@@ -192,7 +221,7 @@ struct ReceptionTests {
         async let verdict = reception.verify(first)
         _ = await host.asked.wait()
         #expect(!isAccepted(await reception.verify(second)))
-        #expect(await reception.beginConversation())
+        #expect(await reception.beginConversation(with: second.identity))
         #expect(!isAccepted(await verdict))
     }
 

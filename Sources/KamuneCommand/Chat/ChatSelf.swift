@@ -8,10 +8,10 @@ struct ChatSelf: Sendable {
     /// What the other side is told to call us; nil for the fingerprint.
     let name: String?
     let book: any PeerBook
-    /// Where conversations are written down; nil for those that leave no trace.
-    let store: Store?
-    /// The identity's number in the store; nil for one from a file.
-    let identityID: IdentityID?
+    /// Where conversations are kept: on the disk, or in memory for those that leave no trace.
+    let store: Store
+    /// Whether the store is gone when the program ends.
+    let isIncognito: Bool
     /// What the person should know about how it went.
     let notes: [(text: String, look: Style.Look)]
 
@@ -32,7 +32,7 @@ struct ChatSelf: Sendable {
                 }
                 return ChatSelf(
                     identity: identity, name: options.name, book: StorePeerBook(store: store, isReadOnly: false),
-                    store: store, identityID: nil, notes: notes)
+                    store: store, isIncognito: false, notes: notes)
             }
             var current = try await store.currentIdentity()
             if current?.privateKey == nil {
@@ -44,8 +44,7 @@ struct ChatSelf: Sendable {
             }
             return ChatSelf(
                 identity: identity, name: options.name ?? named(current),
-                book: StorePeerBook(store: store, isReadOnly: false), store: store, identityID: current.id, notes: notes
-            )
+                book: StorePeerBook(store: store, isReadOnly: false), store: store, isIncognito: false, notes: notes)
         } catch {
             try? await store.close()
             throw error
@@ -66,7 +65,7 @@ struct ChatSelf: Sendable {
         let book: any PeerBook = store.map { StorePeerBook(store: $0, isReadOnly: true) } ?? EmptyPeerBook()
         return ChatSelf(
             identity: identity, name: options.name ?? (file == nil ? current.flatMap(named) : nil), book: book,
-            store: nil, identityID: nil, notes: notes)
+            store: try .inMemory(), isIncognito: true, notes: notes)
     }
 
     private static func named(_ identity: StoredIdentity) -> String? {

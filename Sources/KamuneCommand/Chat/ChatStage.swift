@@ -9,12 +9,12 @@ struct ChatStage: Sendable {
         case pipe(StatusLog)
     }
 
-    let endpoint: Endpoint
+    let messenger: Messenger
     let reception: Reception
     let setting: Setting
     let signals: Signals
     let log: EventLog
-    let history: HistoryRecorder
+    private let isIncognito: Bool
 
     /// Prepares everything, and says who we are.
     ///
@@ -30,7 +30,7 @@ struct ChatStage: Sendable {
         let host: any Reception.Host
         if let kind = Console.availableKind(environment) {
             let console = try Console(
-                kind: kind, maximumLineSize: configuration.maximumMessageSize, environment: environment)
+                kind: kind, maximumLineSize: Conversation.maximumBodySize(configuration), environment: environment)
             setting = .terminal(console)
             // Before anything is said that somebody could answer.
             await console.start()
@@ -50,8 +50,10 @@ struct ChatStage: Sendable {
             capacity: isTerminal ? 1 : capacity)
         self.reception = reception
         log = EventLog(level: options.logLevel) { await host.tell($0, .faint) }
-        history = HistoryRecorder(store: own.store, identity: own.identityID) { await host.tell($0, .warning) }
-        endpoint = Endpoint(identity: own.identity, name: own.name, verifier: reception, configuration: configuration)
+        isIncognito = own.isIncognito
+        messenger = Messenger(
+            identity: own.identity, name: own.name, verifier: reception, store: own.store, configuration: configuration,
+            reconnection: options.reconnection(isTerminal: isTerminal))
         for (text, look) in own.notes { await host.tell(text, look) }
     }
 
@@ -59,7 +61,7 @@ struct ChatStage: Sendable {
     func finish() async {
         await log.finish()
         do throws(StoreError) {
-            try await history.store?.close()
+            try await messenger.store.close()
         } catch {
             await tell(DisplayText(error.description).description, .warning)
         }
@@ -67,14 +69,32 @@ struct ChatStage: Sendable {
 
     /// What we are called here.
     var ownName: DisplayText {
-        PeerName.shown(
+        let endpoint = messenger.endpoint
+        return PeerName.shown(
             for: Peer(name: endpoint.name, identity: endpoint.identity.publicKey, version: "", capabilities: []))
+    }
+
+    /// What the other side of a conversation is called here.
+    func name(of conversation: Conversation) async -> DisplayText {
+        if let known = await reception.knownName(of: conversation.peer) { return known }
+        // A resumed session has no introduction, so the reception was not asked.
+        let stored = try? await messenger.store.peer(conversation.peerID)
+        return stored.map { PeerName.shown(for: $0) } ?? PeerName.shown(for: conversation.peer)
+    }
+
+    /// What to tell about messages that did not get through.
+    func whatBecomes(ofUnsent count: Int) -> String {
+        let messages = count == 1 ? "1 message was" : "\(count) messages were"
+        return isIncognito
+            ? "\(messages) not delivered, and nothing is kept of this conversation."
+            : "\(messages) not delivered yet. What waits goes out in the next conversation."
     }
 
     /// The lines of standard input.
     func lineSource() throws(SystemError) -> LineSource {
         LineSource(
-            try InputReader(STDIN_FILENO), maximumLineSize: endpoint.configuration.maximumMessageSize)
+            try InputReader(STDIN_FILENO),
+            maximumLineSize: Conversation.maximumBodySize(messenger.endpoint.configuration))
     }
 
     /// Tells the person something that is fit to be shown.
@@ -95,9 +115,7 @@ struct ChatStage: Sendable {
         _ console: Console, isStandingOffer: Bool,
         _ work: @escaping @Sendable (TerminalChat) async -> ChatEnding?
     ) async throws(Failure) {
-        let chat = TerminalChat(
-            console: console, reception: reception, history: history, ownName: ownName,
-            ownIdentity: endpoint.identity.publicKey)
+        let chat = TerminalChat(console: console, stage: self)
         let stop = Promise<ChatEnding>()
         if isStandingOffer { await console.showPrompt() }
         let ending = await withTaskGroup(of: Void.self) { group in

@@ -12,8 +12,8 @@ actor LineSource {
         splitter = LineSplitter(limit: maximumLineSize)
     }
 
-    /// The next line, waiting for it; nil at the end and after ``cancel()``.
-    func next() async throws(LineSplitter.LineTooLong) -> [UInt8]? {
+    /// The next lines, waiting for the first of them; nil at the end and after ``cancel()``.
+    func next(atMost limit: Int) async throws(LineSplitter.LineTooLong) -> [[UInt8]]? {
         while lines.isEmpty {
             if isAtEnd { return nil }
             if let bytes = await reader.read() {
@@ -24,7 +24,9 @@ actor LineSource {
             }
         }
         hasHadLines = true
-        return lines.removeFirst()
+        let next = Array(lines.prefix(limit))
+        lines = lines.dropFirst(limit)
+        return next
     }
 
     /// Ends a call that waits, and all later ones.

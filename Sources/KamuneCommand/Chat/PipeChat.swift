@@ -1,4 +1,5 @@
 import Kamune
+import KamuneStore
 
 /// A conversation of a script: lines of a pipe are sent, and what arrives is written, a line for each message.
 struct PipeChat: Sendable {
@@ -8,23 +9,23 @@ struct PipeChat: Sendable {
         case none
         /// After this time, or when the other side ends the conversation.
         case time(Duration)
-        /// When the other side ends the conversation.
-        case untilClosed
     }
 
-    let session: Session
-    let record: ConversationRecord
+    let conversation: Conversation
+    /// What the other side is called.
+    let name: DisplayText
+    let stage: ChatStage
     /// What is sent; nil to only receive.
     let input: LineSource?
     let linger: Linger
     /// Whether an input without a single line means to only receive.
     let staysForEmptyInput: Bool
     let output: MessageOutput
-    /// Ends the conversation early.
-    let stop: Promise<Int32>
 
-    /// How long the other side may take to confirm that it has everything.
-    private static let confirmationLimit = Duration.seconds(5)
+    /// How long the other side may take to confirm anything of what it was sent.
+    private static let confirmationLimit = Duration.seconds(30)
+    /// How many lines are stored at once.
+    private static let batchSize = 256
 
     private enum Event: Sendable {
         case received(Failure?)
@@ -35,12 +36,12 @@ struct PipeChat: Sendable {
 
     /// Talks until the end.
     ///
-    /// - Throws: A ``Failure`` when it does not end gracefully, or not everything was sent and written.
+    /// - Throws: A ``Failure`` when it does not end gracefully, or not everything was delivered and written.
     func run() async throws(Failure) {
         var failure: Failure?
         await withTaskGroup(of: Event.self) { group in
             group.addTask { .received(await receive()) }
-            group.addTask { .stopped(await stop.wait()) }
+            group.addTask { .stopped(await stage.signals.first.wait()) }
             if let input { group.addTask { .sent(await send(input)) } }
             var hasReceivedAll = false
             for await event in group {
@@ -60,7 +61,7 @@ struct PipeChat: Sendable {
                     hasReceivedAll = true
                     // A line that is being sent is not cut short; one that was not read yet is left alone.
                     input?.cancel()
-                    if problem != nil { await session.close() }
+                    if problem != nil { await conversation.close() }
                     if input == nil || failure != nil { group.cancelAll() }
                 case .finished:
                     group.cancelAll()
@@ -68,37 +69,65 @@ struct PipeChat: Sendable {
                     if let signal {
                         failure = failure ?? Failure(signal == SIGINT ? .interrupted : .terminated, nil)
                         input?.cancel()
-                        await session.close()
+                        await conversation.close()
                         group.cancelAll()
                     }
                 }
             }
         }
-        let end = await session.waitUntilEnded()
-        await record.ended(end)
+        let end = await conversation.waitUntilEnded()
         if let failure { throw failure }
         if case .failed(let error) = end { throw Failure(error) }
+        let undelivered = await conversation.undeliveredCount
+        if undelivered > 0 { throw Failure(.connectionLost, stage.whatBecomes(ofUnsent: undelivered)) }
     }
 
     private func receive() async -> Failure? {
+        var lost = 0
         do throws(KamuneError) {
-            for try await message in session.messages {
-                await record.received(message)
-                if let error = await output.write(message) {
-                    return Failure(.failure, "What arrives cannot be written to standard output: \(error).")
+            for try await event in conversation.events {
+                switch event {
+                case .message(let message):
+                    if let error = await output.write(message) {
+                        return Failure(.failure, "What arrives cannot be written to standard output: \(error).")
+                    }
+                case .stateChanged(_, .maybeLost): lost += 1
+                case .connected, .disconnected, .reconnecting, .stateChanged, .ended: await tell(event)
                 }
             }
-            return nil
         } catch {
             return error.code == .cancelled ? nil : Failure(error)
+        }
+        guard lost > 0 else { return nil }
+        return Failure(
+            .connectionLost,
+            "\(Count.messages(lost)) may be lost: the connection broke before they were known to have "
+                + "arrived, and the other side does not say what it has.")
+    }
+
+    private func tell(_ event: ConversationEvent) async {
+        switch event {
+        case .connected(let summary):
+            stage.log.established(summary)
+            let isBack = await stage.reception.isLost(summary.peer.identity)
+            await stage.reception.connection(with: summary.peer.identity, isLost: false)
+            await stage.tell(isBack ? "\(name) is back." : "Connected with \(name) (\(summary.remoteAddress)).")
+        case .disconnected(let error):
+            stage.log.lost(error)
+            await stage.reception.connection(with: conversation.peer.identity, isLost: true)
+            await stage.tell("The connection with \(name) is lost: \(DisplayText(error.message))", .warning)
+        case .reconnecting(let attempt, let delay):
+            stage.log.reconnecting(attempt: attempt, delay)
+            if attempt == 1 { await stage.tell("Reconnecting…") }
+        case .message, .stateChanged, .ended: break
         }
     }
 
     private func send(_ input: LineSource) async -> Failure? {
         do {
-            while let line = try await input.next() {
-                let sent = try await session.send(line)
-                await record.sent(line, at: sent.sentAt)
+            while let lines = try await input.next(atMost: Self.batchSize) {
+                await conversation.waitForRoom()
+                try await conversation.send(contentsOf: lines)
             }
             return nil
         } catch let error as LineSplitter.LineTooLong {
@@ -110,7 +139,7 @@ struct PipeChat: Sendable {
             switch error.code {
             case .cancelled: return nil
             case .sessionEnded:
-                return Failure(.connectionLost, "The other side ended the conversation before everything was sent.")
+                return Failure(.connectionLost, "The conversation was ended before everything was sent.")
             default: return Failure(error)
             }
         } catch {
@@ -118,27 +147,36 @@ struct PipeChat: Sendable {
         }
     }
 
-    /// Closes the session when its time has come.
+    /// Closes the conversation when its time has come.
     private func finish(isOrderly: Bool) async {
         if isOrderly {
             let hasSent = await input?.hasHadLines ?? false
             if !hasSent, staysForEmptyInput {
-                _ = await session.waitUntilEnded()
+                _ = await conversation.waitUntilEnded()
             } else {
                 switch linger {
-                case .none:
-                    // The answer to a ping comes after everything that the other side has said before, and says that it
-                    // has read everything of ours. To send one as the very first frame would confuse programs of 0.7.
-                    if hasSent { await limited(Self.confirmationLimit) { _ = try? await session.ping() } }
-                case .time(let limit): await limited(limit) { _ = await session.waitUntilEnded() }
-                case .untilClosed: _ = await session.waitUntilEnded()
+                case .none: await waitUntilDelivered()
+                case .time(let limit): await limited(limit) { _ = await conversation.waitUntilEnded() }
                 }
             }
         }
-        await session.close()
+        await conversation.close()
     }
 
-    /// Waits for `body`, but not for longer than the limit. `body` must end when the session does.
+    /// Waits until the other side has everything, or confirms nothing more.
+    private func waitUntilDelivered() async {
+        var count = await conversation.undeliveredCount
+        while await !conversation.waitUntilDelivered(for: Self.confirmationLimit) {
+            let left = await conversation.undeliveredCount
+            // While the connection is lost, how long to try is the reconnection's business.
+            let isConnected = await conversation.isConnected
+            let hasEnded = await conversation.hasEnded
+            guard left < count || !isConnected, !hasEnded, !Task.isCancelled else { return }
+            count = left
+        }
+    }
+
+    /// Waits for `body`, but not for longer than the limit. `body` must end when the conversation does.
     private func limited(_ limit: Duration, _ body: @escaping @Sendable () async -> Void) async {
         let isDone = Promise<Void>()
         let work = Task {
@@ -163,7 +201,7 @@ struct MessageOutput: Sendable {
     /// Writes a message, made fit to be shown. Waits while the reader is slow.
     ///
     /// - Returns: What went wrong, if something did.
-    func write(_ message: Message) async -> SystemError? {
+    func write(_ message: StoredMessage) async -> SystemError? {
         let line = DisplayText(message.text).description + "\n"
         return await queue.run { stream.write(line) }
     }

@@ -29,7 +29,8 @@ actor Reception: PeerVerifier {
     /// How many peers of one name are shown with their keys.
     private static let conflictsShown = 3
 
-    private var conversations = 0
+    /// With whom there are conversations, and whether their connections are lost at the moment.
+    private var conversations: [PublicIdentity: Bool] = [:]
     private var isAsking = false
     private var knownNames: [PublicIdentity: String] = [:]
 
@@ -45,27 +46,42 @@ actor Reception: PeerVerifier {
 
     // MARK: Conversations
 
-    /// Takes one of the places. False when all are taken.
-    func beginConversation() async -> Bool {
-        guard conversations < capacity else { return false }
-        conversations += 1
-        if conversations == capacity, isAsking { await host.withdrawQuestion() }
+    /// Takes one of the places. False when all are taken. Who is lost at the moment holds up nobody else.
+    func beginConversation(with identity: PublicIdentity) async -> Bool {
+        guard conversations[identity] != nil || hasRoom else { return false }
+        conversations[identity] = false
+        if !hasRoom, isAsking { await host.withdrawQuestion() }
         return true
     }
 
-    func endConversation() {
-        conversations -= 1
+    /// The connection with somebody is lost, or back.
+    func connection(with identity: PublicIdentity, isLost: Bool) {
+        if conversations[identity] != nil { conversations[identity] = isLost }
     }
 
-    /// What an accepted peer is called.
-    func name(of peer: Peer) -> DisplayText {
-        PeerName.shown(for: peer, knownAs: knownNames[peer.identity])
+    /// Whether there is a conversation with somebody whose connection is lost.
+    func isLost(_ identity: PublicIdentity) -> Bool { conversations[identity] ?? false }
+
+    func endConversation(with identity: PublicIdentity) {
+        conversations[identity] = nil
+    }
+
+    /// Whether one more may begin. Those that are lost are kept for when they come back, but not without limit.
+    private var hasRoom: Bool {
+        conversations.values.count { !$0 } < capacity && conversations.count < 2 * capacity
+    }
+
+    /// The name under which an accepted peer is known; nil for who is not, or was not asked about.
+    func knownName(of peer: Peer) -> DisplayText? {
+        knownNames[peer.identity].map { PeerName.shown(for: peer, knownAs: $0) }
     }
 
     // MARK: Verification
 
     func verify(_ peer: Peer) async -> Verdict {
-        guard conversations < capacity else {
+        // Who comes back into a conversation was accepted at its beginning.
+        if conversations[peer.identity] != nil { return .accept }
+        guard hasRoom else {
             return .refuse(reason: "“\(PeerName.claimed(by: peer))” was refused, because a conversation is under way.")
         }
         let trust: Trust
@@ -216,7 +232,7 @@ actor Reception: PeerVerifier {
     }
 
     private func accept(_ peer: Peer) async -> Verdict {
-        guard conversations < capacity else {
+        guard hasRoom else {
             return .refuse(reason: "“\(PeerName.claimed(by: peer))” came too late: a conversation is under way.")
         }
         await host.tell("Accepted. The other side may have to accept you, too.", .faint)

@@ -1,20 +1,31 @@
 import Foundation
 import Kamune
+import KamuneStore
 
-/// A conversation in a terminal, one at a time: what is typed goes to whoever is connected, and what they say is shown.
+/// Conversations in a terminal, one at a time: what is typed goes to the other side, or waits for it, and what they say is
+/// shown.
 actor TerminalChat {
+    private struct Current {
+        let conversation: Conversation
+        let name: DisplayText
+        /// Fulfilled when the conversation is not the current one any more.
+        let isOver = Promise<Void>()
+        var summary: SessionSummary?
+        var isConnected = false
+        var delivery = DeliveryStatus()
+    }
+
     private let console: Console
-    private let reception: Reception
-    private let history: HistoryRecorder
+    private let stage: ChatStage
     private let ownName: DisplayText
-    private let ownIdentity: PublicIdentity
-    private var current: (session: Session, name: DisplayText, record: ConversationRecord)?
+    private var current: Current?
     private var isClosing = false
     /// Whether there has been a conversation.
     private(set) var hasTalked = false
 
     static let help = """
-        A line is a message. Lines that begin with / are commands:
+        A line is a message. What could not be sent yet waits, and goes out when the other side is there; how far the last
+        ones have come stands at the right: waiting, sent, delivered. Lines that begin with / are commands:
           /quit   end the conversation and the program; so do Ctrl-D and Ctrl-C (a second Ctrl-C at once)
           /who    show who is at the other end
           /ping   measure the way there and back
@@ -22,49 +33,46 @@ actor TerminalChat {
         To send a line that begins with /, type it twice: //
         """
 
-    init(
-        console: Console, reception: Reception, history: HistoryRecorder, ownName: DisplayText,
-        ownIdentity: PublicIdentity
-    ) {
+    /// How many messages of earlier conversations that still wait are counted.
+    private static let maximumCounted = 1_000
+
+    init(console: Console, stage: ChatStage) {
         self.console = console
-        self.reception = reception
-        self.history = history
-        self.ownName = ownName
-        self.ownIdentity = ownIdentity
+        self.stage = stage
+        ownName = stage.ownName
     }
 
     // MARK: Conversations
 
-    /// Talks until the session ends.
+    /// Talks until the conversation is over.
     ///
-    /// - Parameter address: What was dialed or listened on.
     /// - Returns: How it ended; nil when another conversation is under way, and this one was closed instead.
-    func converse(_ session: Session, over address: String) async -> SessionEnd? {
-        guard !isClosing, await reception.beginConversation() else {
-            await session.close()
+    func converse(_ conversation: Conversation) async -> SessionEnd? {
+        let identity = conversation.peer.identity
+        guard !isClosing, await stage.reception.beginConversation(with: identity) else {
+            await conversation.close()
             return nil
         }
-        let name = await reception.name(of: session.peer)
-        let record = await history.begin(session, over: address)
-        current = (session, name, record)
-        hasTalked = true
-        await console.show(
-            status: "Connected with \(name) (\(session.remoteAddress)). A line is a message; /help says more.", .good)
-        await console.showPrompt()
-        do throws(KamuneError) {
-            for try await message in session.messages {
-                await console.show(
-                    message: DisplayText(message.text), from: name, at: message.receivedAt, isOwn: false)
-                await record.received(message)
-            }
-        } catch {
-            // How it ended is told below.
+        // Who was lost makes room for who is here.
+        while let lost = current {
+            await lost.conversation.close()
+            _ = await lost.isOver.wait()
         }
-        if Task.isCancelled { await session.close() }
-        let end = await session.waitUntilEnded()
+        let name = await stage.name(of: conversation)
+        current = Current(conversation: conversation, name: name)
+        hasTalked = true
+        do throws(KamuneError) {
+            for try await event in conversation.events { await take(event, name) }
+        } catch {
+            // The task was cancelled.
+            await conversation.close()
+        }
+        let end = await conversation.waitUntilEnded()
+        let unsent = current?.delivery.waitingCount ?? 0
+        current?.isOver.fulfill(())
         current = nil
-        await record.ended(end)
-        await reception.endConversation()
+        await console.setNote("")
+        await stage.reception.endConversation(with: identity)
         switch end {
         case .closedByPeer: await console.show(status: "\(name) has ended the conversation.")
         case .closedByUs: await console.show(status: "The conversation with \(name) is closed.")
@@ -72,15 +80,79 @@ actor TerminalChat {
             await console.show(
                 status: "The conversation with \(name) broke off: \(DisplayText(error.message))", .warning)
         }
+        if unsent > 0 { await console.show(status: stage.whatBecomes(ofUnsent: unsent), .warning) }
         return end
+    }
+
+    private func take(_ event: ConversationEvent, _ name: DisplayText) async {
+        switch event {
+        case .connected(let summary): await connected(summary, name)
+        case .disconnected(let error):
+            current?.isConnected = false
+            if let identity = current?.conversation.peer.identity {
+                await stage.reception.connection(with: identity, isLost: true)
+            }
+            stage.log.lost(error)
+            guard !isClosing else { return }
+            await console.show(
+                status:
+                    "The connection with \(name) is lost: \(DisplayText(error.message)) What you write is kept, and "
+                    + "goes out when \(name) is back.", .warning)
+            await console.setNote("reconnecting")
+        case .reconnecting(let attempt, let delay):
+            stage.log.reconnecting(attempt: attempt, delay)
+            if attempt == 1 { await console.show(status: "Reconnecting…") }
+        case .message(let message):
+            await console.show(
+                message: DisplayText(message.text), from: name, at: message.localTime, isOwn: false)
+        case .stateChanged(let id, let state):
+            current?.delivery.changed(id, to: state)
+            await showNote()
+            if state == .maybeLost {
+                await console.show(
+                    status:
+                        "A message to \(name) may be lost: the connection broke before it was known to have arrived.",
+                    .warning)
+            }
+        case .ended: break
+        }
+    }
+
+    private func connected(_ summary: SessionSummary, _ name: DisplayText) async {
+        let isFirst = current?.summary == nil
+        current?.summary = summary
+        current?.isConnected = true
+        stage.log.established(summary)
+        await stage.reception.connection(with: summary.peer.identity, isLost: false)
+        guard isFirst else {
+            await console.show(status: "\(name) is back.", .good)
+            await showNote()
+            return
+        }
+        await console.show(
+            status: "Connected with \(name) (\(summary.remoteAddress)). A line is a message; /help says more.", .good)
+        if let peer = current?.conversation.peerID {
+            let pending = try? await stage.messenger.store.pendingMessages(to: peer, limit: Self.maximumCounted)
+            let waiting = pending?.count { $0.state == .waiting } ?? 0
+            if waiting > 0 {
+                await console.show(status: "\(Count.messages(waiting)) from before waited, and go out now.")
+            }
+        }
+        await console.showPrompt()
+    }
+
+    private func showNote() async {
+        guard let current else { return }
+        let note = current.delivery.note
+        await console.setNote(current.isConnected || !note.isEmpty ? note : "reconnecting")
     }
 
     /// Ends the conversation gracefully, and lets none begin any more.
     func close() async {
         isClosing = true
         guard let current else { return }
-        await console.show(status: "Saying goodbye to \(current.name)… Ctrl-C ends at once.")
-        await current.session.close()
+        if current.isConnected { await console.show(status: "Saying goodbye to \(current.name)… Ctrl-C ends at once.") }
+        await current.conversation.close()
     }
 
     // MARK: Typing
@@ -113,10 +185,12 @@ actor TerminalChat {
     }
 
     private func showWho() async {
-        var rows = ["You:"] + FingerprintCard.rows(ownIdentity, name: ownName.description)
+        var rows =
+            ["You:"] + FingerprintCard.rows(stage.messenger.endpoint.identity.publicKey, name: ownName.description)
         if let current {
-            let peer = current.session.peer
-            rows += ["The other side (\(current.session.remoteAddress)):"]
+            let peer = current.summary?.peer ?? current.conversation.peer
+            let place = current.isConnected ? current.summary?.remoteAddress ?? "" : "not connected at the moment"
+            rows += ["The other side (\(place)):"]
             rows += FingerprintCard.rows(peer.identity, name: current.name.description)
             rows += FingerprintCard.row("version", [DisplayText(peer.version, maximumLength: 32).description])
         }
@@ -129,8 +203,8 @@ actor TerminalChat {
             return
         }
         do throws(KamuneError) {
-            await console.show(
-                status: "\(current.name) answered after \(Times.milliseconds(try await current.session.ping())).")
+            let time = try await current.conversation.ping()
+            await console.show(status: "\(current.name) answered after \(Times.milliseconds(time)).")
         } catch {
             await console.show(status: "\(current.name) did not answer: \(DisplayText(error.message))", .warning)
         }
@@ -142,9 +216,10 @@ actor TerminalChat {
             return
         }
         do throws(KamuneError) {
-            let sent = try await current.session.send(line)
-            await current.record.sent(Array(line.utf8), at: sent.sentAt)
-            await console.show(message: DisplayText(line), from: ownName, at: sent.sentAt, isOwn: true)
+            let message = try await current.conversation.send(line)
+            self.current?.delivery.wrote(message.id)
+            await console.show(message: DisplayText(line), from: ownName, at: message.sent, isOwn: true)
+            await showNote()
         } catch {
             await console.show(status: "This was not sent: \(DisplayText(error.message))", .warning)
         }

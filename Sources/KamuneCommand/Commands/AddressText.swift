@@ -14,9 +14,4 @@ enum AddressText {
         }
         return hasPort ? text : "\(text):\(defaultPort)"
     }
-
-    /// The kind of connection that an address stands for, such as "tcp".
-    static func scheme(_ text: String) -> String {
-        text.firstRange(of: "://").map { text[..<$0.lowerBound].lowercased() } ?? "tcp"
-    }
 }

@@ -55,10 +55,9 @@ struct DialCommand: AsyncParsableCommand {
     private func runTerminal(_ stage: ChatStage, _ console: Console, _ address: String) async throws(Failure) {
         try await stage.runTerminal(console, isStandingOffer: false) { chat in
             do throws(KamuneError) {
-                let session = try await stage.endpoint.dial(address)
-                stage.log.established(session)
-                guard let end = await chat.converse(session, over: address) else { return nil }
-                stage.log.ended(session, end)
+                let conversation = try await stage.messenger.dial(address)
+                guard let end = await chat.converse(conversation) else { return nil }
+                stage.log.ended(end)
                 return .ended(end)
             } catch {
                 return .failed(Failure(error))
@@ -67,35 +66,34 @@ struct DialCommand: AsyncParsableCommand {
     }
 
     private func runPipe(_ stage: ChatStage, _ address: String) async throws {
-        let dialing = Task { () async throws(KamuneError) -> Session in try await stage.endpoint.dial(address) }
+        let dialing = Task { () async throws(KamuneError) -> Conversation in try await stage.messenger.dial(address) }
         let watching = Task {
-            guard let signal = await stage.signals.first.wait() else { return Int32?.none }
+            guard await stage.signals.first.wait() != nil else { return }
             dialing.cancel()
-            return signal
         }
-        let session: Session
+        let conversation: Conversation
         do {
-            session = try await dialing.value
+            conversation = try await dialing.value
         } catch {
             await stage.finish()
             if stage.signals.first.value == SIGTERM { throw Failure(.terminated, nil) }
             throw stage.signals.first.value == nil ? error : Failure(.interrupted, nil)
         }
         watching.cancel()
-        stage.log.established(session)
-        await stage.tell("Connected with \(await stage.reception.name(of: session.peer)) (\(session.remoteAddress)).")
+        let identity = conversation.peer.identity
+        _ = await stage.reception.beginConversation(with: identity)
         let chat = PipeChat(
-            session: session, record: await stage.history.begin(session, over: address), input: try stage.lineSource(),
-            linger: options.linger.map { .time(.seconds($0)) } ?? .none, staysForEmptyInput: false,
-            output: MessageOutput(), stop: stage.signals.first)
-        do {
+            conversation: conversation, name: await stage.name(of: conversation), stage: stage,
+            input: try stage.lineSource(), linger: options.linger.map { .time(.seconds($0)) } ?? .none,
+            staysForEmptyInput: false, output: MessageOutput())
+        var failure: Failure?
+        do throws(Failure) {
             try await chat.run()
         } catch {
-            stage.log.ended(session, await session.waitUntilEnded())
-            await stage.finish()
-            throw error
+            failure = error
         }
-        stage.log.ended(session, await session.waitUntilEnded())
+        stage.log.ended(await conversation.waitUntilEnded())
         await stage.finish()
+        if let failure { throw failure }
     }
 }

@@ -53,6 +53,16 @@ struct EndpointOptions: ParsableArguments {
     @Option(
         name: .long,
         help: ArgumentHelp(
+            "How long to try to get a lost connection back: seconds, or “forever”; 0 for not at all.",
+            discussion: """
+                Without it, forever in a terminal, and a minute for a pipe. What was not delivered by then waits for the next \
+                conversation with the same peer.
+                """, valueName: "time"))
+    var reconnect: ReconnectionTime?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
             "How much to tell: trace, debug, info, notice, warning, error or critical.", valueName: "level"))
     var logLevel: Logger.Level = .notice
 
@@ -69,10 +79,41 @@ struct EndpointOptions: ParsableArguments {
     }
 
     /// A day, in seconds: more is a typing mistake.
-    private static let longestTime: Double = 86_400
+    static let longestTime: Double = 86_400
+}
+
+/// How long to try to get a lost connection back.
+enum ReconnectionTime: ExpressibleByArgument, Equatable {
+    case forever
+    case seconds(Double)
+
+    init?(argument: String) {
+        if argument.lowercased() == "forever" {
+            self = .forever
+        } else {
+            guard let seconds = Double(argument), seconds >= 0, seconds <= EndpointOptions.longestTime else {
+                return nil
+            }
+            self = .seconds(seconds)
+        }
+    }
+
+    var patience: Duration? {
+        switch self {
+        case .forever: nil
+        case .seconds(let seconds): .seconds(seconds)
+        }
+    }
 }
 
 extension EndpointOptions {
+    /// What to do when a connection is lost.
+    func reconnection(isTerminal: Bool) -> Reconnection {
+        var reconnection = Reconnection()
+        reconnection.patience = (reconnect ?? (isTerminal ? .forever : .seconds(60))).patience
+        return reconnection
+    }
+
     /// The limits and timeouts that were asked for.
     var configuration: Configuration {
         var configuration = Configuration()

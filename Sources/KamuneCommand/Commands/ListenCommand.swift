@@ -60,10 +60,11 @@ struct ListenCommand: AsyncParsableCommand {
 
     func run() async throws {
         let stage = try await ChatStage(options, pipeCapacity: continuation == .keepListening ? Self.pipeCapacity : 1)
-        let listener = try await stage.endpoint.listen(on: AddressText.completed(address))
+        let listener = try await stage.messenger.listen(on: AddressText.completed(address))
         await stage.tell("Listening on \(listener.address)", .good)
         await stage.tell(
-            "You are \(stage.ownName): " + stage.endpoint.identity.publicKey.fingerprint.emoji.joined(separator: " "))
+            "You are \(stage.ownName): "
+                + stage.messenger.endpoint.identity.publicKey.fingerprint.emoji.joined(separator: " "))
         let failures = Task { await report(listener.failures, stage) }
         defer { failures.cancel() }
         switch stage.setting {
@@ -74,15 +75,16 @@ struct ListenCommand: AsyncParsableCommand {
 
     // MARK: Terminal
 
-    private func runTerminal(_ stage: ChatStage, _ console: Console, _ listener: Listener) async throws(Failure) {
+    private func runTerminal(
+        _ stage: ChatStage, _ console: Console, _ listener: ConversationListener
+    ) async throws(Failure) {
         let isOnce = continuation == .once
-        let address = address
         await stage.tell("The other side types: kamune dial \(Self.hint(listener.address))")
         try await stage.runTerminal(console, isStandingOffer: true) { chat in
             let ending = await withTaskGroup(of: ChatEnding?.self) { group in
                 group.addTask {
-                    await Self.serve(listener, stage) { session in
-                        let end = await chat.converse(session, over: address)
+                    await Self.serve(listener, stage) { conversation in
+                        let end = await chat.converse(conversation)
                         if let end, isOnce { return .ended(end) }
                         if let end, end != .closedByUs { await stage.tell("Waiting for the next one; /quit ends.") }
                         return nil
@@ -95,9 +97,10 @@ struct ListenCommand: AsyncParsableCommand {
         }
     }
 
-    /// Takes every session, until one of them or the listener is the end.
+    /// Takes every conversation, until one of them or the listener is the end.
     private static func serve(
-        _ listener: Listener, _ stage: ChatStage, _ converse: @escaping @Sendable (Session) async -> ChatEnding?
+        _ listener: ConversationListener, _ stage: ChatStage,
+        _ converse: @escaping @Sendable (Conversation) async -> ChatEnding?
     ) async -> ChatEnding? {
         let stop = Promise<ChatEnding>()
         return await withDiscardingTaskGroup { group in
@@ -105,11 +108,10 @@ struct ListenCommand: AsyncParsableCommand {
                 if await stop.wait() != nil { await listener.close() }
             }
             do throws(KamuneError) {
-                for try await session in listener {
-                    stage.log.established(session)
+                for try await conversation in listener {
                     group.addTask {
-                        if let ending = await converse(session) { stop.fulfill(ending) }
-                        stage.log.ended(session, await session.waitUntilEnded())
+                        if let ending = await converse(conversation) { stop.fulfill(ending) }
+                        stage.log.ended(await conversation.waitUntilEnded())
                     }
                 }
             } catch {
@@ -123,38 +125,36 @@ struct ListenCommand: AsyncParsableCommand {
 
     // MARK: Pipe
 
-    private func runPipe(_ stage: ChatStage, _ listener: Listener) async throws {
+    private func runPipe(_ stage: ChatStage, _ listener: ConversationListener) async throws {
         let keepsListening = continuation == .keepListening
         let linger = options.linger.map { PipeChat.Linger.time(.seconds($0)) } ?? .none
         let output = MessageOutput()
-        let address = address
         let input = PipeInput(try stage.lineSource())
         let stopping = Task {
             if await stage.signals.first.wait() != nil { await listener.close() }
         }
         defer { stopping.cancel() }
-        let ending = await Self.serve(listener, stage) { session in
-            guard await stage.reception.beginConversation() else {
-                await session.close()
+        let ending = await Self.serve(listener, stage) { conversation in
+            let identity = conversation.peer.identity
+            guard await stage.reception.beginConversation(with: identity) else {
+                await conversation.close()
                 return nil
             }
-            let name = await stage.reception.name(of: session.peer)
-            await stage.tell("Connected with \(name) (\(session.remoteAddress)).")
+            let name = await stage.name(of: conversation)
             let chat = PipeChat(
-                session: session, record: await stage.history.begin(session, over: address), input: await input.take(),
-                linger: linger, staysForEmptyInput: true, output: output,
-                stop: stage.signals.first)
+                conversation: conversation, name: name, stage: stage, input: await input.take(), linger: linger,
+                staysForEmptyInput: true, output: output)
             var failure: Failure?
             do throws(Failure) {
                 try await chat.run()
             } catch {
                 failure = error
             }
-            await stage.reception.endConversation()
+            await stage.reception.endConversation(with: identity)
             let wasStopped = stage.signals.first.value != nil
             guard keepsListening || wasStopped else {
                 if let failure { return .failed(failure) }
-                return .ended(await session.waitUntilEnded())
+                return .ended(await conversation.waitUntilEnded())
             }
             let message = failure?.message ?? (failure == nil ? "The conversation with \(name) is over." : nil)
             if let message { await stage.tell(message) }

@@ -25,9 +25,9 @@ struct EventLog: Sendable {
     }
 
     /// A session begins.
-    func established(_ session: Session) {
+    func established(_ session: SessionSummary) {
         logger.info(
-            "session established",
+            session.isResumed ? "session resumed" : "session established",
             metadata: [
                 "session": "\(session.id)", "remote": "\(session.remoteAddress)",
                 "version": "\(DisplayText(session.peer.version, maximumLength: 32))",
@@ -38,15 +38,25 @@ struct EventLog: Sendable {
         }
     }
 
-    /// A session has ended.
-    func ended(_ session: Session, _ end: SessionEnd) {
+    /// A session was lost.
+    func lost(_ error: KamuneError) {
+        logger.info("session lost (\(error.code)): \(DisplayText(error.message))")
+    }
+
+    /// The peer will be dialed again.
+    func reconnecting(attempt: Int, _ delay: Duration) {
+        logger.debug("reconnecting", metadata: ["attempt": "\(attempt)", "after": "\(Times.milliseconds(delay))"])
+    }
+
+    /// A conversation has ended.
+    func ended(_ end: SessionEnd) {
         let how =
             switch end {
             case .closedByUs: "closed by us"
             case .closedByPeer: "closed by the peer"
             case .failed(let error): "failed (\(error.code)): \(DisplayText(error.message))"
             }
-        logger.info("session ended: \(how)", metadata: ["session": "\(session.id)"])
+        logger.info("conversation ended: \(how)")
     }
 
     /// A handshake has come to nothing.
@@ -55,7 +65,6 @@ struct EventLog: Sendable {
             "handshake failed (\(failure.error.code)): \(DisplayText(failure.error.message))",
             metadata: ["remote": "\(failure.remoteAddress)"])
     }
-
 }
 
 /// Gives lines of a log on.

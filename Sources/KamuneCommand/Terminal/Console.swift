@@ -31,6 +31,8 @@ actor Console {
     private var question: Question?
     private var isPromptShown = false
     private var isPromptWanted = false
+    /// What stands at the right of the line that is being typed.
+    private var note = ""
 
     private var lines: [String] = []
     private var isEnded = false
@@ -129,6 +131,14 @@ actor Console {
         }
     }
 
+    /// Shows a few words at the right of the line that is being typed, where there is room. Where the terminal can only print,
+    /// they are not shown.
+    func setNote(_ text: String) async {
+        guard note != text else { return }
+        note = text
+        await draw(above: [])
+    }
+
     private func draw(above lines: [String]) async {
         guard kind == .editor else { return }
         var text = isPromptShown ? "\r\u{1B}[J" : ""
@@ -136,8 +146,11 @@ actor Console {
         isPromptShown = isPromptWanted || question != nil
         if isPromptShown {
             let view = PromptView(
-                prompt: question?.prompt ?? Self.prompt, editor: editor, columns: TerminalMode.columns(STDOUT_FILENO))
-            text += "\r" + view.text + "\u{1B}[K\r"
+                prompt: question?.prompt ?? Self.prompt, editor: editor, note: question == nil ? note : "",
+                columns: TerminalMode.columns(STDOUT_FILENO))
+            text += "\r" + view.text + "\u{1B}[K"
+            if let column = view.noteColumn { text += "\r\u{1B}[\(column)C" + style(.faint, note) }
+            text += "\r"
             if view.cursorColumn > 0 { text += "\u{1B}[\(view.cursorColumn)C" }
         }
         if !text.isEmpty { await write(output, text) }

@@ -4,11 +4,17 @@ struct PromptView: Equatable, Sendable {
     let text: String
     /// Where the cursor stands, in columns from the left.
     let cursorColumn: Int
+    /// Where the note begins, in columns from the left; nil when there is none, or no room for it.
+    let noteColumn: Int?
+
+    /// How far from the typed text the note keeps, in columns.
+    private static let noteDistance = 2
 
     /// - Parameters:
     ///   - prompt: What stands in front; without escape sequences.
+    ///   - note: What stands at the right end of the row, if there is room.
     ///   - columns: How wide the terminal is. The last column stays free, since terminals wrap there.
-    init(prompt: String, editor: LineEditor, columns: Int) {
+    init(prompt: String, editor: LineEditor, note: String = "", columns: Int) {
         let promptWidth = TextWidth.of(prompt)
         let room = max(columns - 1 - promptWidth, 1)
 
@@ -34,5 +40,8 @@ struct PromptView: Equatable, Sendable {
         }
         text = prompt + String(left) + String(right)
         cursorColumn = promptWidth + leftWidth
+        let noteWidth = TextWidth.of(note)
+        let start = columns - 1 - noteWidth
+        noteColumn = noteWidth > 0 && start >= TextWidth.of(text) + Self.noteDistance ? start : nil
     }
 }

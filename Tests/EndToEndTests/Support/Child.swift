@@ -45,6 +45,7 @@ final class Child: Sendable {
     init(
         program: String, _ arguments: [String], home: Home, input: Input = .pipe, environment: [String: String]
     ) throws {
+        Self.ignoreBrokenPipes
         self.arguments = arguments
         let (processID, ends) = try Spawn.start(program, arguments, environment: environment, input: input)
         self.processID = processID
@@ -70,6 +71,9 @@ final class Child: Sendable {
         // Else it might still write to a directory that is being removed.
         _ = exit.isOver.wait(timeout: .now() + .seconds(5))
     }
+
+    /// Writing to a child that was killed is an error for who writes, not the end of all tests.
+    private static let ignoreBrokenPipes: Void = { _ = signal(SIGPIPE, SIG_IGN) }()
 
     private static func collect(_ descriptor: Int32, into transcript: Transcript) {
         Thread.detachNewThread {

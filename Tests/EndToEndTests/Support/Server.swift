@@ -48,7 +48,7 @@ final class Server: Sendable {
         [UInt8(contents.count >> 8), UInt8(contents.count & 0xff)] + contents
     }
 
-    private static func listen() throws -> Int32 {
+    static func listen() throws -> Int32 {
         let descriptor = socket(AF_INET, streamType, 0)
         var address = loopback(port: 0)
         let code = withUnsafePointer(to: &address) { pointer in
@@ -68,7 +68,7 @@ final class Server: Sendable {
         return descriptor
     }
 
-    private static func port(of descriptor: Int32) -> UInt16 {
+    static func port(of descriptor: Int32) -> UInt16 {
         var address = sockaddr_in()
         var size = socklen_t(MemoryLayout<sockaddr_in>.size)
         _ = withUnsafeMutablePointer(to: &address) { pointer in
@@ -93,17 +93,27 @@ final class Server: Sendable {
         #endif
     }
 
-    /// Connects to a port, says something, and hangs up when the other side does.
-    static func shout(_ bytes: [UInt8], at port: UInt16) {
+    /// A connection to a port; nil when nobody listens there.
+    static func connect(to port: UInt16) -> Int32? {
         let descriptor = socket(AF_INET, streamType, 0)
-        defer { close(descriptor) }
+        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
         var address = loopback(port: port)
         let code = withUnsafePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                systemConnect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
             }
         }
-        guard code == 0 else { return }
+        guard code == 0 else {
+            close(descriptor)
+            return nil
+        }
+        return descriptor
+    }
+
+    /// Connects to a port, says something, and hangs up when the other side does.
+    static func shout(_ bytes: [UInt8], at port: UInt16) {
+        guard let descriptor = connect(to: port) else { return }
+        defer { close(descriptor) }
         _ = bytes.withUnsafeBytes { systemWrite(descriptor, $0) }
         shutdown(descriptor, Int32(SHUT_WR))
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 4_096, alignment: 1)

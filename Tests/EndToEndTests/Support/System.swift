@@ -27,3 +27,14 @@ func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> Int {
     Glibc.write(descriptor, bytes.baseAddress, bytes.count)
     #endif
 }
+
+/// `connect(2)`, likewise.
+func systemConnect(_ descriptor: Int32, _ address: UnsafePointer<sockaddr>, _ size: socklen_t) -> Int32 {
+    #if canImport(Darwin)
+    Darwin.connect(descriptor, address, size)
+    #elseif canImport(Musl)
+    Musl.connect(descriptor, address, size)
+    #else
+    Glibc.connect(descriptor, address, size)
+    #endif
+}
