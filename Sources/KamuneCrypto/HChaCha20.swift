@@ -6,49 +6,54 @@ package enum HChaCha20 {
     package static let keySize = 32
     package static let nonceSize = 16
 
-    /// "expand 32-byte k" as four little-endian words.
-    private static let constants = SIMD4<UInt32>(0x6170_7865, 0x3320_646e, 0x7962_2d32, 0x6b20_6574)
-
     /// Derives the subkey.
     ///
     /// - Parameters:
     ///   - key: 32 bytes.
     ///   - nonce: 16 bytes.
     ///   - output: 32 bytes; the caller's to erase. None of the sizes comes from outside; a wrong one is a bug.
-    @inline(__always)
     package static func derive(
         key: UnsafeRawBufferPointer, nonce: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer
     ) {
         precondition(key.count == keySize && nonce.count == nonceSize && output.count == keySize)
-        // The state is the matrix of RFC 8439 §2.3, one vector for each row.
-        var a = constants
-        var b = row(key, 0)
-        var c = row(key, 16)
-        var d = row(nonce, 0)
+        permute(key: key, nonce: nonce, into: output)
+        eraseStack()
+    }
+
+    /// Sixteen plain words, which a processor keeps in its registers: with vectors for the rows, the compiler takes them apart
+    /// for every rotation, and takes four times as long.
+    @inline(never)
+    private static func permute(
+        key: UnsafeRawBufferPointer, nonce: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer
+    ) {
+        // The state is the matrix of RFC 8439 §2.3; its first row says "expand 32-byte k".
+        var (x0, x1, x2, x3): (UInt32, UInt32, UInt32, UInt32) = (0x6170_7865, 0x3320_646e, 0x7962_2d32, 0x6b20_6574)
+        var (x4, x5, x6, x7) = (word(key, 0), word(key, 1), word(key, 2), word(key, 3))
+        var (x8, x9, x10, x11) = (word(key, 4), word(key, 5), word(key, 6), word(key, 7))
+        var (x12, x13, x14, x15) = (word(nonce, 0), word(nonce, 1), word(nonce, 2), word(nonce, 3))
         for _ in 0..<10 {
-            quarterRounds(&a, &b, &c, &d)
-            // Rotating the rows turns diagonals into columns and back.
-            b = SIMD4(b.y, b.z, b.w, b.x)
-            c = SIMD4(c.z, c.w, c.x, c.y)
-            d = SIMD4(d.w, d.x, d.y, d.z)
-            quarterRounds(&a, &b, &c, &d)
-            b = SIMD4(b.w, b.x, b.y, b.z)
-            c = SIMD4(c.z, c.w, c.x, c.y)
-            d = SIMD4(d.y, d.z, d.w, d.x)
+            // The columns, and then the diagonals.
+            quarterRound(&x0, &x4, &x8, &x12)
+            quarterRound(&x1, &x5, &x9, &x13)
+            quarterRound(&x2, &x6, &x10, &x14)
+            quarterRound(&x3, &x7, &x11, &x15)
+            quarterRound(&x0, &x5, &x10, &x15)
+            quarterRound(&x1, &x6, &x11, &x12)
+            quarterRound(&x2, &x7, &x8, &x13)
+            quarterRound(&x3, &x4, &x9, &x14)
         }
-        store(a, output, 0)
-        store(d, output, 16)
-        // The rows are derived from the key: leave nothing of them behind.
-        withUnsafeMutableBytes(of: &a) { erase($0) }
-        withUnsafeMutableBytes(of: &b) { erase($0) }
-        withUnsafeMutableBytes(of: &c) { erase($0) }
-        withUnsafeMutableBytes(of: &d) { erase($0) }
+        store((x0, x1, x2, x3), output, 0)
+        store((x12, x13, x14, x15), output, 16)
+    }
+
+    /// What of the state was on the stack is overwritten: the key could be computed from it.
+    @inline(never)
+    private static func eraseStack() {
+        withUnsafeTemporaryAllocation(byteCount: 256, alignment: 16) { erase($0) }
     }
 
     @inline(__always)
-    private static func quarterRounds(
-        _ a: inout SIMD4<UInt32>, _ b: inout SIMD4<UInt32>, _ c: inout SIMD4<UInt32>, _ d: inout SIMD4<UInt32>
-    ) {
+    private static func quarterRound(_ a: inout UInt32, _ b: inout UInt32, _ c: inout UInt32, _ d: inout UInt32) {
         a &+= b
         d = rotate(d ^ a, 16)
         c &+= d
@@ -60,23 +65,22 @@ package enum HChaCha20 {
     }
 
     @inline(__always)
-    private static func rotate(_ value: SIMD4<UInt32>, _ count: UInt32) -> SIMD4<UInt32> {
+    private static func rotate(_ value: UInt32, _ count: UInt32) -> UInt32 {
         (value &<< count) | (value &>> (32 &- count))
     }
 
     @inline(__always)
-    private static func row(_ buffer: UnsafeRawBufferPointer, _ offset: Int) -> SIMD4<UInt32> {
-        SIMD4(
-            UInt32(littleEndian: buffer.loadUnaligned(fromByteOffset: offset, as: UInt32.self)),
-            UInt32(littleEndian: buffer.loadUnaligned(fromByteOffset: offset + 4, as: UInt32.self)),
-            UInt32(littleEndian: buffer.loadUnaligned(fromByteOffset: offset + 8, as: UInt32.self)),
-            UInt32(littleEndian: buffer.loadUnaligned(fromByteOffset: offset + 12, as: UInt32.self)))
+    private static func word(_ buffer: UnsafeRawBufferPointer, _ index: Int) -> UInt32 {
+        UInt32(littleEndian: buffer.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self))
     }
 
     @inline(__always)
-    private static func store(_ row: SIMD4<UInt32>, _ buffer: UnsafeMutableRawBufferPointer, _ offset: Int) {
-        for index in 0..<4 {
-            buffer.storeBytes(of: row[index].littleEndian, toByteOffset: offset + 4 * index, as: UInt32.self)
-        }
+    private static func store(
+        _ row: (UInt32, UInt32, UInt32, UInt32), _ buffer: UnsafeMutableRawBufferPointer, _ offset: Int
+    ) {
+        buffer.storeBytes(of: row.0.littleEndian, toByteOffset: offset, as: UInt32.self)
+        buffer.storeBytes(of: row.1.littleEndian, toByteOffset: offset + 4, as: UInt32.self)
+        buffer.storeBytes(of: row.2.littleEndian, toByteOffset: offset + 8, as: UInt32.self)
+        buffer.storeBytes(of: row.3.littleEndian, toByteOffset: offset + 12, as: UInt32.self)
     }
 }
