@@ -118,15 +118,33 @@ public struct XChaCha20Poly1305: ~Copyable, Sendable {
     public borrowing func open(
         _ frame: UnsafeRawBufferPointer, associatedData: [UInt8] = []
     ) throws(CryptoError) -> [UInt8] {
+        try [UInt8](openedData(frame, associatedData))
+    }
+
+    /// Opens a frame and lends the plaintext, for those who open very many: no array is made of it.
+    ///
+    /// - Throws: as ``open(_:associatedData:)-(UnsafeRawBufferPointer,_)``.
+    package borrowing func withOpened<Result>(
+        _ frame: UnsafeRawBufferPointer, associatedData: [UInt8], _ body: (UnsafeRawBufferPointer) -> Result
+    ) throws(CryptoError) -> Result {
+        try openedData(frame, associatedData).withUnsafeBytes(body)
+    }
+
+    private borrowing func openedData(
+        _ frame: UnsafeRawBufferPointer, _ associatedData: [UInt8]
+    ) throws(CryptoError) -> Data {
         guard frame.count >= Self.overhead else { throw .malformedCiphertext }
         let nonce = UnsafeRawBufferPointer(rebasing: frame[..<Self.nonceSize])
         // The library wants its 12-byte nonce right in front of the ciphertext. Ours ends there, so the frame from its
         // 13th byte on has the right shape, once the four bytes that come first are zero.
-        var combined = Data(frame[(Self.nonceSize - Self.shortNonceSize)...])
-        combined.withUnsafeMutableBytes { $0.storeBytes(of: 0, as: UInt32.self) }
+        let rest = UnsafeRawBufferPointer(rebasing: frame[(Self.nonceSize - Self.shortNonceSize)...])
         do {
-            let box = try ChaChaPoly.SealedBox(combined: combined)
-            return try [UInt8](ChaChaPoly.open(box, using: subkey(for: nonce), authenticating: associatedData))
+            let box = try withUnsafeTemporaryAllocation(byteCount: rest.count, alignment: 8) { combined in
+                combined.copyMemory(from: rest)
+                combined.storeBytes(of: 0, as: UInt32.self)
+                return try ChaChaPoly.SealedBox(combined: UnsafeRawBufferPointer(combined))
+            }
+            return try ChaChaPoly.open(box, using: subkey(for: nonce), authenticating: associatedData)
         } catch {
             throw .authenticationFailed
         }

@@ -163,7 +163,7 @@ import Testing
     ])
     func matches(words: String, text: String, expected: Bool) {
         let matcher = MessageMatcher(words, wholeWords: false)
-        #expect(Array(text.utf8).withUnsafeBufferPointer { matcher.matches($0) } == expected)
+        #expect(Array(text.utf8).withUnsafeBytes { matcher.matches($0) } == expected)
     }
 
     @Test(arguments: [
@@ -173,7 +173,7 @@ import Testing
     ])
     func wholeWords(words: String, text: String, expected: Bool) {
         let matcher = MessageMatcher(words, wholeWords: true)
-        #expect(Array(text.utf8).withUnsafeBufferPointer { matcher.matches($0) } == expected)
+        #expect(Array(text.utf8).withUnsafeBytes { matcher.matches($0) } == expected)
     }
 
     @Test func anyBytes() {
@@ -181,7 +181,7 @@ import Testing
         let matcher = MessageMatcher("a é", wholeWords: true)
         for _ in 0..<2_000 {
             let bytes = random.bytes(Int(random.integer(below: 40)))
-            _ = bytes.withUnsafeBufferPointer { matcher.matches($0) }
+            _ = bytes.withUnsafeBytes { matcher.matches($0) }
         }
     }
 

@@ -99,6 +99,17 @@ final class RecordCipher: Sendable {
         }
     }
 
+    /// Opens a record at its place and lends it, for those who read very many and keep few.
+    func withOpened<Result>(
+        _ sealed: UnsafeRawBufferPointer, at place: borrowing Place, _ body: (UnsafeRawBufferPointer) -> Result
+    ) throws(StoreError) -> Result {
+        do {
+            return try cipher.withOpened(sealed, associatedData: place.bytes, body)
+        } catch {
+            throw damaged
+        }
+    }
+
     /// The error for a record that is not as it was written.
     var damaged: StoreError { .damaged(what: "a record of the table \(table)") }
 

@@ -27,12 +27,6 @@ enum CaseFolding {
         return Unicode.Scalar(scalar).map(compute) ?? scalar
     }
 
-    /// Folds one byte of ASCII.
-    @inline(__always)
-    static func fold(_ byte: UInt8) -> UInt8 {
-        byte &- 0x41 < 26 ? byte | 0x20 : byte
-    }
-
     /// Whether a scalar is part of a word.
     static func isWordCharacter(_ scalar: UInt32) -> Bool {
         if scalar < 0x80 {

@@ -6,7 +6,21 @@ struct MessageMatcher: Sendable {
     private struct Word: Sendable {
         var scalars: [UInt32]
         /// The word in folded ASCII; `nil` when it is not.
-        var ascii: [UInt8]?
+        var ascii: [Letter]?
+    }
+
+    /// One byte of ASCII to look for: `(byte | mask) == value` in either case of a letter.
+    private struct Letter: Sendable {
+        var value: UInt8
+        var mask: UInt8
+
+        init(folded scalar: UInt32) {
+            value = UInt8(truncatingIfNeeded: scalar)
+            mask = value &- 0x61 < 26 ? 0x20 : 0
+        }
+
+        @inline(__always)
+        func matches(_ byte: UInt8) -> Bool { byte | mask == value }
     }
 
     private let words: [Word]
@@ -20,7 +34,7 @@ struct MessageMatcher: Sendable {
         words = text.precomposedStringWithCanonicalMapping.split(whereSeparator: \.isWhitespace).map { word in
             let scalars = word.unicodeScalars.map { CaseFolding.fold($0.value) }
             return Word(
-                scalars: scalars, ascii: scalars.allSatisfy { $0 < 0x80 } ? scalars.map { UInt8($0) } : nil)
+                scalars: scalars, ascii: scalars.allSatisfy { $0 < 0x80 } ? scalars.map { Letter(folded: $0) } : nil)
         }
     }
 
@@ -28,11 +42,9 @@ struct MessageMatcher: Sendable {
     var matchesEverything: Bool { words.isEmpty }
 
     /// Whether a text in UTF-8 holds all words.
-    func matches(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
+    func matches(_ text: UnsafeRawBufferPointer) -> Bool {
         guard !words.isEmpty else { return true }
-        var combined: UInt8 = 0
-        for byte in text { combined |= byte }
-        if combined < 0x80 {
+        if Self.isASCII(text) {
             return words.allSatisfy { word in
                 guard let ascii = word.ascii else { return false }
                 return Self.contains(text, ascii, wholeWords: wholeWords)
@@ -47,7 +59,21 @@ struct MessageMatcher: Sendable {
         return words.allSatisfy { Self.contains(scalars, $0.scalars, wholeWords: wholeWords) }
     }
 
-    private static func foldedScalars(_ text: UnsafeBufferPointer<UInt8>) -> [UInt32] {
+    private static func isASCII(_ text: UnsafeRawBufferPointer) -> Bool {
+        var combined: UInt64 = 0
+        var position = 0
+        while position &+ 8 <= text.count {
+            combined |= text.loadUnaligned(fromByteOffset: position, as: UInt64.self)
+            position &+= 8
+        }
+        while position < text.count {
+            combined |= UInt64(text[position])
+            position &+= 1
+        }
+        return combined & 0x8080_8080_8080_8080 == 0
+    }
+
+    private static func foldedScalars(_ text: UnsafeRawBufferPointer) -> [UInt32] {
         var decoder = UTF8()
         var bytes = text.makeIterator()
         var scalars: [UInt32] = []
@@ -61,17 +87,11 @@ struct MessageMatcher: Sendable {
         }
     }
 
-    private static func contains(
-        _ text: UnsafeBufferPointer<UInt8>, _ word: [UInt8], wholeWords: Bool
-    ) -> Bool {
+    private static func contains(_ text: UnsafeRawBufferPointer, _ word: [Letter], wholeWords: Bool) -> Bool {
         word.withUnsafeBufferPointer { word in
             guard let first = word.first, text.count >= word.count else { return false }
-            let last = text.count - word.count
-            var start = 0
-            candidates: while start <= last {
-                defer { start += 1 }
-                guard CaseFolding.fold(text[start]) == first else { continue }
-                for offset in 1..<max(1, word.count) where CaseFolding.fold(text[start + offset]) != word[offset] {
+            candidates: for start in 0...(text.count - word.count) where first.matches(text[start]) {
+                for offset in 1..<max(1, word.count) where !word[offset].matches(text[start + offset]) {
                     continue candidates
                 }
                 guard wholeWords else { return true }

@@ -44,11 +44,11 @@ struct MessageFilter: Sendable {
         until = search.until?.milliseconds ?? .max
     }
 
-    func matches(_ record: MessageRecord) -> Bool {
+    func matches(_ record: MessageRecordView) -> Bool {
         guard direction.map({ $0 == record.direction }) ?? true, record.localTime >= from,
             until == .max || record.localTime < until
         else { return false }
         if matcher.matchesEverything { return true }
-        return record.kind == .text && record.body.withUnsafeBufferPointer { matcher.matches($0) }
+        return record.kind == .text && matcher.matches(record.body)
     }
 }

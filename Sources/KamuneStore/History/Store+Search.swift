@@ -57,9 +57,16 @@ extension Store {
                 // In this order, as SQLite asks for; the memory is its own until the next step.
                 let sealed = UnsafeRawBufferPointer(
                     start: sqlite3_column_blob(rows, 2), count: Int(sqlite3_column_bytes(rows, 2)))
-                let bytes = try cipher.open(sealed, at: place)
-                let record = try cipher.decoding { try MessageRecord(decoding: bytes) }
-                guard filter.matches(record) else { continue }
+                let judgement = try cipher.withOpened(sealed, at: place) { bytes in
+                    guard let view = MessageRecordView(bytes) else { return Judgement.malformed }
+                    return filter.matches(view) ? .hit(MessageRecord(view)) : .miss
+                }
+                let record: MessageRecord
+                switch judgement {
+                case .miss: continue
+                case .hit(let found): record = found
+                case .malformed: throw cipher.damaged
+                }
                 hits.append(record.message(row: id, peer: owner))
                 size += record.body.count + MessageSearchResults.overhead
                 if size >= MessageSearchResults.stretchBytes, id > stretch.lowerBound {
@@ -69,6 +76,13 @@ extension Store {
             return (hits, nil)
         }
     }
+}
+
+/// What a search makes of a record.
+private enum Judgement {
+    case miss
+    case hit(MessageRecord)
+    case malformed
 }
 
 /// Tells the readers of a search that nobody waits for them any more.

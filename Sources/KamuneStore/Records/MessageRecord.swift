@@ -1,7 +1,7 @@
 import Foundation
 
-/// The plaintext of a message's record. The fields before the body have fixed places, so that a search can judge most
-/// records without building anything.
+/// The plaintext of a message's record. The fields before the body have fixed places, so that a search can judge records
+/// without building anything: see ``MessageRecordView``.
 ///
 /// ```
 /// layout u8 = 1 | direction u8 | state u8 | kind u8 | sent i64 | received i64 or Int64.min | stream u64 | number u64
@@ -15,10 +15,7 @@ struct MessageRecord {
     var received: Int64?
     var id: MessageID
     var session: Int64
-    var body: ArraySlice<UInt8>
-
-    private static let layout: UInt8 = 1
-    private static let absent = Int64.min
+    var body: [UInt8]
 
     init(_ message: NewMessage, id: MessageID) {
         direction = message.direction
@@ -28,32 +25,33 @@ struct MessageRecord {
         received = message.received?.milliseconds
         self.id = id
         session = message.session?.row ?? 0
-        body = message.body[...]
+        body = message.body
+    }
+
+    init(_ view: MessageRecordView) {
+        direction = view.direction
+        state = view.state
+        kind = view.kind
+        sent = view.sent
+        received = view.received
+        id = view.id
+        session = view.session
+        body = Array(view.body)
     }
 
     init(decoding bytes: [UInt8]) throws(RecordReader.Malformed) {
-        var reader = RecordReader(bytes)
-        guard try reader.byte() == Self.layout, let direction = MessageDirection(rawValue: try reader.byte()),
-            let state = MessageState(rawValue: try reader.byte())
-        else { throw RecordReader.Malformed() }
-        self.direction = direction
-        self.state = state
-        kind = MessageKind(rawValue: try reader.byte())
-        sent = try reader.integer()
-        let received = try reader.integer()
-        self.received = received == Self.absent ? nil : received
-        id = MessageID(stream: try reader.unsigned(), number: try reader.unsigned())
-        session = try reader.integer()
-        body = try reader.slice()
+        let record = bytes.withUnsafeBytes { bytes in MessageRecordView(bytes).map { MessageRecord($0) } }
+        guard let record else { throw RecordReader.Malformed() }
+        self = record
     }
 
     func encoded() -> [UInt8] {
-        var writer = RecordWriter(layout: Self.layout)
+        var writer = RecordWriter(layout: MessageRecordView.layout)
         writer.append(byte: direction.rawValue)
         writer.append(byte: state.rawValue)
         writer.append(byte: kind.rawValue)
         writer.append(sent)
-        writer.append(received ?? Self.absent)
+        writer.append(received ?? MessageRecordView.absent)
         writer.append(id.stream)
         writer.append(id.number)
         writer.append(session)
@@ -70,7 +68,7 @@ struct MessageRecord {
             position: MessagePosition(row: row), peer: PeerID(row: peer),
             session: session == 0 ? nil : SessionID(row: session), id: id, direction: direction, state: state,
             kind: kind, sent: Date(milliseconds: sent), received: received.map { Date(milliseconds: $0) },
-            body: Array(body))
+            body: body)
     }
 }
 
