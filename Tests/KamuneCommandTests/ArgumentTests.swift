@@ -56,6 +56,8 @@ struct ArgumentTests {
         #expect(try parse(["identity", "show", "f"], as: IdentityShowCommand.self).other == "f")
         #expect(try parse(["demo"], as: DemoCommand.self).algorithm == .ed25519)
         #expect(try parse(["bench", "--json"], as: BenchCommand.self).json)
+        let store = try parse(["bench", "--store", "--messages", "5000", "--directory", "/d"], as: BenchCommand.self)
+        #expect(store.store && store.messages == 5_000 && store.directory == "/d")
     }
 
     @Test(
@@ -67,6 +69,7 @@ struct ArgumentTests {
             ["dial", "a", "--log-level", "loud"],
             ["dial", "a", "--name", "\u{200B}"], ["listen", "--once", "--keep-listening"],
             ["identity", "new", "--algorithm", "rsa"], ["bench", "--effort", "0"], ["bench", "--sessions", "-1"],
+            ["bench", "--store", "--messages", "999"],
             ["dance"], ["peers", "list", "--passphrase-fd", "-1"], ["peers", "list", "--passphrase-fd", "stdin"],
             ["peers", "list", "--no-passphrase", "--passphrase-fd", "0"], ["peers", "expiry", "0"],
             ["peers", "expiry", "soon"], ["peers", "rename", "1", "\u{200B}"],

@@ -13,10 +13,13 @@ struct BenchCommand: AsyncParsableCommand {
             that the ratios can be read off on any machine. Takes about a minute. Figures of a debug build say \
             nothing: use scripts/run bench.
 
+            With --store, what keeping costs instead: a store of many messages is made, measured and removed.
+
             EXAMPLES:
               kamune bench
               kamune bench --json >figures.json
               kamune bench --algorithm ml-dsa-65 --effort 0.2
+              kamune bench --store --messages 1000000
             """)
 
     @Flag(name: .long, help: "Print JSON instead of a table.")
@@ -39,21 +42,44 @@ struct BenchCommand: AsyncParsableCommand {
             "How many messages to send to see whether their cost grows; 0 for none.", valueName: "count"))
     var growth = 0
 
+    @Flag(name: .long, help: "Measure a store of many messages instead.")
+    var store = false
+
+    @Option(name: .long, help: ArgumentHelp("How many messages the store holds.", valueName: "count"))
+    var messages = 1_000_000
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Where to make the store; what is measured is this file system.",
+            discussion: "Without it, the system's directory for temporary files.", valueName: "directory"),
+        completion: .directory)
+    var directory: String?
+
     func validate() throws {
         guard effort > 0, effort <= 100 else { throw ValidationError("--effort takes a factor above 0, up to 100.") }
         guard (0...100_000).contains(sessions) else { throw ValidationError("--sessions takes a number up to 100000.") }
         guard (0...100_000_000).contains(growth) else {
             throw ValidationError("--growth takes a number up to 100000000.")
         }
+        guard (1_000...100_000_000).contains(messages) else {
+            throw ValidationError("--messages takes a number from 1000 to 100000000.")
+        }
     }
 
     func run() async throws {
         let errors = StandardStream(STDERR_FILENO)
         let isWatched = TerminalMode.isTerminal(STDERR_FILENO)
-        let suite = BenchmarkSuite(
-            algorithm: algorithm, effort: effort, idleSessions: sessions, growthMessages: growth,
-            progress: { if isWatched { errors.write("measuring \($0) …\n") } })
-        let report = try await suite.run()
+        let progress: @Sendable (String) -> Void = { if isWatched { errors.write("measuring \($0) …\n") } }
+        let report: BenchmarkReport
+        if store {
+            report = try await StoreBenchmark(messages: messages, directory: directory, progress: progress).run()
+        } else {
+            report = try await BenchmarkSuite(
+                algorithm: algorithm, effort: effort, idleSessions: sessions, growthMessages: growth,
+                progress: progress
+            ).run()
+        }
         let text: String
         if json {
             let encoder = JSONEncoder()
