@@ -90,7 +90,8 @@ public final class Store: Sendable {
         try openNow(at: location, credential: credential, isReadOnly: true)
     }
 
-    /// Makes a store that is gone when the last reference to it goes, for tests.
+    /// Makes a store that is gone when the last reference to it goes: for conversations that leave no trace, and for tests.
+    /// Nothing of it is ever written to a disk. What grows with a long conversation is for ``trimHistory(with:keeping:)``.
     public static func inMemory() throws(StoreError) -> Store {
         var random = SystemRandomSource()
         let dataKey = SecretBytes.random(count: StoreKeys.dataKeySize, using: &random)

@@ -307,7 +307,56 @@ import Testing
         try await store.verify()
     }
 
-    /// The search of the test above does find what is there.
+    /// Of a peer who was forgotten nothing is left: no record, and no hash by which one was found, in whatever file.
+    @Test func forgettingLeavesNothing() async throws {
+        let folder = try Folder()
+        let store = try folder.store()
+        let (bob, eve) = (try await store.addPeer(1, "bob"), try await store.addPeer(2, "eve"))
+        for (peer, name) in [(bob, "B"), (eve, "E")] {
+            let tokens = (0..<40).map { [UInt8](repeating: UInt8($0), count: 32) }
+            let session = try await store.store(
+                NewSession(peer: peer, identifier: name, established: noon, transport: "tcp", isInitiator: true),
+                tokens: tokens)
+            for index in 0..<40 {
+                try await store.append(
+                    .incoming(
+                        from: peer, body: Array("\(name) \(index)".utf8), sent: noon, received: noon,
+                        session: session.id))
+            }
+        }
+        func remains(of peer: PeerID) async throws -> [[UInt8]] {
+            try await store.read { database in
+                let sessions = "(SELECT id FROM session WHERE peer = \(peer.row))"
+                let queries = [
+                    "SELECT sealed FROM peer WHERE id = \(peer.row)", "SELECT lookup FROM peer WHERE id = \(peer.row)",
+                    "SELECT sealed FROM session WHERE peer = \(peer.row)",
+                    "SELECT lookup FROM session WHERE peer = \(peer.row)",
+                    "SELECT sealed FROM token WHERE session IN \(sessions)",
+                    "SELECT lookup FROM token WHERE session IN \(sessions)",
+                    "SELECT sealed FROM message WHERE peer = \(peer.row)",
+                ]
+                return try queries.flatMap { try Data.fetchAll(database, sql: $0).map { [UInt8]($0) } }
+            }
+        }
+        func files() throws -> Data { Data(try folder.contents().values.flatMap { $0 }) }
+        let (ofBob, ofEve) = (try await remains(of: bob), try await remains(of: eve))
+        #expect(ofBob.count == 124 && ofEve.count == 124)
+        try await store.purge()
+        let before = try files()
+        for bytes in ofBob + ofEve { #expect(before.range(of: Data(bytes)) != nil) }
+        try await store.forget(bob)
+        // While it is open, and afterwards.
+        for isClosed in [false, true] {
+            if isClosed { try await store.close() }
+            let after = try files()
+            for bytes in ofBob {
+                for part in [bytes.prefix(16), bytes.suffix(16)] { #expect(after.range(of: Data(part)) == nil) }
+            }
+            for bytes in ofEve { #expect(after.range(of: Data(bytes)) != nil) }
+        }
+    }
+
+    /// The search of the first test here does find what is there.
     @Test func beforeItIsDeleted() async throws {
         let folder = try Folder()
         let store = try folder.store()
@@ -327,6 +376,66 @@ import Testing
         for index in 0..<10 { _ = try await store.hear("\(index)", from: bob, at: noon.plus(hours: Double(index))) }
         #expect(try await store.deleteHistory(with: bob, before: noon.plus(hours: 7)) == 7)
         #expect(try await store.texts(with: bob) == ["7", "8", "9"])
+    }
+
+    /// What is to be sent still stays, however old; of the rest, the latest stay.
+    @Test(arguments: [true, false])
+    func trimming(inMemory: Bool) async throws {
+        let folder = try Folder()
+        let store = inMemory ? try Store.inMemory() : try folder.store()
+        let (bob, eve) = (try await store.addPeer(1), try await store.addPeer(2))
+        var ids: [MessageID] = []
+        for index in 0..<30 {
+            ids.append(try await store.say("\(index)", to: bob).id)
+            _ = try await store.hear("heard \(index)", from: eve)
+        }
+        // 0 and 1 wait, 2 is in flight; 3 to 29 are settled in one way or another.
+        try await store.setState(.inFlight, of: [ids[2]], to: bob, at: noon)
+        for (index, state) in zip(3..., [.sent, .delivered, .maybeLost] as [MessageState]) {
+            let some = stride(from: index, to: 30, by: 3).map { ids[$0] }
+            try await store.setState(state, of: some, to: bob, at: noon)
+        }
+        let oldest = try await store.read {
+            [UInt8](try Data.fetchOne($0, sql: "SELECT sealed FROM message WHERE id = 7") ?? Data())
+        }
+        #expect(try await store.trimHistory(with: bob, keeping: 27) == 0)
+        #expect(try await store.trimHistory(with: bob, keeping: 5) == 22)
+        #expect(try await store.texts(with: bob) == ["0", "1", "2", "25", "26", "27", "28", "29"])
+        #expect(try await store.pendingMessages(to: bob).map(\.text) == ["0", "1", "2"])
+        #expect(try await store.trimHistory(with: bob, keeping: 5) == 0)
+        #expect(try await store.messageCount(with: eve) == 30)
+        #expect(try await !store.read { try Store.isErasureScheduled($0) })
+        #expect(!oldest.isEmpty)
+        for bytes in try folder.contents().values { #expect(!bytes.contains(bytes: oldest)) }
+        // What comes next is stored after the rest, under a name of its own.
+        let next = try await store.say("next", to: bob)
+        #expect(!ids.contains(next.id))
+        #expect(try await store.trimHistory(with: bob, keeping: 0) == 5)
+        #expect(try await store.texts(with: bob) == ["0", "1", "2", "next"])
+        #expect(try await store.trimHistory(with: bob, keeping: -1) == 0)
+        #expect(try await store.trimHistory(with: PeerID(row: 12_345), keeping: 0) == 0)
+    }
+
+    /// A conversation that goes on for ever in memory takes no more of it than what is kept.
+    @Test func trimmingBoundsMemory() async throws {
+        let store = try Store.inMemory()
+        let bob = try await store.addPeer(1)
+        func pages() async throws -> Int {
+            try await store.read { try Int.fetchOne($0, sql: "PRAGMA page_count") ?? 0 }
+        }
+        var most = 0
+        for round in 0..<20 {
+            try await store.append(
+                contentsOf: (0..<60).map { index in
+                    .incoming(from: bob, body: Array("\(round) \(index)".utf8), sent: noon, received: noon)
+                })
+            try await store.trimHistory(with: bob, keeping: 30)
+            if round == 4 { most = try await pages() }
+        }
+        #expect(try await store.messageCount() == 30)
+        // A page or two more or less, as they happen to be filled; without trimming, there were four times as many.
+        #expect(try await pages() <= most + 2 && most > 0 && most < 30)
+        try await store.verify()
     }
 
     /// Killed between deleting and erasing: the next opening makes up for it.

@@ -28,14 +28,41 @@ extension Store {
         return count
     }
 
+    /// Deletes the older part of what was said with a peer: of the messages that are settled, which is all but those that
+    /// are ``MessageState/waiting`` or ``MessageState/inFlight``, the latest stay. For conversations that are kept in
+    /// memory only and may go on for very long. When it returns, the bytes are gone.
+    ///
+    /// - Parameter limit: how many settled messages stay; the others that stay do not count.
+    /// - Returns: how many messages were deleted.
+    @discardableResult
+    public func trimHistory(with peer: PeerID, keeping limit: Int) async throws(StoreError) -> Int {
+        let count = try await writes.submit { database -> Int in
+            try database.execute(
+                sql: """
+                    DELETE FROM message WHERE peer = ?1 AND pending IS NULL AND id <= (
+                        SELECT id FROM message WHERE peer = ?1 AND pending IS NULL
+                        ORDER BY id DESC LIMIT 1 OFFSET ?2)
+                    """,
+                arguments: [peer.row, max(0, limit)])
+            let count = database.changesCount
+            if count > 0 { try Self.scheduleErasure(database) }
+            return count
+        }
+        if count > 0 { try await eraseDeleted() }
+        return count
+    }
+
     /// Leaves nothing of what was deleted, in the file or its log. A kill before it is done is made up for when the store
     /// is opened again.
     ///
     /// SQLite overwrites what is deleted with zeros (`secure_delete`). But when it rearranges its pages it leaves copies of
     /// records in the unused parts of them, so the file is written anew, without unused parts, and the log emptied.
     func eraseDeleted() async throws(StoreError) {
+        let isInMemory = location == nil
         do {
-            try await database.barrierWriteWithoutTransaction { try Self.eraseDeleted($0) }
+            try await database.barrierWriteWithoutTransaction { database in
+                if isInMemory { try Self.endErasure(database) } else { try Self.eraseDeleted(database) }
+            }
         } catch {
             throw StoreError(error, path: path)
         }
@@ -58,8 +85,13 @@ extension Store {
         try database.execute(sql: "PRAGMA temp_store = FILE")
         defer { try? database.execute(sql: "PRAGMA temp_store = MEMORY") }
         try database.execute(sql: "VACUUM")
-        try database.execute(sql: "DELETE FROM chore WHERE id = ?", arguments: [Schema.erasureChore])
+        try endErasure(database)
         _ = try database.checkpoint(.truncate)
+    }
+
+    /// All that there is to do in memory: no file has copies, and a new one would need a temporary one on the disk.
+    private static func endErasure(_ database: Database) throws {
+        try database.execute(sql: "DELETE FROM chore WHERE id = ?", arguments: [Schema.erasureChore])
     }
 
     @discardableResult
