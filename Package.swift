@@ -133,7 +133,7 @@ let package = Package(
         ),
         .testTarget(
             name: "FuzzReplayTests",
-            dependencies: ["KamuneCrypto", "KamuneProtocol", "KamuneTransport"],
+            dependencies: ["KamuneCrypto", "KamuneProtocol", "KamuneStore", "KamuneTransport"],
             swiftSettings: settings
         ),
         .testTarget(

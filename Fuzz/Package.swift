@@ -44,9 +44,18 @@ let package = Package(
             dependencies: [.product(name: "NIOCore", package: "swift-nio")],
             swiftSettings: [ours]
         ),
+        .target(
+            name: "KamuneStore",
+            dependencies: [
+                "KamuneCrypto",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
+            ],
+            swiftSettings: [ours]
+        ),
         .executableTarget(
             name: "KamuneFuzz",
-            dependencies: ["KamuneCrypto", "KamuneProtocol", "KamuneTransport"],
+            dependencies: ["KamuneCrypto", "KamuneProtocol", "KamuneStore", "KamuneTransport"],
             swiftSettings: [ours],
             linkerSettings: [.unsafeFlags(["-sanitize=fuzzer"])]
         ),

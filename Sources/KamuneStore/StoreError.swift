@@ -1,5 +1,3 @@
-import GRDB
-
 /// What can go wrong with a store. `description` is one sentence for a person: what happened and what to do. None carries
 /// a secret, or anything that the store keeps.
 public enum StoreError: Error, Equatable, Sendable {
@@ -84,46 +82,6 @@ extension StoreError: CustomStringConvertible {
         case .cancelled: "The operation was cancelled."
         case .system(let operation, let reason): "\(operation) failed: \(reason)."
         case .backupNotVerified: "The backup could not be read back correctly, so it was not kept; check the disk."
-        }
-    }
-}
-
-extension StoreError {
-    /// Runs something that throws all sorts of errors, and throws only this one.
-    static func wrapping<Value>(path: String = "", _ body: () throws -> Value) throws(StoreError) -> Value {
-        do {
-            return try body()
-        } catch {
-            throw StoreError(error, path: path)
-        }
-    }
-
-    /// Translates an error of the database.
-    init(_ error: any Error, path: String = "") {
-        switch error {
-        case let error as StoreError: self = error
-        case is CancellationError: self = .cancelled
-        case let error as DatabaseError: self = Self.translate(error, path: path)
-        default: self = .system(operation: "The store's database", reason: "\(error)")
-        }
-    }
-
-    private static func translate(_ error: DatabaseError, path: String) -> StoreError {
-        switch error.resultCode {
-        case .SQLITE_FULL: .diskFull
-        case .SQLITE_READONLY: .readOnly(path: path)
-        case .SQLITE_BUSY, .SQLITE_LOCKED: .inUse(process: nil)
-        case .SQLITE_CORRUPT: .damaged(what: "a page of the file")
-        case .SQLITE_NOTADB: .notAStore(path: path)
-        case .SQLITE_CANTOPEN, .SQLITE_PERM, .SQLITE_AUTH: .accessDenied(path: path)
-        case .SQLITE_INTERRUPT, .SQLITE_ABORT: .cancelled
-        // A store that is being closed answers with this.
-        case .SQLITE_MISUSE: .closed
-        // SQLite calls a write that the system cut short so: the disk's, the quota's or the process's limit.
-        case .SQLITE_IOERR where error.extendedResultCode == .SQLITE_IOERR_SHORT_READ: .truncated(path: path)
-        case .SQLITE_IOERR where error.extendedResultCode == .SQLITE_IOERR_WRITE: .diskFull
-        default:
-            .system(operation: "The store's database", reason: error.message ?? "error \(error.resultCode.rawValue)")
         }
     }
 }

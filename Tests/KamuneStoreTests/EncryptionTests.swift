@@ -75,7 +75,8 @@ import Testing
     @Test(arguments: [
         KeyDerivation(cost: 1 << 40, blockSize: 8, parallelism: 1),
         KeyDerivation(cost: 1 << 20, blockSize: 64, parallelism: 1),
-        KeyDerivation(cost: 1 << 20, blockSize: 8, parallelism: 64),
+        KeyDerivation(cost: 1 << 20, blockSize: 8, parallelism: 1),
+        KeyDerivation(cost: 1 << 17, blockSize: 8, parallelism: 9),
         KeyDerivation(cost: 3, blockSize: 8, parallelism: 1), KeyDerivation(cost: 0, blockSize: 8, parallelism: 1),
         KeyDerivation(cost: 16, blockSize: 0, parallelism: 1), KeyDerivation(cost: 16, blockSize: 1, parallelism: -1),
         KeyDerivation(cost: .min, blockSize: .max, parallelism: .max),

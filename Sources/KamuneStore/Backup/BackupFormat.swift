@@ -22,7 +22,7 @@ enum BackupFormat {
     static let chunkSize = 64 * 1_024
 
     /// The most bytes of an entry: the largest message and what surrounds it.
-    static let entryLimit = NewMessage.maximumSize + 65_536
+    static let entryLimit = SizeClass.size(for: NewMessage.maximumSize + 65_536) + 65_536
 
     enum Tag: UInt8 {
         case identity = 1

@@ -15,8 +15,8 @@ struct BackupMerger {
     private var peers: [Int64: PeerID] = [:]
     private var sessions: [Int64: SessionID] = [:]
     private var identities: [Int64: IdentityID] = [:]
-    /// The peers who are here now, once they were read.
-    private var existingPeers: [StoredPeer]?
+    /// Who is here now, once it was read.
+    private var known: Known?
     /// The last message that was here before.
     private let lastRow: Int64
 
@@ -28,44 +28,29 @@ struct BackupMerger {
         lastRow = (try? Int64.fetchOne(database, sql: "SELECT max(id) FROM message")) ?? 0
     }
 
-    mutating func merge(_ tag: BackupFormat.Tag, _ entry: [UInt8]) throws {
+    mutating func merge(_ tag: BackupFormat.Tag, _ bytes: [UInt8]) throws {
         do {
-            var reader = RecordReader(entry)
-            switch tag {
-            case .identity:
-                let number = try reader.integer()
-                try merge(StoredIdentity(id: IdentityID(row: number), decoding: Array(entry.dropFirst(8))))
-            case .peer:
-                let number = try reader.integer()
-                try merge(StoredPeer(id: PeerID(row: number), decoding: Array(entry.dropFirst(8))))
-            case .session:
-                let number = try reader.integer()
-                let peer = PeerID(row: try reader.integer())
-                try merge(
-                    StoredSession(id: SessionID(row: number), peer: peer, decoding: Array(entry.dropFirst(16))))
-            case .setting:
-                try mergeSetting(name: reader.text(), value: reader.byteString())
-            case .message:
-                let peer = try reader.integer()
-                try merge(MessageRecord(decoding: Array(entry.dropFirst(8))), peer: peer)
-            case .end:
-                break
+            switch try BackupEntry.decode(tag, bytes) {
+            case .identity(let identity): try merge(identity)
+            case .peer(let peer): try merge(peer)
+            case .session(let session): try merge(session)
+            case .setting(let name, let value): try mergeSetting(name: name, value: value)
+            case .message(let peer, let record): try merge(record, peer: peer)
+            case nil: break
             }
         } catch is RecordReader.Malformed {
-            throw StoreError.damaged(what: "the backup \(path)")
-        } catch is CryptoError {
             throw StoreError.damaged(what: "the backup \(path)")
         }
     }
 
     private mutating func merge(_ identity: StoredIdentity) throws {
-        let existing = try Store.identities(database, keys.identities)
-        if let same = existing.first(where: { $0.publicKey == identity.publicKey }) {
-            identities[identity.id.row] = same.id
+        try readKnown()
+        if let same = known?.identities[identity.publicKey] {
+            identities[identity.id.row] = same
             return
         }
-        let isCurrent = identity.isCurrent && !existing.contains { $0.isCurrent }
-        let retired = isCurrent ? nil : identity.retired ?? existing.first { $0.isCurrent }?.created
+        let isCurrent = identity.isCurrent && known?.current == nil
+        let retired = isCurrent ? nil : identity.retired ?? known?.current
         let id = IdentityID(row: try Store.unusedRow(database, keys.identities))
         identities[identity.id.row] = id
         try Store.insert(
@@ -73,13 +58,14 @@ struct BackupMerger {
             StoredIdentity(
                 id: id, publicKey: identity.publicKey, privateKey: identity.privateKey, name: identity.name,
                 created: identity.created, retired: retired, isCurrent: isCurrent, statement: identity.statement))
+        known?.identities[identity.publicKey] = id
+        if isCurrent { known?.current = identity.created }
         summary.identities += 1
     }
 
     private mutating func merge(_ peer: StoredPeer) throws {
-        let existing = try existingPeers ?? Store.peers(database, keys.peers)
-        existingPeers = existing
-        guard let index = existing.firstIndex(where: { Self.isSamePerson($0, peer) }) else {
+        try readKnown()
+        guard let index = known?.index(of: peer), var same = known?.peers[index] else {
             let new = StoredPeer(
                 id: PeerID(row: try Store.unusedRow(database, keys.peers)), key: peer.key, givenName: peer.givenName,
                 ownName: peer.ownName, version: peer.version, capabilities: peer.capabilities,
@@ -87,14 +73,13 @@ struct BackupMerger {
                 isBlocked: peer.isBlocked, formerKeys: peer.formerKeys)
             peers[peer.id.row] = new.id
             try Store.insert(database, keys.peers, new)
-            existingPeers?.append(new)
+            known?.append(new)
             summary.peers += 1
             return
         }
-        var same = existing[index]
         peers[peer.id.row] = same.id
         if same.key != peer.key, peer.formerKeys.contains(where: { $0.key == same.key }),
-            !existing.contains(where: { $0.key == peer.key })
+            known?.hasPeer(withKey: peer.key) == false
         {
             // The backup has seen them change their key, which this store has not.
             same.formerKeys = peer.formerKeys
@@ -106,11 +91,51 @@ struct BackupMerger {
         same.lastSeen = max(same.lastSeen, peer.lastSeen)
         if same.key == peer.key { same.verified = same.verified ?? peer.verified }
         try Store.update(database, keys.peers, same)
-        existingPeers?[index] = same
+        known?.replace(index, with: same)
     }
 
-    private static func isSamePerson(_ a: StoredPeer, _ b: StoredPeer) -> Bool {
-        a.key == b.key || a.formerKeys.contains { $0.key == b.key } || b.formerKeys.contains { $0.key == a.key }
+    private mutating func readKnown() throws {
+        guard known == nil else { return }
+        var known = Known()
+        for identity in try Store.identities(database, keys.identities) {
+            known.identities[identity.publicKey] = identity.id
+            if identity.isCurrent { known.current = identity.created }
+        }
+        for peer in try Store.peers(database, keys.peers) { known.append(peer) }
+        self.known = known
+    }
+
+    /// Who is in the store, found by their keys: a backup may hold very many.
+    private struct Known {
+        var identities: [PublicIdentity: IdentityID] = [:]
+        /// When the identity in use was made; `nil` while there is none.
+        var current: Date?
+        private(set) var peers: [StoredPeer] = []
+        private var byKey: [PublicIdentity: Int] = [:]
+        private var byFormerKey: [PublicIdentity: Int] = [:]
+
+        func hasPeer(withKey key: PublicIdentity) -> Bool { byKey[key] != nil }
+
+        /// The place of a person who has one of the keys now that the other has, or had before.
+        func index(of peer: StoredPeer) -> Int? {
+            byKey[peer.key] ?? byFormerKey[peer.key] ?? peer.formerKeys.lazy.compactMap { byKey[$0.key] }.first
+        }
+
+        mutating func append(_ peer: StoredPeer) {
+            peers.append(peer)
+            note(peer, at: peers.count - 1)
+        }
+
+        mutating func replace(_ index: Int, with peer: StoredPeer) {
+            byKey[peers[index].key] = nil
+            peers[index] = peer
+            note(peer, at: index)
+        }
+
+        private mutating func note(_ peer: StoredPeer, at index: Int) {
+            byKey[peer.key] = index
+            for former in peer.formerKeys where byFormerKey[former.key] == nil { byFormerKey[former.key] = index }
+        }
     }
 
     private mutating func merge(_ session: StoredSession) throws {

@@ -6,7 +6,8 @@ import KamuneCrypto
 /// known only when ``next()`` returned `nil`.
 final class BackupReader {
     private let path: String
-    private let file: FileHandle
+    /// Reads so many bytes, fewer only at the end.
+    private let source: (Int) throws -> [UInt8]
     private let header: [UInt8]
     private let cipher: XChaCha20Poly1305
     private var buffer: [UInt8] = []
@@ -16,18 +17,26 @@ final class BackupReader {
     private var summary = BackupSummary()
     private var hash = SHA256()
 
-    init(path: String, passphrase: borrowing SecretBytes) throws {
-        self.path = path
+    /// Opens a file.
+    convenience init(path: String, passphrase: borrowing SecretBytes) throws {
         guard FileManager.default.fileExists(atPath: path) else { throw StoreError.notFound(path: path) }
         guard let file = FileHandle(forReadingAtPath: path) else { throw StoreError.accessDenied(path: path) }
-        self.file = file
-        header = [UInt8](try file.read(upToCount: BackupFormat.headerSize) ?? Data())
+        // Closed when the last reference goes.
+        let source = { (count: Int) in [UInt8](try file.read(upToCount: count) ?? Data()) }
+        let header = try source(BackupFormat.headerSize)
         let (derivation, salt) = try BackupFormat.parse(header, path: path)
-        cipher = try BackupFormat.cipher(derivation, salt: salt, passphrase: passphrase)
+        let cipher = try BackupFormat.cipher(derivation, salt: salt, passphrase: passphrase)
+        self.init(path: path, header: header, cipher: cipher, source: source)
     }
 
-    deinit {
-        try? file.close()
+    /// Reads what follows a header from anywhere.
+    init(
+        path: String, header: [UInt8], cipher: consuming XChaCha20Poly1305, source: @escaping (Int) throws -> [UInt8]
+    ) {
+        self.path = path
+        self.header = header
+        self.cipher = cipher
+        self.source = source
     }
 
     /// The next entry; `nil` at the end, after which nothing may follow and the counts are right.
@@ -96,15 +105,15 @@ final class BackupReader {
             // That the first one cannot be opened has most likely a simple reason.
             throw chunk == 0 ? .wrongPassphrase(failures: 0) : damaged
         }
-        if ended, try file.read(upToCount: 1)?.isEmpty == false { throw damaged }
+        if ended, try !source(1).isEmpty { throw damaged }
         chunk += 1
         buffer += plaintext
         return true
     }
 
     private func read(_ count: Int) throws -> [UInt8] {
-        let bytes = try file.read(upToCount: count) ?? Data()
+        let bytes = try source(count)
         guard bytes.count == count else { throw StoreError.truncated(path: path) }
-        return [UInt8](bytes)
+        return bytes
     }
 }

@@ -16,10 +16,10 @@ struct KeyDerivation: Equatable, Sendable {
     static let saltSize = 32
     static let keySize = 32
 
-    /// The most memory in bytes, and the most of it times `p`, that a file may ask us for. The parameters come from a file,
-    /// which somebody may have altered.
-    private static let memoryLimit = 1 << 30
-    private static let workLimit = 1 << 32
+    /// The most memory in bytes, and the most of it times `p`, that a file may ask us for: four and eight times what ours do.
+    /// The parameters come from a file, which somebody may have altered, or sent us as a backup.
+    private static let memoryLimit = 512 << 20
+    private static let workLimit = 1 << 30
 
     /// Whether the parameters are within reason.
     var isAcceptable: Bool {

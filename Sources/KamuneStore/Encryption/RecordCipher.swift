@@ -110,6 +110,17 @@ final class RecordCipher: Sendable {
         }
     }
 
+    /// Turns an error about the contents into one about the record.
+    func decoding<Value>(_ body: () throws -> Value) throws -> Value {
+        do {
+            return try body()
+        } catch let error as StoreError {
+            throw error
+        } catch {
+            throw damaged
+        }
+    }
+
     /// The error for a record that is not as it was written.
     var damaged: StoreError { .damaged(what: "a record of the table \(table)") }
 

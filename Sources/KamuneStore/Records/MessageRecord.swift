@@ -71,21 +71,3 @@ struct MessageRecord {
             body: body)
     }
 }
-
-extension RecordCipher {
-    /// Opens the record of a message.
-    func messageRecord(_ sealed: [UInt8], row: Int64, peer: Int64) throws -> MessageRecord {
-        try decoding { try MessageRecord(decoding: try open(sealed, row: row, owner: peer)) }
-    }
-
-    /// Turns an error about the contents into one about the record.
-    func decoding<Value>(_ body: () throws -> Value) throws -> Value {
-        do {
-            return try body()
-        } catch let error as StoreError {
-            throw error
-        } catch {
-            throw damaged
-        }
-    }
-}

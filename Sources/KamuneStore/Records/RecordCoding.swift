@@ -1,5 +1,4 @@
 import Foundation
-import GRDB
 
 /// Writes the plaintext of a record: integers of eight bytes, most significant first; byte strings after a variable-length
 /// count; a byte for presence before what may be absent.
@@ -172,15 +171,5 @@ extension Date {
 
     init(milliseconds: Int64) {
         self.init(timeIntervalSince1970: Double(milliseconds) / 1_000)
-    }
-}
-
-extension [UInt8] {
-    /// For an argument of a statement.
-    var databaseData: Data { Data(self) }
-
-    /// Reads a blob from a row, `nil` when the column holds something else.
-    static func read(_ row: Row, _ index: Int) -> [UInt8]? {
-        Data.fromDatabaseValue(row[index]).map { [UInt8]($0) }
     }
 }

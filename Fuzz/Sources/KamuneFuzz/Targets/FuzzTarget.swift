@@ -1,4 +1,5 @@
-/// Everything that takes bytes from outside: each parser, and the three state machines.
+/// Everything that takes bytes from outside: each parser, and the three state machines, and what is read from files that
+/// somebody else may have made.
 enum FuzzTarget: String, CaseIterable, Sendable {
     case envelope
     case metadata
@@ -14,6 +15,9 @@ enum FuzzTarget: String, CaseIterable, Sendable {
     case initiator
     case responder
     case session
+    case backup
+    case records
+    case search
 
     /// Feeds one input to the target.
     ///
@@ -34,6 +38,9 @@ enum FuzzTarget: String, CaseIterable, Sendable {
         case .initiator: try fuzzInitiator(input)
         case .responder: try fuzzResponder(input)
         case .session: try fuzzSession(input)
+        case .backup: try fuzzBackup(input)
+        case .records: try fuzzRecords(input)
+        case .search: try fuzzSearch(input)
         }
     }
 }

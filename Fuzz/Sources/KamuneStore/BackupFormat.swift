@@ -1,0 +1,1 @@
+../../../Sources/KamuneStore/Backup/BackupFormat.swift

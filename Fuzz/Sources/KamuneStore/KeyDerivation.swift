@@ -1,0 +1,1 @@
+../../../Sources/KamuneStore/Encryption/KeyDerivation.swift

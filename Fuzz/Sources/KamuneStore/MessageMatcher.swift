@@ -1,0 +1,1 @@
+../../../Sources/KamuneStore/History/MessageMatcher.swift
