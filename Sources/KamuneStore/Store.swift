@@ -246,10 +246,20 @@ public final class Store: Sendable {
 
     /// Closes the store, once the writes on the way are done, and lets others open it. Everything later throws
     /// ``StoreError/closed``. Leaving it out does no harm: the store is closed when its last reference goes.
+    ///
+    /// A full disk is no failure here: what was stored is in the log, and is brought into the file when there is room.
     public func close() async throws(StoreError) {
-        if !isReadOnly { try await purge() }
+        var failure: StoreError?
+        if !isReadOnly {
+            do throws(StoreError) {
+                try await purge()
+            } catch {
+                if error != .diskFull { failure = error }
+            }
+        }
         try StoreError.wrapping(path: path) { try database.close() }
         lock?.release()
+        if let failure { throw failure }
     }
 
     /// Changes the passphrase, or removes or sets it. One row is rewritten, and the old one is erased from the file and its

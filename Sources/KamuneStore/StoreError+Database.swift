@@ -34,6 +34,8 @@ extension StoreError {
         // SQLite calls a write that the system cut short so: the disk's, the quota's or the process's limit.
         case .SQLITE_IOERR where error.extendedResultCode == .SQLITE_IOERR_SHORT_READ: .truncated(path: path)
         case .SQLITE_IOERR where error.extendedResultCode == .SQLITE_IOERR_WRITE: .diskFull
+        // The index of the log could not be made larger.
+        case .SQLITE_IOERR where error.extendedResultCode == .SQLITE_IOERR_SHMSIZE: .diskFull
         default:
             .system(operation: "The store's database", reason: error.message ?? "error \(error.resultCode.rawValue)")
         }

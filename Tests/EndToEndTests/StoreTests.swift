@@ -255,34 +255,4 @@ struct StoreTests {
         #expect(left.contains("identity.pem.moved") && left.contains("known-peers.moved"))
         #expect(!left.contains("identity.pem") && !left.contains("known-peers"))
     }
-
-    // MARK: The file
-
-    @Test("each fault of the file has its sentence and exit code, and loses nothing")
-    func faults() async throws {
-        let home = try Home()
-        try await run(["identity", "new"], home: home)
-        let contents = try Data(contentsOf: URL(fileURLWithPath: home.storeFile))
-
-        try FileManager.default.setAttributes([.posixPermissions: 0o640], ofItemAtPath: home.storeFile)
-        let open = try await run(["peers", "list"], home: home, exit: 10)
-        #expect(open.errors.contains("chmod 600"))
-        try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: home.storeFile)
-
-        let listening = try await Listening(home: home)
-        let inUse = try await run(["peers", "list"], home: home, exit: 10)
-        #expect(inUse.errors.contains("in use by another Kamune"))
-        listening.child.send(signal: SIGTERM)
-        await listening.child.expectExit(0)
-
-        let path = try home.write(String(repeating: "no database", count: 100), to: "other.db")
-        let other = try await run(["peers", "list", "--db", path], home: home, exit: 10)
-        #expect(other.errors.contains("is not a Kamune store"))
-        try contents.prefix(20_000).write(to: URL(fileURLWithPath: path))
-        try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
-        let cut = try await run(["peers", "list"], home: home, exit: 10, environment: ["KAMUNE_DB_PATH": path])
-        #expect(cut.errors.contains("is incomplete"))
-        let absent = try await run(["history", "show", "--db", home.file("absent.db")], home: home, exit: 1)
-        #expect(absent.errors.contains("Nothing is kept at"))
-    }
 }

@@ -161,6 +161,12 @@ final class Child: Sendable {
         return exit.status.withLock { $0 }
     }
 
+    /// Waits for the end of the process on this thread, for those who cannot suspend.
+    func waitForExit() -> Int32? {
+        if exit.isOver.wait(timeout: .now() + .seconds(30)) == .success { exit.isOver.signal() }
+        return exit.status.withLock { $0 }
+    }
+
     /// Waits for the end and checks the exit code.
     func expectExit(_ code: Int32, sourceLocation: SourceLocation = #_sourceLocation) async {
         let actual = await exitCode()
