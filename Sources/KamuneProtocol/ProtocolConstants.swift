@@ -103,6 +103,17 @@ public enum ProtocolConstants {
     /// The longest name of a capability.
     static let maximumCapabilityLength = 64
 
+    // MARK: Succession (§10.6)
+
+    /// What a statement about a successor begins with: nothing else that is signed does.
+    static let successionLabel = "kamune/succession/v1"
+
+    /// How many statements one introduction may carry.
+    static let maximumSuccessionCount = 8
+
+    /// How many bytes its statements may have together: with them an introduction still fits a frame.
+    static let maximumSuccessionSize = 49_152
+
     /// The alphabet of session and message identifiers (§4.2), that of RFC 4648 §6.
     static let base32Alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".utf8)
 }

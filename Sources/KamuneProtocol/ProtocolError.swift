@@ -37,6 +37,8 @@ public enum ProtocolError: Error, Equatable, Sendable {
     case capabilityDowngrade
     /// The resumed handshake is for another session than the one asked for.
     case sessionMismatch
+    /// The statements by which earlier identities vouch for the peer do not lead to it.
+    case invalidSuccession(SuccessionFault)
 
     // MARK: We do not fit together
 
@@ -59,6 +61,22 @@ public enum ProtocolError: Error, Equatable, Sendable {
     case terminated
     /// Signing or sealing failed within the cryptographic library.
     case cryptographyFailed
+
+    /// What is wrong with statements about a successor.
+    public enum SuccessionFault: Equatable, Sendable {
+        /// There are too many of them.
+        case tooMany
+        /// Together they are too large.
+        case tooLarge
+        /// One is not laid out as it must be.
+        case malformed
+        /// One is not signed by both keys that it names.
+        case signature
+        /// One names another successor than the key that comes after it.
+        case gap
+        /// A key comes twice.
+        case loop
+    }
 
     /// Which of the two ciphers could not open a frame.
     public enum Layer: Equatable, Sendable {
@@ -117,6 +135,8 @@ extension ProtocolError: CustomStringConvertible {
             "The introduction that arrived is not the one that the other side sent: somebody is in between."
         case .sessionMismatch:
             "The other side answered for another session than the one to be resumed."
+        case .invalidSuccession(let fault):
+            "The other side claims to be the successor of an earlier identity, and cannot prove it (\(fault))."
         case .incompatibleVersion(let local, let remote):
             "The other side speaks version \(remote) of the protocol, this side \(local). Both need the same."
         case .unsupportedIdentityAlgorithm(let oid):

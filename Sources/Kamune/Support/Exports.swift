@@ -6,3 +6,5 @@
 @_exported public import enum KamuneCrypto.IdentityAlgorithm
 @_exported public import struct KamuneCrypto.PublicIdentity
 @_exported public import struct KamuneCrypto.SecretBytes
+@_exported public import struct KamuneProtocol.Succession
+@_exported public import struct KamuneProtocol.SuccessionStatement

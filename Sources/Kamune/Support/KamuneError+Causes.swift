@@ -10,7 +10,8 @@ extension KamuneError {
                 .unexpectedFrame, .unexpectedRoute, .forbiddenRoute, .invalidAcknowledgement, .outOfSequence,
                 .oversizedMessage:
                 .protocolViolation
-            case .undecryptable, .invalidSignature, .challengeMismatch, .capabilityDowngrade, .sessionMismatch:
+            case .undecryptable, .invalidSignature, .challengeMismatch, .capabilityDowngrade, .sessionMismatch,
+                .invalidSuccession:
                 .authenticationFailed
             case .incompatibleVersion, .unsupportedIdentityAlgorithm: .incompatible
             case .resumptionRefused: .refusedByPeer

@@ -31,8 +31,9 @@ struct IdentityRotateCommand: AsyncParsableCommand {
                 "Take a new identity in the place of \(current.publicKey.fingerprint.sum)?", isGiven: yes)
             let new = try Identity.generate(algorithm)
             let now = Date()
-            let statement = try SuccessionStatement.make(from: old, to: new, at: now)
-            try await store.add(new, name: current.name, at: now, statement: statement)
+            let statement = try SuccessionStatement(
+                from: old, to: new, milliseconds: Int64(now.timeIntervalSince1970 * 1_000))
+            try await store.add(new, name: current.name, at: now, statement: statement.encoded)
             try IdentityReport.print(new.publicKey, path: nil)
             try StandardStream(STDOUT_FILENO).print(
                 "The identity before it is retired. Once those who matter to you know the new one, “kamune identity "

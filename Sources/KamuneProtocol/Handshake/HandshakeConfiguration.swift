@@ -10,15 +10,19 @@ public struct HandshakeConfiguration: Sendable {
     public var version: AppVersion
     /// What we announce beyond the base protocol. With ``CapabilitySet/none`` every byte is as 0.7 sends it.
     public var capabilities: CapabilitySet
+    /// By which our earlier identities vouch for this one. Only sent when something is announced.
+    public var succession: Succession
 
     /// A configuration with these parts.
     public init(
-        identity: Identity, name: String? = nil, version: AppVersion = .current, capabilities: CapabilitySet = .all
+        identity: Identity, name: String? = nil, version: AppVersion = .current, capabilities: CapabilitySet = .all,
+        succession: Succession = .none
     ) {
         self.identity = identity
         self.name = name ?? identity.publicKey.fingerprint.sum
         self.version = version
         self.capabilities = capabilities
+        self.succession = succession
     }
 }
 

@@ -215,10 +215,7 @@ extension InitiatorMachine {
             return .send([encapsulatedKey, sealed])
         }
 
-        let configuration = context.configuration
-        let introduction = try LocalIntroduction(
-            name: configuration.name, identity: configuration.identity.publicKey, version: configuration.version,
-            capabilities: configuration.capabilities)
+        let introduction = try LocalIntroduction(context.configuration)
         let envelope = try context.envelope(
             introduction.encoded, metadata: Metadata(timestamp: now, route: .identity))
         let sealed = try tunnel.seal(envelope)

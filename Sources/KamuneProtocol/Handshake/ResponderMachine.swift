@@ -85,10 +85,7 @@ public struct ResponderMachine: HandshakeMachine, ~Copyable, Sendable {
         guard case .awaitingVerdict(let current) = takeState() else {
             throw .misuse(reason: "no peer waits for a verdict")
         }
-        let configuration = context.configuration
-        let introduction = try LocalIntroduction(
-            name: configuration.name, identity: configuration.identity.publicKey, version: configuration.version,
-            capabilities: configuration.capabilities)
+        let introduction = try LocalIntroduction(context.configuration)
         let envelope = try context.envelope(
             introduction.encoded, metadata: Metadata(timestamp: now, route: .identity))
         let announcements = Announcements(initiator: current.peer.encoded, responder: introduction.encoded)

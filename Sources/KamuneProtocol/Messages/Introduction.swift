@@ -12,6 +12,8 @@ public struct PeerIntroduction: Equatable, Sendable {
     public let version: AppVersion
     /// What the peer can do beyond the base protocol; nothing for peers of 0.7.
     public let capabilities: CapabilitySet
+    /// By which earlier identities vouch for this one (§10.6).
+    public let succession: Succession
     /// The introduction as it arrived, for ``Announcements``.
     let encoded: [UInt8]
 
@@ -44,6 +46,10 @@ public struct PeerIntroduction: Equatable, Sendable {
         }
         self.version = version
         capabilities = try CapabilitySet(announced: wire.capabilities)
+        // Without capabilities nothing binds the introduction to the handshake, and no sender of ours has a succession.
+        succession =
+            capabilities.isEmpty
+            ? .none : try Succession(announced: wire.succession.map { Array($0) }, introducing: identity)
     }
 }
 
@@ -51,13 +57,21 @@ public struct PeerIntroduction: Equatable, Sendable {
 struct LocalIntroduction {
     let encoded: [UInt8]
 
-    init(name: String, identity: PublicIdentity, version: AppVersion, capabilities: CapabilitySet) throws(ProtocolError)
-    {
+    init(_ configuration: HandshakeConfiguration) throws(ProtocolError) {
+        let capabilities = configuration.capabilities
         var wire = WireIntroduce()
-        wire.name = name
-        wire.publicKey = .init(identity.spki)
-        wire.appVersion = version.description
+        wire.name = configuration.name
+        wire.publicKey = .init(configuration.identity.publicKey.spki)
+        wire.appVersion = configuration.version.description
         wire.capabilities = capabilities.sorted.map(\.name)
-        encoded = try wire.encoded()
+        let statements = capabilities.isEmpty ? [] : configuration.succession.statements
+        wire.succession = statements.map { .init($0.encoded) }
+        var encoded = try wire.encoded()
+        // Beside a very long name the oldest ones have no room.
+        while encoded.count > ProtocolConstants.maximumTransportSize, !wire.succession.isEmpty {
+            wire.succession.removeFirst()
+            encoded = try wire.encoded()
+        }
+        self.encoded = encoded
     }
 }

@@ -207,6 +207,9 @@ nonisolated struct WireIntroduce: Sendable {
   /// Our addition: what this peer offers beyond version 0.7, whose programs skip the field.
   var capabilities: [String] = []
 
+  /// Our addition: statements by which earlier identities name this one their successor, oldest first.
+  var succession: [Data] = []
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   init() {}
@@ -444,7 +447,7 @@ nonisolated extension WireBytesValue: SwiftProtobuf.Message, SwiftProtobuf._Mess
 
 nonisolated extension WireIntroduce: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".Introduce"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{3}public_key\0\u{3}app_version\0\u{2}e\u{f}capabilities\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{3}public_key\0\u{3}app_version\0\u{2}e\u{f}capabilities\0\u{1}succession\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -456,6 +459,7 @@ nonisolated extension WireIntroduce: SwiftProtobuf.Message, SwiftProtobuf._Messa
       case 2: try { try decoder.decodeSingularBytesField(value: &self.publicKey) }()
       case 3: try { try decoder.decodeSingularStringField(value: &self.appVersion) }()
       case 1000: try { try decoder.decodeRepeatedStringField(value: &self.capabilities) }()
+      case 1001: try { try decoder.decodeRepeatedBytesField(value: &self.succession) }()
       default: break
       }
     }
@@ -474,6 +478,9 @@ nonisolated extension WireIntroduce: SwiftProtobuf.Message, SwiftProtobuf._Messa
     if !self.capabilities.isEmpty {
       try visitor.visitRepeatedStringField(value: self.capabilities, fieldNumber: 1000)
     }
+    if !self.succession.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.succession, fieldNumber: 1001)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -482,6 +489,7 @@ nonisolated extension WireIntroduce: SwiftProtobuf.Message, SwiftProtobuf._Messa
     if lhs.publicKey != rhs.publicKey {return false}
     if lhs.appVersion != rhs.appVersion {return false}
     if lhs.capabilities != rhs.capabilities {return false}
+    if lhs.succession != rhs.succession {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

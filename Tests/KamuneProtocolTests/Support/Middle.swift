@@ -123,10 +123,10 @@ func resigned(
 
 /// An introduction, as its owner once made it.
 func introduction(
-    of identity: Identity, name: String = "earlier", capabilities: CapabilitySet
+    of identity: Identity, name: String = "earlier", capabilities: CapabilitySet, succession: Succession = .none
 ) throws -> [UInt8] {
     let encoded = try LocalIntroduction(
-        name: name, identity: identity.publicKey, version: .current, capabilities: capabilities
+        HandshakeConfiguration(identity: identity, name: name, capabilities: capabilities, succession: succession)
     ).encoded
     var random = SeededRandom(10)
     return try Envelope.seal(

@@ -4,6 +4,7 @@ enum FuzzTarget: String, CaseIterable, Sendable {
     case envelope
     case metadata
     case introduction
+    case succession
     case handshakeMessage = "handshake-message"
     case resumption
     case sessionData = "session-data"
@@ -27,6 +28,7 @@ enum FuzzTarget: String, CaseIterable, Sendable {
         case .envelope: try fuzzEnvelope(input)
         case .metadata: try fuzzMetadata(input)
         case .introduction: try fuzzIntroduction(input)
+        case .succession: try fuzzSuccession(input)
         case .handshakeMessage: try fuzzHandshakeMessage(input)
         case .resumption: try fuzzResumption(input)
         case .sessionData: try fuzzSessionData(input)
