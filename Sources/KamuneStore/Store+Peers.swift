@@ -41,13 +41,20 @@ extension Store {
     ///   - now: by this machine's clock.
     ///   - renewing: whether the person was asked, so that the expiry counts from now. Without it, somebody new is stored
     ///     as not accepted: they are asked about when they come again.
+    ///   - formerKeys: keys that vouch for this one, oldest first, by statements that the caller has verified, in a session
+    ///     that the peer has taken part in. Whoever of those is there becomes this peer, as in ``moveTrust(from:to:at:)``,
+    ///     unless that key has vouched for another one before.
     @discardableResult
     public func accept(
         _ key: PublicIdentity, name: String, version: String = "", capabilities: [String] = [], at now: Date,
-        renewing: Bool = true
+        renewing: Bool = true, formerKeys: [PublicIdentity] = []
     ) async throws(StoreError) -> StoredPeer {
         let cipher = keys.peers
+        let (keys, streams) = (keys, streams)
         return try await writes.submit { database in
+            if !formerKeys.isEmpty {
+                try Self.unite(database, keys, streams, key, after: formerKeys, at: now)
+            }
             if var peer = try Self.peer(database, cipher, key: key) {
                 peer.givenName = name
                 peer.version = version

@@ -14,14 +14,18 @@ public struct PeerRecognition: Sendable, Equatable {
     public enum Standing: Sendable, Equatable {
         /// Never seen.
         case unknown
-        /// Accepted, and the acceptance lasts.
+        /// Accepted, and the acceptance lasts. A peer with another key than the one that is shown vouches for it.
         case known(StoredPeer)
-        /// Accepted once, with this very key, but too long ago: the person is asked again, and told so.
+        /// Accepted once, but too long ago, or never: the person is asked again, and told so. A peer with another key than
+        /// the one that is shown vouches for it.
         case expired(StoredPeer)
         /// The person wants nothing of them.
         case blocked(StoredPeer)
         /// The peer has moved on from this key to another. Whoever uses it now may have stolen it.
         case retired(StoredPeer)
+        /// A key that the peer has moved on from vouches for this one, and has vouched for another before. Whoever shows
+        /// this one may have stolen it.
+        case forked(StoredPeer)
     }
 
     /// Whether a policy that lets in whom the person knows may let them in: the key is known and has not expired.
@@ -38,27 +42,30 @@ extension Store {
     ///
     /// - Parameters:
     ///   - name: as introduced.
+    ///   - formerKeys: keys that vouch for this one, oldest first, by statements that the caller has verified.
     ///   - now: by this machine's clock.
     public func recognize(
-        _ key: PublicIdentity, name: String, at now: Date
+        _ key: PublicIdentity, name: String, formerKeys: [PublicIdentity] = [], at now: Date
     ) async throws(StoreError) -> PeerRecognition {
         let expiry = try await peerExpiry()
         let peers = try await peers()
         let name = PeerName(name)
         // A name that somebody showed who was never accepted is nobody's.
-        let conflicts = peers.filter { $0.key != key && $0.wasAccepted && $0.bears(name) }
+        var conflicts = peers.filter { $0.key != key && $0.wasAccepted && $0.bears(name) }
+        // Who was blocked under any key is not let in by another.
+        if let blocked = peers.first(where: { $0.isBlocked && $0.hasHad(anyOf: formerKeys + [key]) }) {
+            return PeerRecognition(standing: .blocked(blocked), nameConflicts: conflicts)
+        }
         let standing: PeerRecognition.Standing
-        if let peer = peers.first(where: { $0.key == key }) {
-            if peer.isBlocked {
-                standing = .blocked(peer)
-            } else {
-                standing = peer.isExpired(at: now, expiry: expiry) ? .expired(peer) : .known(peer)
-            }
-        } else if let peer = peers.first(where: { $0.formerKeys.contains { $0.key == key } }) {
-            // Who was blocked under an old key is not let in by it.
-            standing = peer.isBlocked ? .blocked(peer) : .retired(peer)
-        } else {
-            standing = .unknown
+        switch Kinship(of: key, after: formerKeys, among: peers) {
+        case .stranger: standing = .unknown
+        case .retired(let peer): standing = .retired(peer)
+        case .forked(let peer): standing = .forked(peer)
+        case .person(let records):
+            conflicts.removeAll { peer in records.contains { $0.id == peer.id } }
+            // The person may have accepted the new key before the old one was seen to vouch for it.
+            let peer = records.dropFirst().reduce(records[0]) { $1.accepted >= $0.accepted ? $1 : $0 }
+            standing = peer.isExpired(at: now, expiry: expiry) ? .expired(peer) : .known(peer)
         }
         return PeerRecognition(standing: standing, nameConflicts: conflicts)
     }
@@ -67,7 +74,8 @@ extension Store {
     /// names the new one. The peer keeps number, names, acceptance and verification; the old key is kept as a former one.
     ///
     /// If somebody with the new key is there already, because they were met before the statement was seen, the two become
-    /// one: sessions and messages of both remain, and whom the person blocked under either stays blocked.
+    /// one: sessions and messages of both remain, what the person accepted or verified last counts, and whom they blocked
+    /// under either stays blocked.
     ///
     /// - Throws: ``StoreError/noSuchRecord(what:)`` when nobody has the old key,
     ///   ``StoreError/misuse(reason:)`` when the keys are the same.
@@ -79,27 +87,35 @@ extension Store {
         let keys = keys
         let streams = streams
         return try await writes.submit { database in
-            guard var peer = try Self.peer(database, keys.peers, key: old) else {
-                throw StoreError.noSuchRecord(what: "peer")
-            }
-            peer.formerKeys.append(StoredPeer.FormerKey(key: old, until: now))
-            peer.key = new
-            if let other = try Self.peer(database, keys.peers, key: new) {
-                peer.formerKeys = other.formerKeys.filter { $0.key != old && $0.key != new } + peer.formerKeys
-                peer.isBlocked = peer.isBlocked || other.isBlocked
-                peer.givenName = other.givenName
-                peer.ownName = peer.ownName ?? other.ownName
-                peer.version = other.version
-                peer.capabilities = other.capabilities
-                peer.firstSeen = min(peer.firstSeen, other.firstSeen)
-                peer.lastSeen = max(peer.lastSeen, other.lastSeen)
-                try Self.moveSessions(database, keys, from: other.id, to: peer.id)
-                try Self.moveMessages(database, keys, streams, from: other.id, to: peer.id)
-                try database.execute(sql: "DELETE FROM peer WHERE id = ?", arguments: [other.id.row])
-            }
-            try Self.update(database, keys.peers, peer)
-            return try peer.roundTripped()
+            try Self.moveTrust(database, keys, streams, from: old, to: new, at: now)
         }
+    }
+
+    @discardableResult
+    static func moveTrust(
+        _ database: Database, _ keys: StoreKeys, _ streams: MessageStreams, from old: PublicIdentity,
+        to new: PublicIdentity, at now: Date
+    ) throws -> StoredPeer {
+        guard var peer = try peer(database, keys.peers, key: old) else { throw StoreError.noSuchRecord(what: "peer") }
+        peer.formerKeys.append(StoredPeer.FormerKey(key: old, until: now))
+        peer.key = new
+        if let other = try Self.peer(database, keys.peers, key: new) {
+            peer.formerKeys = other.formerKeys.filter { $0.key != old && $0.key != new } + peer.formerKeys
+            peer.isBlocked = peer.isBlocked || other.isBlocked
+            peer.givenName = other.givenName
+            peer.ownName = peer.ownName ?? other.ownName
+            peer.version = other.version
+            peer.capabilities = other.capabilities
+            peer.firstSeen = min(peer.firstSeen, other.firstSeen)
+            peer.lastSeen = max(peer.lastSeen, other.lastSeen)
+            peer.accepted = max(peer.accepted, other.accepted)
+            peer.verified = [peer.verified, other.verified].compactMap { $0 }.max()
+            try moveSessions(database, keys, from: other.id, to: peer.id)
+            try moveMessages(database, keys, streams, from: other.id, to: peer.id)
+            try database.execute(sql: "DELETE FROM peer WHERE id = ?", arguments: [other.id.row])
+        }
+        try update(database, keys.peers, peer)
+        return try peer.roundTripped()
     }
 
     private static func moveSessions(

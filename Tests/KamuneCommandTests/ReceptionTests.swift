@@ -57,7 +57,7 @@ struct ReceptionTests {
             self.trust = trust
         }
 
-        func trust(in identity: PublicIdentity, name: String) throws -> Trust {
+        func trust(in peer: Peer) throws -> Trust {
             guard let trust else { throw Broken() }
             return trust
         }
@@ -78,7 +78,7 @@ struct ReceptionTests {
     private func isAccepted(_ verdict: Verdict) -> Bool { verdict == .accept }
 
     enum Circumstance: CaseIterable {
-        case unknown, known, changed, expired, met, blocked, retired
+        case unknown, known, changed, expired, met, blocked, retired, forked
 
         func trust(in identity: PublicIdentity, name: String = "Ada") throws -> Trust {
             let same = KnownPeer(
@@ -93,6 +93,7 @@ struct ReceptionTests {
             case .met: .met(same)
             case .blocked: .blocked(same)
             case .retired: .retired(other)
+            case .forked: .forked(other)
             }
         }
     }
@@ -111,6 +112,8 @@ struct ReceptionTests {
             (.ask, .expired, false, [], false),
             (.ask, .met, true, ["y"], true), (.ask, .met, true, ["n"], false), (.ask, .met, false, [], false),
             (.ask, .blocked, true, ["yes"], false), (.ask, .retired, true, ["yes"], false),
+            (.ask, .forked, true, ["yes"], false), (.known, .forked, true, ["yes"], false),
+            (.all, .forked, false, [], false),
             (.known, .unknown, true, ["y"], false), (.known, .known, true, [], true),
             (.known, .changed, true, ["yes"], false), (.known, .expired, true, ["y"], false),
             (.known, .met, true, ["y"], false), (.known, .blocked, true, ["y"], false),
@@ -130,12 +133,14 @@ struct ReceptionTests {
         #expect(self.isAccepted(verdict) == isAccepted)
         #expect(host.told.contains("KNOWN WITH ANOTHER KEY") == (circumstance == .changed))
         #expect(host.told.contains("HAS GIVEN UP THIS KEY") == (circumstance == .retired))
+        #expect(host.told.contains("VOUCHES FOR TWO NEW ONES") == (circumstance == .forked))
+        #expect(!host.told.contains("has taken a new identity"))
         // Only a person's yes is remembered.
         #expect(await book.remembered == (isAccepted && policy == .ask && circumstance != .known ? ["Ada"] : []))
         if case .changed(let known) = trust {
             #expect(host.told.contains(known[0].identity.fingerprint.sum))
         }
-        if [.unknown, .changed, .retired].contains(circumstance) {
+        if [.unknown, .changed, .retired, .forked].contains(circumstance) {
             #expect(host.told.contains(peer.identity.fingerprint.pseudonym))
             #expect(host.told.contains(peer.identity.fingerprint.emoji.joined(separator: " ")))
         }
@@ -149,6 +154,31 @@ struct ReceptionTests {
         #expect(isAccepted(await reception.verify(peer)))
         #expect(host.told.contains("with the same key as before. You accepted it on 2026-07-2"))
         #expect(host.told.contains(peer.identity.fingerprint.sum))
+    }
+
+    @Test(
+        "who has taken a new identity is who they were, and told with both fingerprints",
+        arguments: [
+            (Reception.Policy.ask, Circumstance.known, [], true), (.known, .known, [], true), (.all, .known, [], true),
+            (.ask, .expired, ["y"], true), (.ask, .expired, ["n"], false), (.known, .expired, ["y"], false),
+            (.all, .expired, [], true), (.all, .met, [], true),
+        ] as [(Reception.Policy, Circumstance, [String], Bool)])
+    func succession(
+        policy: Reception.Policy, circumstance: Circumstance, answers: [String], isAccepted: Bool
+    )
+        async throws
+    {
+        let host = ScriptedHost(answers)
+        let (old, new) = (try Identity.generate().publicKey, try Identity.generate(.mldsa65).publicKey)
+        let book = FixedBook(try circumstance.trust(in: old))
+        let reception = reception(policy, host, book: book)
+        let peer = Peer(name: "Ada", identity: new, version: "0.7.0", capabilities: [], formerKeys: [old])
+        #expect(self.isAccepted(await reception.verify(peer)) == isAccepted)
+        let sentence = "“Ada” has taken a new identity, and the old one vouches for it: "
+        let isTold = isAccepted || policy == .ask
+        #expect(host.told.contains(sentence + "\(old.fingerprint.sum) is now \(new.fingerprint.sum).") == isTold)
+        #expect(!host.told.contains("the same key as before"))
+        #expect(await book.remembered == (policy == .ask && isAccepted && circumstance == .expired ? ["Ada"] : []))
     }
 
     @Test("a known peer keeps the name under which it was accepted")

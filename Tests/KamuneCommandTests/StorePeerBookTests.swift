@@ -20,16 +20,16 @@ struct StorePeerBookTests {
         let store = try Store.inMemory()
         let book = StorePeerBook(store: store, isReadOnly: false)
         let ada = try peer("Ada Lovelace", algorithm)
-        #expect(try await book.trust(in: ada.identity, name: "Ada") == .unknown)
+        #expect(try await book.trust(in: ada.named("Ada")) == .unknown)
         try await book.remember(ada)
-        #expect(isKnown(try await book.trust(in: ada.identity, name: "whatever"), as: "Ada Lovelace"))
-        #expect(try await book.trust(in: try peer("Carol").identity, name: "Carol") == .unknown)
+        #expect(isKnown(try await book.trust(in: ada.named("whatever")), as: "Ada Lovelace"))
+        #expect(try await book.trust(in: try peer("Carol").named("Carol")) == .unknown)
         let stored = try #require(try await store.peer(withKey: ada.identity))
         #expect(stored.version == "0.7.0" && stored.capabilities == ["a"])
         try await store.rename(stored.id, to: "Countess")
-        #expect(isKnown(try await book.trust(in: ada.identity, name: "Ada"), as: "Countess"))
+        #expect(isKnown(try await book.trust(in: ada.named("Ada")), as: "Countess"))
         try await store.setBlocked(stored.id, true)
-        guard case .blocked = try await book.trust(in: ada.identity, name: "Ada") else {
+        guard case .blocked = try await book.trust(in: ada.named("Ada")) else {
             Issue.record("not blocked")
             return
         }
@@ -42,7 +42,7 @@ struct StorePeerBookTests {
         let book = StorePeerBook(store: try Store.inMemory(), isReadOnly: false)
         let ada = try peer("Ada L")
         try await book.remember(ada)
-        guard case .changed(let known) = try await book.trust(in: try peer("x").identity, name: name) else {
+        guard case .changed(let known) = try await book.trust(in: try peer("x").named(name)) else {
             Issue.record("not told")
             return
         }
@@ -56,20 +56,20 @@ struct StorePeerBookTests {
         let book = StorePeerBook(store: store, isReadOnly: false)
         let (eve, ada) = (try peer("Ada"), try peer("Ada"))
         try await StorePeerBook.note(eve, in: store, isAccepted: false)
-        guard case .met = try await book.trust(in: eve.identity, name: "Ada") else {
+        guard case .met = try await book.trust(in: eve.named("Ada")) else {
             Issue.record("not merely met")
             return
         }
-        #expect(try await book.trust(in: ada.identity, name: "Ada") == .unknown)
+        #expect(try await book.trust(in: ada.named("Ada")) == .unknown)
         try await book.remember(ada)
         // From now on the name is taken, also for whom we have talked with before.
-        guard case .changed = try await book.trust(in: eve.identity, name: "Ada") else {
+        guard case .changed = try await book.trust(in: eve.named("Ada")) else {
             Issue.record("not told")
             return
         }
         // A later conversation does not take acceptance away.
         try await StorePeerBook.note(ada, in: store, isAccepted: false)
-        #expect(isKnown(try await book.trust(in: ada.identity, name: "Ada"), as: "Ada"))
+        #expect(isKnown(try await book.trust(in: ada.named("Ada")), as: "Ada"))
     }
 
     @Test("trust expires, and begins anew when the person accepts again")
@@ -79,13 +79,13 @@ struct StorePeerBookTests {
         let ada = try peer("Ada")
         let long = Date(timeIntervalSinceNow: -8 * 86_400)
         try await store.accept(ada.identity, name: "Ada", at: long)
-        guard case .expired(let known) = try await book.trust(in: ada.identity, name: "Ada") else {
+        guard case .expired(let known) = try await book.trust(in: ada.named("Ada")) else {
             Issue.record("not expired")
             return
         }
         #expect(abs(known.accepted.timeIntervalSince(long)) < 1)
         try await book.remember(ada)
-        #expect(isKnown(try await book.trust(in: ada.identity, name: "Ada"), as: "Ada"))
+        #expect(isKnown(try await book.trust(in: ada.named("Ada")), as: "Ada"))
     }
 
     @Test("a given-up key is told, with the one that took its place")
@@ -95,12 +95,61 @@ struct StorePeerBookTests {
         let (old, new) = (try peer("Ada"), try peer("Ada", .mldsa65))
         try await book.remember(old)
         try await store.moveTrust(from: old.identity, to: new.identity, at: Date())
-        guard case .retired(let known) = try await book.trust(in: old.identity, name: "Ada") else {
+        guard case .retired(let known) = try await book.trust(in: old.named("Ada")) else {
             Issue.record("not retired")
             return
         }
         #expect(known.identity == new.identity)
-        #expect(isKnown(try await book.trust(in: new.identity, name: "Ada"), as: "Ada"))
+        #expect(isKnown(try await book.trust(in: new.named("Ada")), as: "Ada"))
+    }
+
+    @Test("a new identity that the old one vouches for is known, and takes its place when the session is established")
+    func succession() async throws {
+        let store = try Store.inMemory()
+        let book = StorePeerBook(store: store, isReadOnly: false)
+        let (old, new) = (try peer("Ada"), try peer("Ada", .mldsa65))
+        try await book.remember(old)
+        let rotated = Peer(
+            name: "Ada", identity: new.identity, version: "0.7.0", capabilities: ["a"], formerKeys: [old.identity])
+        guard case .known(let known) = try await book.trust(in: rotated) else {
+            Issue.record("not known")
+            return
+        }
+        #expect(known.identity == old.identity)
+        // Without the statement it is somebody else who bears the name.
+        guard case .changed = try await book.trust(in: new) else {
+            Issue.record("not told")
+            return
+        }
+        // The person's yes comes before the peer has proven to hold the key: it says nothing of the old one.
+        try await book.remember(rotated)
+        #expect(try await store.peer(withKey: old.identity) != nil)
+        try await StorePeerBook.note(rotated, in: store, isAccepted: false)
+        #expect(try await store.peers().map(\.key) == [new.identity])
+        #expect(isKnown(try await book.trust(in: new), as: "Ada"))
+        // Somebody who has stolen the old key makes it vouch for theirs.
+        let thief = Peer(
+            name: "Ada", identity: try peer("x").identity, version: "0.7.0", capabilities: [],
+            formerKeys: [old.identity])
+        guard case .forked(let victim) = try await book.trust(in: thief) else {
+            Issue.record("not warned")
+            return
+        }
+        #expect(victim.identity == new.identity)
+    }
+
+    @Test("who leaves no trace recognises, and moves nothing")
+    func readOnlySuccession() async throws {
+        let store = try Store.inMemory()
+        let (old, new) = (try peer("Ada"), try peer("Ada"))
+        try await StorePeerBook(store: store, isReadOnly: false).remember(old)
+        let before = try await store.peers()
+        let book = StorePeerBook(store: store, isReadOnly: true)
+        let rotated = Peer(
+            name: "Ada", identity: new.identity, version: "0.7.0", capabilities: [], formerKeys: [old.identity])
+        #expect(isKnown(try await book.trust(in: rotated), as: "Ada"))
+        try await book.remember(rotated)
+        #expect(try await store.peers() == before)
     }
 
     @Test("nobody is remembered by who leaves no trace, and endless names are cut")
@@ -163,5 +212,11 @@ struct StorePeerBookTests {
         let sum = peers[1].identity.fingerprint.sum
         try await store.accept(peers[3].identity, name: sum, at: Date())
         await #expect(throws: Failure.self) { try await PeerList(store).select(sum) }
+    }
+}
+
+extension Peer {
+    fileprivate func named(_ name: String) -> Peer {
+        Peer(name: name, identity: identity, version: version, capabilities: capabilities, formerKeys: formerKeys)
     }
 }

@@ -22,6 +22,8 @@ public struct Endpoint: Sendable {
     public let store: Store?
     /// Whether what is received is stored and acknowledged: a ``Messenger`` does that.
     var acknowledgesMessages = false
+    /// By which our earlier identities vouch for this one.
+    private let succession: OwnSuccession
 
     /// An endpoint.
     ///
@@ -31,11 +33,14 @@ public struct Endpoint: Sendable {
     ///   - name: By default the fingerprint of the identity, as programs of version 0.7 do.
     ///   - verifier: Asked about every peer.
     ///   - store: Keeps the sessions and their peers, so that a session that was lost can be resumed.
+    ///   - succession: By which earlier identities vouch for this one; peers who know one of those are shown it. By default
+    ///     what the store knows.
     public init(
         identity: Identity, name: String? = nil, verifier: some PeerVerifier, store: Store? = nil,
-        configuration: Configuration = .init()
+        configuration: Configuration = .init(), succession: Succession? = nil
     ) {
         self.store = store
+        self.succession = OwnSuccession(of: identity.publicKey, known: succession, store: store)
         self.identity = identity
         self.name = name ?? identity.publicKey.fingerprint.sum
         self.verifier = verifier
@@ -133,9 +138,11 @@ public struct Endpoint: Sendable {
         let driver = HandshakeDriver(
             connection: connection, verifier: verifier, configuration: configuration, identity: identity,
             capabilities: capabilities, archive: archive, onIntroduction: onIntroduction)
-        let handshake = HandshakeConfiguration(identity: identity, name: name, capabilities: capabilities)
         let timeout = KamuneError(.timedOut, "The other side did not finish the handshake in time.")
         do throws(KamuneError) {
+            let handshake = HandshakeConfiguration(
+                identity: identity, name: name, capabilities: capabilities,
+                succession: capabilities.isEmpty ? .none : try await succession.find())
             return try await withDeadline(configuration.handshakeTimeout, expired: timeout) {
                 () async throws(KamuneError) -> Session in
                 switch role {

@@ -252,13 +252,14 @@ extension Peer {
     init(_ introduction: PeerIntroduction) {
         self.init(
             name: introduction.name, identity: introduction.identity, version: introduction.version.description,
-            capabilities: introduction.capabilities.map(\.name))
+            capabilities: introduction.capabilities.map(\.name), formerKeys: introduction.succession.formerKeys)
     }
 
     init(_ peer: SessionPeer) {
         self.init(
             name: peer.introduction?.name ?? "", identity: peer.identity,
-            version: peer.introduction?.version.description ?? "", capabilities: peer.capabilities.map(\.name))
+            version: peer.introduction?.version.description ?? "", capabilities: peer.capabilities.map(\.name),
+            formerKeys: peer.introduction?.succession.formerKeys ?? [])
     }
 }
 

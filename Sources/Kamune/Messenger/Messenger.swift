@@ -32,12 +32,14 @@ public actor Messenger {
     ///   - name: By default the fingerprint of the identity.
     ///   - verifier: Asked about every peer who introduces itself. Resumed sessions have no introductions.
     ///   - store: Keeps peers, sessions and messages.
+    ///   - succession: By which earlier identities vouch for this one. By default what the store knows.
     public init(
         identity: Identity, name: String? = nil, verifier: some PeerVerifier, store: Store,
-        configuration: Configuration = .init(), reconnection: Reconnection = .init()
+        configuration: Configuration = .init(), reconnection: Reconnection = .init(), succession: Succession? = nil
     ) {
         var endpoint = Endpoint(
-            identity: identity, name: name, verifier: verifier, store: store, configuration: configuration)
+            identity: identity, name: name, verifier: verifier, store: store, configuration: configuration,
+            succession: succession)
         endpoint.acknowledgesMessages = true
         self.endpoint = endpoint
         self.store = store

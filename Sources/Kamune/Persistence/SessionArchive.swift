@@ -104,11 +104,13 @@ struct SessionArchive: Sendable {
                 try await store.setLastSeen(known.id, at: now)
                 peer = known
             } else {
-                // Accepting is the verifier's business; here the peer is only noted.
+                // Accepting is the verifier's business; here the peer is only noted. Who has taken a new identity is the
+                // same as before from now on, and no sooner: an introduction alone could be somebody else's, replayed.
                 peer = try await store.accept(
                     session.peer.identity, name: Self.kept(session.peer.name),
                     version: Self.kept(session.peer.version),
-                    capabilities: session.peer.capabilities, at: now, renewing: false)
+                    capabilities: session.peer.capabilities, at: now, renewing: false,
+                    formerKeys: session.peer.formerKeys)
             }
             return try await store.store(
                 NewSession(

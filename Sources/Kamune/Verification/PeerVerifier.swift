@@ -10,13 +10,29 @@ public struct Peer: Sendable, Hashable {
     public let version: String
     /// Names of what the peer can do beyond the base protocol; empty for programs of version 0.7.
     public let capabilities: [String]
+    /// Keys that the peer had before, oldest first: each has signed that the next one takes its place, the last one that
+    /// ``identity`` does, and all of these statements are verified. Empty when there are none, and when a session was
+    /// resumed.
+    ///
+    /// Whoever stole such a key can make it vouch for theirs. So a key that has been followed by one must not be believed
+    /// when it vouches for another: a ``KamuneStore/Store`` heeds that.
+    public let formerKeys: [PublicIdentity]
 
     /// A peer with these properties.
-    public init(name: String, identity: PublicIdentity, version: String, capabilities: [String]) {
+    public init(
+        name: String, identity: PublicIdentity, version: String, capabilities: [String],
+        formerKeys: [PublicIdentity] = []
+    ) {
         self.name = name
         self.identity = identity
         self.version = version
         self.capabilities = capabilities
+        self.formerKeys = formerKeys
+    }
+
+    /// Whether one of these keys is the peer's, or vouches for it.
+    func isVouched(by keys: Set<PublicIdentity>) -> Bool {
+        keys.contains(identity) || formerKeys.contains(where: keys.contains)
     }
 }
 
@@ -50,7 +66,7 @@ public struct AnyPeer: PeerVerifier {
     public func verify(_ peer: Peer) async -> Verdict { .accept }
 }
 
-/// Talks to the peers whose keys are known; leaves the others to another verifier.
+/// Talks to the peers whose keys are known, or whose former keys are; leaves the others to another verifier.
 public struct KnownPeers: PeerVerifier {
     private let identities: Set<PublicIdentity>
     private let stranger: (any PeerVerifier)?
@@ -65,7 +81,7 @@ public struct KnownPeers: PeerVerifier {
 
     /// Accepts a known peer.
     public func verify(_ peer: Peer) async -> Verdict {
-        if identities.contains(peer.identity) { return .accept }
+        if peer.isVouched(by: identities) { return .accept }
         return await stranger?.verify(peer) ?? .refuse(reason: "The peer is not known.")
     }
 }

@@ -5,6 +5,8 @@ import KamuneStore
 /// Who we are in a conversation, and what is kept of it.
 struct ChatSelf: Sendable {
     let identity: Identity
+    /// By which earlier identities vouch for this one.
+    let succession: Succession
     /// What the other side is told to call us; nil for the fingerprint.
     let name: String?
     let book: any PeerBook
@@ -31,8 +33,9 @@ struct ChatSelf: Sendable {
                         ("A new identity was made for you: \(DisplayText(options.identity ?? ""))", .good))
                 }
                 return ChatSelf(
-                    identity: identity, name: options.name, book: StorePeerBook(store: store, isReadOnly: false),
-                    store: store, isIncognito: false, notes: notes)
+                    identity: identity, succession: try await store.succession(to: identity.publicKey),
+                    name: options.name, book: StorePeerBook(store: store, isReadOnly: false), store: store,
+                    isIncognito: false, notes: notes)
             }
             var current = try await store.currentIdentity()
             if current?.privateKey == nil {
@@ -43,8 +46,9 @@ struct ChatSelf: Sendable {
                 throw StoreError.noSuchRecord(what: "identity")
             }
             return ChatSelf(
-                identity: identity, name: options.name ?? named(current),
-                book: StorePeerBook(store: store, isReadOnly: false), store: store, isIncognito: false, notes: notes)
+                identity: identity, succession: try await store.succession(to: current.publicKey),
+                name: options.name ?? named(current), book: StorePeerBook(store: store, isReadOnly: false),
+                store: store, isIncognito: false, notes: notes)
         } catch {
             try? await store.close()
             throw error
@@ -64,8 +68,9 @@ struct ChatSelf: Sendable {
         // The book keeps the store open; nothing is written to it.
         let book: any PeerBook = store.map { StorePeerBook(store: $0, isReadOnly: true) } ?? EmptyPeerBook()
         return ChatSelf(
-            identity: identity, name: options.name ?? (file == nil ? current.flatMap(named) : nil), book: book,
-            store: try .inMemory(), isIncognito: true, notes: notes)
+            identity: identity, succession: try await store?.succession(to: identity.publicKey) ?? .none,
+            name: options.name ?? (file == nil ? current.flatMap(named) : nil), book: book, store: try .inMemory(),
+            isIncognito: true, notes: notes)
     }
 
     private static func named(_ identity: StoredIdentity) -> String? {

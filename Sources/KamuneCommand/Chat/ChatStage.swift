@@ -53,7 +53,7 @@ struct ChatStage: Sendable {
         isIncognito = own.isIncognito
         messenger = Messenger(
             identity: own.identity, name: own.name, verifier: reception, store: own.store, configuration: configuration,
-            reconnection: options.reconnection(isTerminal: isTerminal))
+            reconnection: options.reconnection(isTerminal: isTerminal), succession: own.succession)
         for (text, look) in own.notes { await host.tell(text, look) }
     }
 

@@ -3,8 +3,8 @@ import Kamune
 
 /// The peers whom a person knows.
 protocol PeerBook: Sendable {
-    /// What is known about somebody who shows this key and this name.
-    func trust(in identity: PublicIdentity, name: String) async throws -> Trust
+    /// What is known about somebody who introduces themselves.
+    func trust(in peer: Peer) async throws -> Trust
 
     /// Remembers that the person has accepted a peer, now.
     func remember(_ peer: Peer) async throws
@@ -12,16 +12,18 @@ protocol PeerBook: Sendable {
 
 /// What is known about a peer.
 enum Trust: Equatable, Sendable {
-    /// The key was accepted before, and that still holds.
+    /// The key was accepted before, or one that vouches for it, and that still holds.
     case known(KnownPeer)
-    /// This very key was accepted, but so long ago that the person is asked again.
+    /// The key was accepted, or one that vouches for it, but so long ago that the person is asked again.
     case expired(KnownPeer)
-    /// There was a conversation with this key, but nobody ever accepted it.
+    /// There was a conversation with the key, or one that vouches for it, but nobody ever accepted it.
     case met(KnownPeer)
     /// The name is known, with another key: somebody has changed their identity, or somebody pretends.
     case changed(known: [KnownPeer])
     /// The peer has gone over from this key to another.
     case retired(KnownPeer)
+    /// A key that the peer has given up vouches for the one that is shown, and has vouched for another before.
+    case forked(KnownPeer)
     /// The person wants nothing of them.
     case blocked(KnownPeer)
     /// Neither key nor name is known.
@@ -34,6 +36,7 @@ struct KnownPeer: Equatable, Sendable {
     let name: String
     /// What they called themselves last.
     let givenName: String
+    /// The key that they are known by: another one than is shown vouches for that.
     let identity: PublicIdentity
     /// When the key was accepted last.
     let accepted: Date

@@ -86,7 +86,7 @@ actor Reception: PeerVerifier {
         }
         let trust: Trust
         do {
-            trust = try await book.trust(in: peer.identity, name: peer.name)
+            trust = try await book.trust(in: peer)
         } catch {
             return .refuse(reason: "Nobody was accepted: \(error)")
         }
@@ -97,6 +97,7 @@ actor Reception: PeerVerifier {
         case .unknown: return await decide(on: peer)
         case .changed(let known): return await decide(on: peer, changedFrom: known)
         case .retired(let known): return await decide(on: peer, retiredBy: known)
+        case .forked(let known): return await decide(on: peer, forkedFrom: known)
         case .blocked(let known):
             return .refuse(reason: "“\(known.name)” was refused, because you have blocked this peer.")
         }
@@ -104,6 +105,7 @@ actor Reception: PeerVerifier {
 
     private func acceptKnown(_ peer: Peer, as known: KnownPeer) async -> Verdict {
         knownNames[peer.identity] = known.name
+        await tellSuccession(of: known, to: peer)
         let claimed = PeerName.shown(for: peer)
         if !KnownPeer.isSame(known.givenName, claimed.description), !KnownPeer.isSame(known.name, claimed.description) {
             await host.tell("“\(known.name)” is known, and now calls itself “\(claimed)”.", .faint)
@@ -111,17 +113,29 @@ actor Reception: PeerVerifier {
         return .accept
     }
 
+    /// Tells of a new identity, once the old one is seen to vouch for it. That the peer has the new one is proven when the
+    /// session is established; then the trust and the history go over, and this is told no more.
+    private func tellSuccession(of known: KnownPeer, to peer: Peer) async {
+        if known.identity == peer.identity { return }
+        await host.tell(
+            "“\(known.name)” has taken a new identity, and the old one vouches for it: "
+                + "\(known.identity.fingerprint.sum) is now \(peer.identity.fingerprint.sum).", .strong)
+    }
+
     private func decide(on peer: Peer, expired known: KnownPeer) async -> Verdict {
         let day = Times.localDay(known.accepted)
+        let isSame = known.identity == peer.identity
+        let key = isSame ? "the same key as before" : "a new key, for which the old one vouches"
         let sentence =
-            "This is “\(known.name)”, with the same key as before. You accepted it on \(day), and after so long you are "
-            + "asked again."
+            "This is “\(known.name)”, with \(key). You accepted it on \(day), and after so long you are asked again."
         switch policy {
         case .all:
             knownNames[peer.identity] = known.name
+            await tellSuccession(of: known, to: peer)
             return .accept
         case .ask where host.canAnswer:
             knownNames[peer.identity] = known.name
+            await tellSuccession(of: known, to: peer)
             return await ask(
                 peer, ([sentence] + FingerprintCard.rows(peer.identity)).joined(separator: "\n"), .strong,
                 needs: ["y", "yes"], choices: "y/n")
@@ -135,8 +149,11 @@ actor Reception: PeerVerifier {
 
     private func decide(on peer: Peer, met known: KnownPeer) async -> Verdict {
         if policy == .all {
+            await tellSuccession(of: known, to: peer)
             await host.tell(
-                "“\(known.name)” has the same key as before, which you have never accepted (--verify all).", .faint)
+                known.identity == peer.identity
+                    ? "“\(known.name)” has the same key as before, which you have never accepted (--verify all)."
+                    : "You have never accepted either of these keys (--verify all).", .faint)
             return .accept
         }
         return await decide(on: peer, heading: "You have talked with this peer before, but never accepted the key:")
@@ -150,6 +167,20 @@ actor Reception: PeerVerifier {
             ] + FingerprintCard.rows(known.identity) + ["The key that is shown:"] + FingerprintCard.rows(peer.identity)
         await host.tell(text.joined(separator: "\n"), .warning)
         return .refuse(reason: "“\(known.name)” has given up this key for another, so it was refused.")
+    }
+
+    private func decide(on peer: Peer, forkedFrom known: KnownPeer) async -> Verdict {
+        let text =
+            [
+                "WARNING: AN OLD KEY OF “\(known.name)” VOUCHES FOR TWO NEW ONES.",
+                "“\(known.name)” has given it up for another before, so whoever shows this one may have stolen it. The key "
+                    + "that “\(known.name)” has now:",
+            ] + FingerprintCard.rows(known.identity) + ["The key that is shown:"] + FingerprintCard.rows(peer.identity)
+        await host.tell(text.joined(separator: "\n"), .warning)
+        return .refuse(
+            reason:
+                "An old key of “\(known.name)” vouches for two new ones, so this one was refused; see the warning above."
+        )
     }
 
     private func decide(

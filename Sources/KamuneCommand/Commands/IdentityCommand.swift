@@ -107,8 +107,11 @@ struct IdentityShowCommand: AsyncParsableCommand {
             try IdentityReport.print(current.publicKey, path: nil, name: name)
             let retired = all.filter { !$0.isCurrent }
             if retired.isEmpty { return }
+            let vouching = try await store.succession(to: current.publicKey).formerKeys
             try StandardStream(STDOUT_FILENO).print("Earlier identities:")
-            for identity in retired { try StandardStream(STDOUT_FILENO).print(IdentityReport.line(identity)) }
+            for identity in retired {
+                try StandardStream(STDOUT_FILENO).print(IdentityReport.line(identity, vouching: vouching))
+            }
         }
     }
 }

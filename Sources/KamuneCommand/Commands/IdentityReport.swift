@@ -15,12 +15,15 @@ enum IdentityReport {
     }
 
     /// A line about an identity that is not in use any more.
-    static func line(_ identity: StoredIdentity) -> String {
+    ///
+    /// - Parameter vouching: The identities that vouch for the one in use.
+    static func line(_ identity: StoredIdentity, vouching: [PublicIdentity] = []) -> String {
         let until = identity.retired.map { ", retired \(Times.localDay($0))" } ?? ""
         let key = identity.privateKey == nil ? "its private key is erased" : "its private key is still kept"
+        let vouches = vouching.contains(identity.publicKey) ? "; vouches for the one in use" : ""
         return
             "  \(identity.publicKey.fingerprint.sum) (\(FingerprintCard.name(of: identity.publicKey.algorithm)), made "
-            + "\(Times.localDay(identity.created))\(until)); \(key)"
+            + "\(Times.localDay(identity.created))\(until))\(vouches); \(key)"
     }
 
     /// What is said when the store has no identity.

@@ -9,9 +9,14 @@ struct IdentityRotateCommand: AsyncParsableCommand {
         commandName: "rotate",
         abstract: "Take a new identity that the old one vouches for.",
         discussion: """
-            Makes a new identity, and has the old one sign that it is its successor. The statement is kept; it is not shown \
-            to peers yet, so that they see simply another key, and warn. The old \
-            private key is kept until “kamune identity erase-old”.
+            Makes a new identity, and has both sign that it takes the place of the old one. From then on everybody whom you \
+            talk to is shown the statement. Peers who know the old identity see that it vouches for the new one, are told \
+            of both fingerprints, and go on trusting you, with all that was said; the old one is good for nothing with them \
+            any more. Programs of version 0.7 see simply another key.
+
+            Rotate before an identity is lost, not after it was stolen: whoever has the old private key can make it vouch \
+            for another one, too, and peers believe the first that they see. The old private key is kept until “kamune \
+            identity erase-old”. Whoever you talk to learns that the two identities are one person's.
             """)
 
     @Option(name: .long, help: "The algorithm of the new one: ed25519 or ml-dsa-65.")
@@ -36,8 +41,8 @@ struct IdentityRotateCommand: AsyncParsableCommand {
             try await store.add(new, name: current.name, at: now, statement: statement.encoded)
             try IdentityReport.print(new.publicKey, path: nil)
             try StandardStream(STDOUT_FILENO).print(
-                "The identity before it is retired. Once those who matter to you know the new one, “kamune identity "
-                    + "erase-old” erases its private key.")
+                "The identity before it is retired, and vouches for this one to everybody whom you talk to. “kamune "
+                    + "identity erase-old” erases its private key; what it has signed stays.")
         }
     }
 }
@@ -49,7 +54,7 @@ struct IdentityEraseOldCommand: AsyncParsableCommand {
         abstract: "Erase the private keys of retired identities.",
         discussion: """
             Nobody can sign with them any more, not even you. Their public keys and what they signed about their successors \
-            stay. Backups that were made before have the private keys still.
+            stay, so that peers who know only an old identity can still be shown the way to yours. Backups that were made before have the private keys still.
             """)
 
     @Flag(name: .long, help: "Do not ask.")
@@ -62,7 +67,7 @@ struct IdentityEraseOldCommand: AsyncParsableCommand {
             let retired = try await store.identities().filter { !$0.isCurrent && $0.privateKey != nil }
             let output = StandardStream(STDOUT_FILENO)
             guard !retired.isEmpty else { return try output.print("There is no private key of a retired identity.") }
-            try output.print(retired.map(IdentityReport.line).joined(separator: "\n"))
+            try output.print(retired.map { IdentityReport.line($0) }.joined(separator: "\n"))
             try await Confirmation.ask("Erase these private keys for good?", isGiven: yes)
             for identity in retired { try await store.erasePrivateKey(of: identity.id) }
             try output.print("\(Count.of(retired.count, "private key", "private keys")) erased.")

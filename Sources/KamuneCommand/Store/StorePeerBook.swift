@@ -11,12 +11,14 @@ struct StorePeerBook: PeerBook {
     /// The longest name that is kept, in characters. A name may be as long as a frame, which is no name.
     private static let maximumNameLength = 256
 
-    func trust(in identity: PublicIdentity, name: String) async throws -> Trust {
-        let recognition = try await store.recognize(identity, name: Self.kept(name), at: Date())
+    func trust(in peer: Peer) async throws -> Trust {
+        let recognition = try await store.recognize(
+            peer.identity, name: Self.kept(peer.name), formerKeys: peer.formerKeys, at: Date())
         let conflicts = recognition.nameConflicts.map(KnownPeer.init)
         switch recognition.standing {
         case .blocked(let peer): return .blocked(KnownPeer(peer))
         case .retired(let peer): return .retired(KnownPeer(peer))
+        case .forked(let peer): return .forked(KnownPeer(peer))
         case .known(let peer): return .known(KnownPeer(peer))
         case .expired(let peer) where peer.wasAccepted: return .expired(KnownPeer(peer))
         // Who was never accepted is as good as unknown.
@@ -29,18 +31,27 @@ struct StorePeerBook: PeerBook {
 
     func remember(_ peer: Peer) async throws {
         if isReadOnly { return }
-        try await Self.note(peer, in: store, isAccepted: true)
+        // Only the key itself: that the peer has it, and so the trust of earlier ones, is not proven before the session is
+        // established.
+        _ = try await Self.note(peer, formerKeys: [], in: store, isAccepted: true)
     }
 
-    /// Notes what a peer's introduction said.
+    /// Notes what the introduction of a peer said with whom a session is established. Who has taken a new identity that an
+    /// earlier one vouches for is the same peer from now on.
     ///
     /// - Parameter isAccepted: Whether the person has accepted the key just now. Who is new and was not is kept all the
     ///   same, for the history's sake, and asked about the next time.
     @discardableResult
     static func note(_ peer: Peer, in store: Store, isAccepted: Bool) async throws(StoreError) -> StoredPeer {
+        try await note(peer, formerKeys: peer.formerKeys, in: store, isAccepted: isAccepted)
+    }
+
+    private static func note(
+        _ peer: Peer, formerKeys: [PublicIdentity], in store: Store, isAccepted: Bool
+    ) async throws(StoreError) -> StoredPeer {
         try await store.accept(
             peer.identity, name: kept(peer.name), version: String(peer.version.prefix(maximumNameLength)),
-            capabilities: peer.capabilities, at: Date(), renewing: isAccepted)
+            capabilities: peer.capabilities, at: Date(), renewing: isAccepted, formerKeys: formerKeys)
     }
 
     private static func kept(_ name: String) -> String { String(name.prefix(maximumNameLength)) }
@@ -48,7 +59,7 @@ struct StorePeerBook: PeerBook {
 
 /// Nobody is known, and nobody is remembered: for a conversation that leaves no trace.
 struct EmptyPeerBook: PeerBook {
-    func trust(in identity: PublicIdentity, name: String) -> Trust { .unknown }
+    func trust(in peer: Peer) -> Trust { .unknown }
 
     func remember(_ peer: Peer) {}
 }
