@@ -55,16 +55,18 @@ struct SuccessionTests {
         // Two steps at once, and the private keys of before are gone.
         try await run(["identity", "rotate", "--yes"], home: bob)
         try await run(["identity", "rotate", "--yes"], home: bob)
-        #expect(
-            try await run(["identity", "show"], home: bob).output
-                .contains(#/\n +\#(first) .*; vouches for the one in use; its private key is still kept\n/#))
+        let own = try await run(["identity", "show"], home: bob).output.split(separator: "\n")
+        for key in [first, second] {
+            let line = try #require(own.first { $0.contains(key) })
+            #expect(line.hasSuffix("; vouches for the one in use; its private key is still kept"))
+        }
         try await run(["identity", "erase-old", "--yes"], home: bob)
         let last = try await fingerprint(of: bob)
         let third = try await say("four", from: ada, to: bob, adaPolicy: "known", bobPolicy: "known")
         await third.ada.expectError("\(second) is now \(last).")
 
         let shown = try await run(["peers", "show", "Bob"], home: ada).output
-        #expect(shown.contains(last) && shown.contains("former key  \(first), until"))
+        #expect(shown.contains(last) && shown.contains("\(first), until"))
         #expect(shown.contains(second) && shown.contains("verified"))
         #expect(try await run(["peers", "list", "--json"], home: ada).output.split(separator: "\n").count == 1)
         let history = try await run(["history", "show", "Bob"], home: ada).output
