@@ -356,6 +356,28 @@ import Testing
         }
     }
 
+    /// A token that was used is not in the file any more, without the file being written anew for each.
+    @Test func usedTokensAreGone() async throws {
+        let folder = try Folder()
+        let store = try folder.store()
+        let bob = try await store.addPeer(1)
+        let session = try await store.store(
+            NewSession(peer: bob, identifier: "S", established: noon, transport: "tcp", isInitiator: true),
+            tokens: [[1, 2, 3], [4, 5, 6]])
+        let rows = try await store.read { database in
+            try Row.fetchAll(database, sql: "SELECT sealed, lookup FROM token ORDER BY id").map { row in
+                (sealed: [UInt8](row[0] as Data), lookup: [UInt8](row[1] as Data))
+            }
+        }
+        let before = try folder.contents()
+        #expect(rows.count == 2 && rows.allSatisfy { before["kamune.db-wal"]?.contains(bytes: $0.sealed) == true })
+        #expect(try await store.takeToken(of: session.id, at: noon) == [1, 2, 3])
+        try await store.close()
+        let file = try #require(try folder.contents()["kamune.db"])
+        #expect(!file.contains(bytes: Array(rows[0].sealed.suffix(16))) && !file.contains(bytes: rows[0].lookup))
+        #expect(file.contains(bytes: rows[1].sealed) && file.contains(bytes: rows[1].lookup))
+    }
+
     /// The search of the first test here does find what is there.
     @Test func beforeItIsDeleted() async throws {
         let folder = try Folder()
