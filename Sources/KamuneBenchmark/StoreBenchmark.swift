@@ -185,6 +185,7 @@ public struct StoreBenchmark: Sendable {
         report.add(group, "one fsync of \(DiskProbe.size / 1_024) KiB on this file system, p50", sync, "µs")
         report.add(
             group, "append a single message, p50, against the fsync", single, "µs", ratio: single / sync, goal: 1.25)
+        report.add(group, "append a single message to a store in memory, p50", try await Self.appendingInMemory(), "µs")
         report.add(
             group, "append a single message, p50, against a store of \(small.count)", single, "µs",
             ratio: single / Sampling.median(smallTimes), goal: Self.growthGoal)
@@ -192,6 +193,21 @@ public struct StoreBenchmark: Sendable {
             group, "append \(Self.burst) messages at once", rate, "messages/s", goal: 5_000, atLeast: true)
         try await smallStore.close()
         try await largeStore.close()
+    }
+
+    /// What an append costs without a disk: sealing, SQLite, and waking the thread that writes and the task that waits.
+    private static func appendingInMemory() async throws -> Double {
+        let store = try Store.inMemory()
+        let peer = try await store.accept(try Identity.generate(.ed25519).publicKey, name: "peer", at: Date()).id
+        let body = [UInt8](repeating: 0x61, count: 60)
+        var times: [Double] = []
+        for _ in 0..<singles {
+            let message = NewMessage.outgoing(to: peer, body: body, at: Date(), state: .delivered)
+            let start = CPUClock.wall
+            try await store.append(message)
+            times.append(Double(CPUClock.wall - start) / 1_000)
+        }
+        return Sampling.median(times)
     }
 
     // MARK: A store with messages in it
