@@ -56,6 +56,11 @@ extension KCPConversation {
         if header.command == .acknowledge, sending.isOutstanding(header.sequenceNumber) {
             acknowledge(header.sequenceNumber, echoed: header.timestamp, now: now, progress: &progress)
         }
+        if header.command == .acknowledge, let solicitation, solicitation.sequenceNumber == header.sequenceNumber,
+            solicitation.timestamp == header.timestamp
+        {
+            progress.solicitedRoundTrip = now.saturatingDistance(from: solicitation.sentAt)
+        }
         if header.unacknowledged.distance(after: sending.oldest) >= 0 {
             peerWindow = Int(header.window)
             largestPeerWindow = max(largestPeerWindow ?? 0, peerWindow)
@@ -116,6 +121,8 @@ extension KCPConversation {
         var sampleSentAt: UInt64?
         /// The same for segments sent again before the acknowledgement of an earlier transmission came, by its echo.
         var echoedRoundTrip: UInt64?
+        /// The same for what made a peer acknowledge that does so by its clock else.
+        var solicitedRoundTrip: UInt64?
         var newestSentAt: UInt64 = 0
         var spurious = false
     }
@@ -202,9 +209,9 @@ extension KCPConversation {
             let measured = now.saturatingDistance(from: sentAt)
             roundTrip.add(sample: measured, now: now)
             sample = measured
-        } else if let echoed = progress.echoedRoundTrip {
-            roundTrip.add(sample: echoed, now: now)
-            sample = echoed
+        } else if let indirect = progress.solicitedRoundTrip ?? progress.echoedRoundTrip {
+            roundTrip.add(sample: indirect, now: now)
+            sample = indirect
         }
         if progress.spurious {
             reorderingSteps = min(reorderingSteps + 1, 8)

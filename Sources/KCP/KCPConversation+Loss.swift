@@ -79,6 +79,7 @@ extension KCPConversation {
             if probesDue == 0, sending.sentCount > 0 { probesDue = 1 }
         }
         checkWindowProbe(now: now)
+        checkWindowPoll(now: now)
         if sending.sentCount > 0 || windowProbeAt != nil, now >= silenceDeadline {
             die(.deadBySilence)
         }
@@ -160,5 +161,7 @@ extension KCPConversation {
         repetitionAt = nil
         reorderingDeadline = nil
         windowProbeAt = nil
+        windowPollAt = nil
+        solicitationsDue = 0
     }
 }

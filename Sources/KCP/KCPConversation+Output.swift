@@ -15,6 +15,7 @@ extension KCPConversation {
         include(reorderingDeadline)
         include(repetitionAt)
         include(windowProbeAt)
+        include(windowPollAt)
         if sending.sentCount > 0 || windowProbeAt != nil { include(silenceDeadline) }
         if canSendPayload, congestion.pacingRate != nil, !pacer.isReady(now: clock) { include(pacer.wakeUpAt) }
         return deadline.map { KCPInstant(microseconds: max($0, clock)) }
@@ -75,7 +76,7 @@ extension KCPConversation {
     }
 
     /// A datagram under construction.
-    private struct OutgoingDatagram {
+    struct OutgoingDatagram {
         let buffer: UnsafeMutableRawBufferPointer
         var limit: Int
         var size = 0
@@ -96,7 +97,8 @@ extension KCPConversation {
     }
 
     private func hasOutput(now: UInt64) -> Bool {
-        lastArrival != nil || isWindowReportDue || isWindowProbeDue || probesDue > 0 || canSolicit
+        lastArrival != nil || isWindowReportDue || isWindowProbeDue || probesDue > 0 || solicitationsDue > 0
+            || canSolicit
             || canSendPayload && (congestion.pacingRate == nil || pacer.isReady(now: now))
     }
 
@@ -163,7 +165,7 @@ extension KCPConversation {
     }
 
     /// A header with the window and `una` of now.
-    private mutating func header(
+    mutating func header(
         _ command: KCPCommand,
         timestamp: UInt32,
         sequenceNumber: UInt32,
@@ -183,7 +185,7 @@ extension KCPConversation {
 
     // MARK: - Payload
 
-    private var windowLimit: Int { min(peerWindow, configuration.sendWindow) }
+    var windowLimit: Int { min(peerWindow, configuration.sendWindow) }
 
     /// Whether a segment could go out if the pacer lets it.
     var canSendPayload: Bool {
@@ -300,31 +302,6 @@ extension KCPConversation {
         else { return }
         while datagram.size < KCPLimits.openingSize, datagram.hasRoom(for: KCPHeader.size) {
             datagram.append(header(.push, timestamp: wireTimestamp, sequenceNumber: firstSent))
-        }
-    }
-
-    // MARK: - Asking for acknowledgements
-
-    /// Whether a peer with a small window and a clock of its own holds us up until that clock ticks.
-    private var canSolicit: Bool {
-        roundTrip.peerMayAcknowledgeLate && largestPeerWindow != nil && peerMayBeClocked
-            && sending.unsentCount > 0 && sending.sentCount >= windowLimit && peerWindow > 0
-            && solicitedUpTo != sending.next && sending.oldest != firstSent && lostSegments.isEmpty
-    }
-
-    /// Makes a kcp-go peer acknowledge at once instead of when its clock of 100 ms ticks.
-    ///
-    /// It does that when as many acknowledgements wait as fit a datagram, 58, more than its window of 32 brings forth.
-    /// Headers of a segment that it has already, without payload, change nothing for it but count as well. So once in a
-    /// window, when only acknowledgements can let us go on, they make up the number. It answers with a single one.
-    private mutating func writeSolicitation(_ datagram: inout OutgoingDatagram) {
-        guard canSolicit else { return }
-        var missing = KCPLimits.eagerAcknowledgements - max(0, sending.sentCount - 4)
-        guard datagram.size == 0 || datagram.hasRoom(for: missing * KCPHeader.size) else { return }
-        solicitedUpTo = sending.next
-        while missing > 0, datagram.hasRoom(for: KCPHeader.size) {
-            datagram.append(header(.push, timestamp: wireTimestamp, sequenceNumber: sending.oldest &- 1))
-            missing -= 1
         }
     }
 }

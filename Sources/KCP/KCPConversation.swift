@@ -85,7 +85,12 @@ public struct KCPConversation: Sendable {
     var windowProbeAt: UInt64?
     var windowProbeWait: UInt64 = 0
     var isWindowProbeDue = false
+    /// Headers that are still to be sent to make the peer acknowledge, and up to where that was asked for.
+    var solicitationsDue = 0
+    var solicitation: (sequenceNumber: UInt32, timestamp: UInt32, sentAt: UInt64)?
     var solicitedUpTo: UInt32
+    var windowPollAt: UInt64?
+    var windowPollWait: UInt64 = 0
     let firstSent: UInt32
 
     // Acknowledging.

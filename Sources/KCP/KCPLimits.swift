@@ -7,6 +7,10 @@ enum KCPLimits {
     /// The number of waiting acknowledgements at which kcp-go sends them without waiting for its clock: those that fit
     /// its datagram (`kcp.go`, `Input`).
     static let eagerAcknowledgements = 1400 / KCPHeader.size
+    /// How soon a kcp-go peer that has filled its window is asked whether its reader has caught up, which takes one
+    /// thread's awakening; and the wait after which its own clock tells soon enough.
+    static let firstWindowPoll: UInt64 = 500
+    static let longestWindowPoll: UInt64 = 50_000
     /// How late a kcp-go peer with its default interval acknowledges, with some room for its scheduler.
     static let assumedAcknowledgementDelay: UInt64 = 110_000
     /// No learned acknowledgement delay exceeds this.

@@ -61,6 +61,60 @@ struct GoPeerTests {
         #expect(together > 2 * alone)
     }
 
+    /// The window of such a peer is full before its reader wakes up, and it says by its clock only that it is empty again.
+    @Test func aGoPeerThatReadsAMomentLaterIsSentToAsFast() {
+        func rate(of ours: some PathEnd) -> Double {
+            let link = LinkConditions.link(delay: 50)
+            var path = SimulatedPath(ours, GoPeer(conversationID: 5), forward: link, backward: link, seed: 1)
+            var stream = TestStream(count: 2_000_000, seed: 1)
+            let isDone = path.run(until: 600_000_000) { path in
+                stream.send(from: &path.first)
+                // Once in a millisecond.
+                if path.now % 1000 == 0 { stream.receive(at: &path.second) }
+                return stream.isComplete ? nil : (path.now / 1000 + 1) * 1000
+            }
+            return isDone && stream.firstDifference == nil ? 2e12 / Double(path.now) : 0
+        }
+        let alone = rate(of: GoPeer(conversationID: 5))
+        #expect(alone > 100_000)
+        #expect(rate(of: ours()) > 20 * alone)
+    }
+
+    /// So a large message is not held up by its first windows, which are smaller than the peer's.
+    @Test func aGoPeerAcknowledgesWhatTheFirstWindowHolds() {
+        let link = LinkConditions.link(delay: 50)
+        var path = SimulatedPath(ours(), GoPeer(conversationID: 5), forward: link, backward: link, seed: 1)
+        // An exchange before, so that we know each other.
+        var greeting = TestStream(count: 100, seed: 1)
+        path.run(until: 1_000_000) { path in
+            greeting.send(from: &path.first)
+            greeting.receive(at: &path.second)
+            return greeting.isComplete && path.first.unacknowledgedByteCount == 0 ? nil : .max
+        }
+        let start = path.now
+        var stream = TestStream(count: 30_000, seed: 2)
+        path.run(until: 10_000_000) { path in
+            stream.send(from: &path.first)
+            stream.receive(at: &path.second)
+            return stream.isComplete ? nil : .max
+        }
+        #expect(stream.isComplete && path.now - start < 5000)
+    }
+
+    /// Asking costs little when the peer does not read at all.
+    @Test func aGoPeerThatDoesNotReadIsNotAskedForEver() {
+        let link = LinkConditions.link(delay: 50)
+        var path = SimulatedPath(ours(), GoPeer(conversationID: 5), forward: link, backward: link, seed: 1)
+        var stream = TestStream(count: 200_000, seed: 1)
+        path.second.isReading = false
+        path.run(until: 10_000_000) { path in
+            stream.send(from: &path.first)
+            return .max
+        }
+        #expect(path.first.state == .alive)
+        #expect(path.first.statistics.bytesSent < 32 * 1376 + 20_000)
+    }
+
     /// Its acknowledgements come up to 100 ms late. That is no loss: hardly anything is sent twice.
     @Test(arguments: [50, 10_000, 100_000] as [UInt64])
     func lateAcknowledgementsAreNotTakenForLosses(delay: UInt64) {
