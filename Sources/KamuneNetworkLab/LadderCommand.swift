@@ -14,7 +14,8 @@ struct LadderCommand: AsyncParsableCommand {
     var link: String?
 
     @Option(
-        parsing: .upToNextOption, help: "tcp, udp, and udp with its choices, such as udp:cubic or udp:rateBased:turbo.")
+        parsing: .upToNextOption, help: "tcp, udp, and udp with its choices, such as udp:cubic or udp:rate-based:turbo."
+    )
     var over: [String] = ["tcp", "udp"]
 
     @Option(help: "The congestion control of TCP, as the kernel calls it.")

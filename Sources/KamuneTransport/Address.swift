@@ -3,7 +3,8 @@ internal import NIOCore
 /// Where a peer listens: `host:port`, `tcp://host:port` or `udp://host:port`.
 ///
 /// The host is a name, an IPv4 address, or an IPv6 address in brackets: `[::1]:9000`. For listening, `:9000` or only
-/// `9000` means all interfaces, and port 0 lets the system choose.
+/// `9000` means all interfaces, and port 0 lets the system choose. A UDP address may end in ``AddressOptions``, such as
+/// `udp://example.org:9000?turbo`.
 public struct Address: Sendable, Hashable {
     /// How frames travel.
     public let scheme: TransportScheme
@@ -11,6 +12,8 @@ public struct Address: Sendable, Hashable {
     public let host: String
     /// The port; 0 lets the system choose one to listen on.
     public let port: UInt16
+    /// How datagrams are sent, as far as the address says; of ``TransportScheme/udp`` only.
+    public var options = AddressOptions()
 
     /// Names an address by its parts, which are not checked.
     ///
@@ -30,7 +33,7 @@ public struct Address: Sendable, Hashable {
     /// Reads an address and says precisely what is wrong with it.
     ///
     /// - Parameters:
-    ///   - text: `host:port`, `tcp://host:port`, `udp://host:port`, `:port` or `port`.
+    ///   - text: `host:port`, `tcp://host:port`, `udp://host:port`, `:port` or `port`; with options, if of UDP.
     ///   - defaultPort: The port when the text names none; without it such text is refused.
     /// - Throws: ``TransportError/invalidAddress(_:reason:)``.
     public init(parsing text: String, defaultPort: UInt16? = nil) throws(TransportError) {
@@ -45,6 +48,15 @@ public struct Address: Sendable, Hashable {
             }
             scheme = known
             rest = text[separator.upperBound...]
+        }
+        if let mark = rest.firstIndex(of: "?") {
+            guard scheme == .udp else { throw invalid("options after “?” belong to udp:// addresses only") }
+            do throws(AddressOptions.Problem) {
+                options = try AddressOptions(parsing: rest[rest.index(after: mark)...])
+            } catch {
+                throw invalid(error.reason)
+            }
+            rest = rest[..<mark]
         }
         guard !rest.isEmpty else {
             throw invalid("it is empty; a host and a port belong here, such as example.org:9000")
@@ -151,9 +163,10 @@ extension Address: LosslessStringConvertible {
         self = address
     }
 
-    /// `host:port` for TCP, `udp://host:port` for UDP; IPv6 addresses stand in brackets.
+    /// `host:port` for TCP, `udp://host:port` for UDP, perhaps with options; IPv6 addresses stand in brackets.
     public var description: String {
         let prefix = scheme == .tcp ? "" : "\(scheme.rawValue)://"
-        return host.contains(":") ? "\(prefix)[\(host)]:\(port)" : "\(prefix)\(host):\(port)"
+        let suffix = options == AddressOptions() ? "" : "?\(options)"
+        return host.contains(":") ? "\(prefix)[\(host)]:\(port)\(suffix)" : "\(prefix)\(host):\(port)\(suffix)"
     }
 }

@@ -66,7 +66,7 @@ struct ArgumentTests {
             ["dial"], ["dial", "a", "b"], ["dial", "a", "--verify", "some"], ["dial", "a", "--handshake-timeout", "0"],
             ["dial", "a", "--handshake-timeout", "nan"], ["dial", "a", "--handshake-timeout", "-1"],
             ["dial", "a", "--dial-timeout", "inf"], ["dial", "a", "--linger", "-1"],
-            ["dial", "a", "--log-level", "loud"],
+            ["dial", "a", "--log-level", "loud"], ["dial", "a", "--congestion", "none"],
             ["dial", "a", "--name", "\u{200B}"], ["listen", "--once", "--keep-listening"],
             ["identity", "new", "--algorithm", "rsa"], ["bench", "--effort", "0"], ["bench", "--sessions", "-1"],
             ["bench", "--store", "--messages", "999"],
@@ -90,6 +90,8 @@ struct ArgumentTests {
             ("host", "host:9000"), ("host:1", "host:1"), ("[::1]", "[::1]:9000"), ("[::1]:1", "[::1]:1"),
             ("tcp://host", "tcp://host:9000"), ("tcp://host:1", "tcp://host:1"), ("9000", "9000"), (":9000", ":9000"),
             ("::1", "::1"), ("127.0.0.1", "127.0.0.1:9000"), ("", ""),
+            ("udp://host?turbo", "udp://host:9000?turbo"),
+            ("udp://[::1]:1?congestion=cubic", "udp://[::1]:1?congestion=cubic"),
         ])
     func addresses(text: String, expected: String) {
         #expect(AddressText.completed(text) == expected)

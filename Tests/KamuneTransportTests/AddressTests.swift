@@ -38,6 +38,43 @@ struct AddressTests {
         #expect(try Address(parsing: text, defaultPort: 7) == expected)
     }
 
+    @Test(
+        arguments: [
+            ("udp://example.org:9000?turbo", nil, true),
+            ("udp://example.org:9000?congestion=cubic", .cubic, false),
+            ("udp://[::1]:9000?congestion=new-reno&turbo", .newReno, true),
+            ("UDP://:9000?turbo&congestion=rate-based", .rateBased, true),
+        ] as [(String, CongestionControl?, Bool)])
+    func readsHowDatagramsAreSent(text: String, congestion: CongestionControl?, isTurbo: Bool) throws {
+        let address = try Address(parsing: text)
+        #expect(address.port == 9000 && address.options.congestion == congestion && address.options.isTurbo == isTurbo)
+        #expect(Address("\(address)") == address, "what it prints as reads back")
+        let options = UDPOptions().adjusted(to: address)
+        #expect(options.congestion == congestion ?? .rateBased && options.isTurbo == isTurbo)
+    }
+
+    @Test func whatAnAddressDoesNotSayStays() throws {
+        var options = UDPOptions()
+        options.congestion = .cubic
+        options.isTurbo = true
+        #expect(options.adjusted(to: try Address(parsing: "udp://example.org:9000")) == options)
+    }
+
+    @Test(arguments: [
+        "udp://host:1?", "udp://host:1?turbo?turbo", "udp://host:1?turbo&turbo", "udp://host:1?turbo&",
+        "udp://host:1?turbo=", "udp://host:1?turbo=1", "udp://host:1?Turbo", "udp://host:1?congestion",
+        "udp://host:1?congestion=", "udp://host:1?congestion=bbr", "udp://host:1?congestion=cubic=1",
+        "udp://host:1?congestion=cubic&congestion=cubic", "udp://host:1?mtu=9000", "udp://host?turbo:1", "udp://?turbo",
+        "host:1?turbo", "tcp://host:1?turbo",
+    ])
+    func refusesOtherOptions(text: String) throws {
+        let error = try #require(throws: TransportError.self) { try Address(parsing: text) }
+        guard case .invalidAddress(text, _) = error else {
+            Issue.record("\(error)")
+            return
+        }
+    }
+
     @Test(arguments: [
         "", " ", ":", "tcp://", "://host:1", "http://host:1", "tcp:/host:1", "tcp://udp://host:1",
         "host", "[::1]", "host:", "[::1]:", "host:-1", "host:+1", "host:65536", "host:99999999999999999999", "65536",
@@ -57,6 +94,11 @@ struct AddressTests {
         }
         #expect(!reason.isEmpty)
         #expect(Address(text) == nil)
+    }
+
+    @Test func aDefaultPortGoesBeforeOptions() throws {
+        let address = try Address(parsing: "udp://example.org?turbo", defaultPort: 7)
+        #expect(address.port == 7 && address.options.isTurbo)
     }
 
     @Test func refusesWhatIsTooLong() throws {
@@ -84,7 +126,7 @@ struct AddressTests {
     /// Whatever random text of telling characters parses, prints as something that reads back the same.
     @Test func randomTextsReadBackOrAreRefused() {
         var generator = SplitMix(state: 42)
-        let alphabet = Array("a1:.[]/%-0tcpud ")
+        let alphabet = Array("a1:.[]/%-0tcpud ?&=")
         for _ in 0..<5_000 {
             let text = String(
                 (0..<Int.random(in: 0...14, using: &generator)).map { _ in

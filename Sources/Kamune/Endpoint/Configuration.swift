@@ -1,3 +1,5 @@
+public import KamuneTransport
+
 /// The limits and timeouts of an endpoint. The defaults are those of the protocol's specification, §11.
 public struct Configuration: Sendable {
     /// How long finding the host and connecting may take.
@@ -9,6 +11,8 @@ public struct Configuration: Sendable {
     public var readTimeout: Duration? = .seconds(300)
     /// How long the peer may take nothing of what we send before the connection counts as lost; nil for no limit.
     public var writeTimeout: Duration? = .seconds(60)
+    /// How connections over UDP behave on the network, where an address does not say.
+    public var udp = UDPOptions()
     /// How long ``Session/close()`` waits for the peer to end its side.
     public var closeTimeout: Duration = .seconds(2)
     /// The largest message that is sent or taken, in bytes; the protocol carries at most 61,435.

@@ -50,7 +50,8 @@ public struct Endpoint: Sendable {
     /// Connects to a peer that listens, and establishes a session.
     ///
     /// - Parameter address: `host:port` or `tcp://host:port`, or `udp://host:port` for KCP over UDP; IPv6 addresses in
-    ///   brackets.
+    ///   brackets. A UDP address may choose its ``Configuration/udp`` options: `udp://host:port?turbo`,
+    ///   `?congestion=cubic`, `?congestion=cubic&turbo`.
     /// - Parameter peer: Whom we want to reach; nobody else is accepted then. If the ``store`` knows a session with them
     ///   that can be resumed, it is; if that fails, the two introduce themselves anew over another connection.
     /// - Throws: ``KamuneError``: `invalidAddress`, `nameNotResolved`, `unreachable`, `timedOut`, `refusedByPeer`,
@@ -78,7 +79,8 @@ public struct Endpoint: Sendable {
             case .tcp:
                 connection = try await TCPTransport.connect(to: address, configuration: configuration.transport)
             case .udp:
-                connection = try await UDPTransport.connect(to: address, configuration: configuration.transport)
+                connection = try await UDPTransport.connect(
+                    to: address, configuration: configuration.transport, options: configuration.udp)
             }
         } catch {
             throw KamuneError(error)
@@ -106,7 +108,8 @@ public struct Endpoint: Sendable {
             case .tcp:
                 listener = try await TCPTransport.listen(on: address, configuration: configuration.transport)
             case .udp:
-                listener = try await UDPTransport.listen(on: address, configuration: configuration.transport)
+                listener = try await UDPTransport.listen(
+                    on: address, configuration: configuration.transport, options: configuration.udp)
             }
             return Listener(self, listener)
         } catch {

@@ -1,4 +1,4 @@
-// Identities, fingerprints and addresses are part of this library's interface, so one import brings them all.
+// Identities, fingerprints and the options of transports are part of this library's interface, so one import brings them all.
 @_exported public import enum KamuneCrypto.CipherSuite
 @_exported public import enum KamuneCrypto.CryptoError
 @_exported public import struct KamuneCrypto.Fingerprint
@@ -8,3 +8,5 @@
 @_exported public import struct KamuneCrypto.SecretBytes
 @_exported public import struct KamuneProtocol.Succession
 @_exported public import struct KamuneProtocol.SuccessionStatement
+@_exported public import enum KamuneTransport.CongestionControl
+@_exported public import struct KamuneTransport.UDPOptions

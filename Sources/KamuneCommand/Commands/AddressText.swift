@@ -4,6 +4,8 @@ enum AddressText {
 
     /// The address with the usual port when it names none.
     static func completed(_ text: String) -> String {
+        // What follows a question mark says how, not where.
+        if let mark = text.firstIndex(of: "?") { return completed(String(text[..<mark])) + text[mark...] }
         let rest = text.split(separator: "://", maxSplits: 1).last ?? ""
         let hasPort: Bool
         if rest.hasPrefix("[") {

@@ -45,6 +45,23 @@ struct EndpointOptions: ParsableArguments {
             "How long a handshake may take, your answer and the other side's included.", valueName: "seconds"))
     var handshakeTimeout: Double = 30
 
+    @Flag(
+        name: .long,
+        help: ArgumentHelp(
+            "Over UDP, send more than needed, so that lost messages arrive sooner.",
+            discussion: "For talk on bad links; less fair to others on them. Also udp://host:port?turbo."))
+    var turbo = false
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "How the sending rate of UDP follows the network: rate-based, cubic or new-reno.",
+            discussion: """
+                rate-based follows the measured bandwidth, also where packets get lost; the others take losses for \
+                congestion, as TCP does. Also udp://host:port?congestion=cubic.
+                """, valueName: "algorithm"))
+    var congestion: CongestionControl = .rateBased
+
     @Option(
         name: .long,
         help: ArgumentHelp("How long to go on reading after the last line of a pipe was sent.", valueName: "seconds"))
@@ -118,6 +135,8 @@ extension EndpointOptions {
     var configuration: Configuration {
         var configuration = Configuration()
         configuration.handshakeTimeout = .seconds(handshakeTimeout)
+        configuration.udp.isTurbo = turbo
+        configuration.udp.congestion = congestion
         return configuration
     }
 }

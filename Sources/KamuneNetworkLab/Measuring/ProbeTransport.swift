@@ -7,21 +7,21 @@ struct ProbeTransport: ParsableArguments {
     @Argument(help: "host:port, or udp://host:port.")
     var address: String
 
-    @Option(help: "The congestion control of UDP: rateBased, cubic or newReno.")
+    @Option(help: "The congestion control of UDP: rate-based, cubic or new-reno.")
     var congestion: String?
 
     @Flag(help: "Whether UDP sends more than needed to be faster.")
     var turbo = false
 
     func validate() throws {
-        if let congestion, UDPOptions.Congestion(rawValue: congestion) == nil {
-            throw ValidationError("--congestion takes one of \(UDPOptions.Congestion.allCases.map(\.rawValue)).")
+        if let congestion, CongestionControl(rawValue: congestion) == nil {
+            throw ValidationError("--congestion takes one of \(CongestionControl.allCases.map(\.rawValue)).")
         }
     }
 
     private var options: UDPOptions {
         var options = UDPOptions()
-        if let congestion = congestion.flatMap(UDPOptions.Congestion.init) { options.congestion = congestion }
+        if let congestion = congestion.flatMap(CongestionControl.init) { options.congestion = congestion }
         options.isTurbo = turbo
         return options
     }

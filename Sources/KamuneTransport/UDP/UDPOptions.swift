@@ -3,17 +3,7 @@ internal import KCP
 /// How connections over UDP behave on the network. None of it has to agree with the peer's.
 public struct UDPOptions: Sendable, Hashable {
     /// How the sending rate follows the network.
-    public enum Congestion: String, Sendable, Hashable, CaseIterable {
-        /// Follows the measured bandwidth and does not take every loss for congestion; the default.
-        case rateBased
-        /// As most TCP does (CUBIC, RFC 9438).
-        case cubic
-        /// As cautious as the first TCP (NewReno, RFC 6582).
-        case newReno
-    }
-
-    /// How the sending rate follows the network.
-    public var congestion = Congestion.rateBased
+    public var congestion = CongestionControl.rateBased
     /// Whether to send more than needed, so that lost messages arrive sooner. Less fair to others on the same link.
     public var isTurbo = false
     /// The largest datagram sent, in bytes of UDP payload, 48 to 65,507: by default 1232, what every IPv6 path carries
@@ -29,6 +19,14 @@ public struct UDPOptions: Sendable, Hashable {
 
     /// The defaults.
     public init() {}
+
+    /// These, but for what an address says.
+    public func adjusted(to address: Address) -> UDPOptions {
+        var options = self
+        if let congestion = address.options.congestion { options.congestion = congestion }
+        if address.options.isTurbo { options.isTurbo = true }
+        return options
+    }
 
     /// The policy of one conversation.
     ///

@@ -15,7 +15,7 @@ public enum UDPTransport {
     /// - Parameters:
     ///   - address: Whom to talk to. Of a host name's addresses the first that the system gives is used.
     ///   - configuration: The limits of the connection; ``TransportConfiguration/dialTimeout`` covers the resolution.
-    ///   - options: How it behaves on the network.
+    ///   - options: How it behaves on the network, where the address does not say.
     /// - Throws: ``TransportError``: the address, the name or the network is at fault, or the task was cancelled. That
     ///   nobody listens shows later, when the first frame gets no answer.
     public static func connect(
@@ -30,6 +30,7 @@ public enum UDPTransport {
         guard address.port != 0 else {
             throw .invalidAddress("\(address)", reason: "port 0 can only be listened on")
         }
+        let options = options.adjusted(to: address)
         let result = OneShot<UDPConnection>()
         SocketAddress.resolve(host: address.host, port: Int(address.port), configuration: configuration)
             .flatMap { remote in
@@ -55,7 +56,7 @@ public enum UDPTransport {
     /// - Parameters:
     ///   - address: Where to listen. Without a host that is all interfaces, IPv6 and IPv4; port 0 lets the system choose.
     ///   - configuration: The limits of the listener and of its connections.
-    ///   - options: How they behave on the network.
+    ///   - options: How they behave on the network, where the address does not say.
     /// - Throws: ``TransportError``: the address is in use, not ours, not permitted or not an address.
     public static func listen(
         on address: Address,
@@ -63,6 +64,7 @@ public enum UDPTransport {
         options: UDPOptions = UDPOptions()
     ) async throws(TransportError) -> any ConnectionListener {
         guard address.scheme == .udp else { throw .unsupportedScheme(address.scheme) }
+        let options = options.adjusted(to: address)
         guard address.isWildcard else {
             return try await bind(address, host: address.host, configuration: configuration, options: options)
         }

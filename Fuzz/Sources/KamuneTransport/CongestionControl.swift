@@ -1,0 +1,1 @@
+../../../Sources/KamuneTransport/CongestionControl.swift
