@@ -126,6 +126,11 @@ final class UDPChannelHandler: ChannelInboundHandler {
         return conversation
     }
 
+    /// How many conversations there are, and with how many of them the peer is not proven.
+    var conversationCounts: (conversations: Int, unproven: Int) {
+        (conversations.count, unproven.count { !$0.isProven })
+    }
+
     private func makeRoomForUnproven() -> Bool {
         guard unproven.count >= options.unprovenLimit else { return true }
         unproven.removeAll { $0.isProven }

@@ -34,4 +34,11 @@ final class UDPListener: ConnectionListener {
         }
         _ = await closed.waitRegardless()
     }
+
+    /// How many conversations there are, and with how many of them the peer has not proven its address.
+    func conversationCounts() async -> (conversations: Int, unproven: Int) {
+        await withCheckedContinuation { continuation in
+            eventLoop.execute { [handler] in continuation.resume(returning: handler.value.conversationCounts) }
+        }
+    }
 }
