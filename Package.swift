@@ -133,7 +133,7 @@ let package = Package(
         ),
         .testTarget(
             name: "FuzzReplayTests",
-            dependencies: ["KamuneCrypto", "KamuneProtocol", "KamuneStore", "KamuneTransport"],
+            dependencies: ["KCP", "KamuneCrypto", "KamuneProtocol", "KamuneStore", "KamuneTransport"],
             swiftSettings: settings
         ),
         .testTarget(

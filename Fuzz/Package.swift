@@ -39,6 +39,7 @@ let package = Package(
             exclude: ["Protobuf/kamune.proto"],
             swiftSettings: [ours]
         ),
+        .target(name: "KCP", swiftSettings: [ours]),
         .target(
             name: "KamuneTransport",
             dependencies: [.product(name: "NIOCore", package: "swift-nio")],
@@ -55,7 +56,7 @@ let package = Package(
         ),
         .executableTarget(
             name: "KamuneFuzz",
-            dependencies: ["KamuneCrypto", "KamuneProtocol", "KamuneStore", "KamuneTransport"],
+            dependencies: ["KCP", "KamuneCrypto", "KamuneProtocol", "KamuneStore", "KamuneTransport"],
             swiftSettings: [ours],
             linkerSettings: [.unsafeFlags(["-sanitize=fuzzer"])]
         ),

@@ -1,5 +1,5 @@
-/// Everything that takes bytes from outside: each parser, and the three state machines, and what is read from files that
-/// somebody else may have made.
+/// Everything that takes bytes from outside: each parser, and the state machines, and what is read from files that somebody
+/// else may have made.
 enum FuzzTarget: String, CaseIterable, Sendable {
     case envelope
     case metadata
@@ -13,6 +13,7 @@ enum FuzzTarget: String, CaseIterable, Sendable {
     case pem
     case address
     case frames
+    case datagrams
     case initiator
     case responder
     case session
@@ -37,6 +38,7 @@ enum FuzzTarget: String, CaseIterable, Sendable {
         case .pem: try fuzzPEM(input)
         case .address: try fuzzAddress(input)
         case .frames: try fuzzFrames(input)
+        case .datagrams: try fuzzDatagrams(input)
         case .initiator: try fuzzInitiator(input)
         case .responder: try fuzzResponder(input)
         case .session: try fuzzSession(input)
