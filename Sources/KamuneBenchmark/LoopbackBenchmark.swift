@@ -1,29 +1,30 @@
 import Kamune
 import KamuneCrypto
 
-/// Whole sessions over TCP on the loopback interface, both ends in this process.
+/// Whole sessions over TCP or UDP on the loopback interface, both ends in this process.
 struct LoopbackBenchmark {
     let identity: Identity
     let effort: Double
+    var scheme = "tcp"
 
     struct Pair: Sendable {
         let initiator: Session
         let responder: Session
     }
 
-    private func endpoint() -> Endpoint {
+    private func endpoint(isKeptAlive: Bool = false) -> Endpoint {
         var configuration = Configuration()
-        configuration.keepAliveInterval = nil
+        if !isKeptAlive { configuration.keepAliveInterval = nil }
         return Endpoint(identity: identity, name: "benchmark", verifier: .anyone, configuration: configuration)
     }
 
-    private func listen() async throws -> Listener {
-        try await endpoint().listen(on: "127.0.0.1:0")
+    private func listen(isKeptAlive: Bool = false) async throws -> Listener {
+        try await endpoint(isKeptAlive: isKeptAlive).listen(on: "\(scheme)://127.0.0.1:0")
     }
 
-    private func connect(to listener: Listener) async throws -> Pair {
+    private func connect(to listener: Listener, isKeptAlive: Bool = false) async throws -> Pair {
         async let accepted = Self.next(listener)
-        let initiator = try await endpoint().dial(listener.address)
+        let initiator = try await endpoint(isKeptAlive: isKeptAlive).dial(listener.address)
         guard let responder = try await accepted else { throw BenchmarkFailure.sessionEnded }
         return Pair(initiator: initiator, responder: responder)
     }
@@ -161,23 +162,48 @@ struct LoopbackBenchmark {
         return best
     }
 
-    /// The memory of an idle session's one end, in bytes: what this process grows by when it holds so many sessions, whose
-    /// both ends it holds, divided by the number of ends.
+    /// What sessions cost while nobody talks.
+    struct Idle {
+        /// The memory of one end, in bytes.
+        var memory: Double
+        /// The processor time of both ends of all of them, keep-alive included, as a share of one core.
+        var share: Double
+    }
+
+    /// The memory of an idle session's one end, in bytes.
     func measureIdleMemory(sessions count: Int) async throws -> Double {
-        let listener = try await listen()
+        try await measureIdle(sessions: count, seconds: 0).memory
+    }
+
+    /// What this process grows by when it holds so many sessions, whose both ends it holds, divided by the number of ends;
+    /// and the processor time that it takes in so many seconds.
+    func measureIdle(sessions count: Int, seconds: Int) async throws -> Idle {
+        let isKeptAlive = seconds > 0
+        let listener = try await listen(isKeptAlive: isKeptAlive)
         var pairs: [Pair] = []
         pairs.reserveCapacity(count)
         // What the process needs once, it needs for the first sessions already.
-        for _ in 0..<max(count / 10, 10) { pairs.append(try await connect(to: listener)) }
+        for _ in 0..<max(count / 10, 10) { pairs.append(try await connect(to: listener, isKeptAlive: isKeptAlive)) }
         let before = ResidentMemory.bytes
-        for _ in 0..<count { pairs.append(try await connect(to: listener)) }
+        for _ in 0..<count { pairs.append(try await connect(to: listener, isKeptAlive: isKeptAlive)) }
         let after = ResidentMemory.bytes
-        for pair in pairs {
-            async let closed: Void = pair.responder.close()
-            await pair.initiator.close()
-            await closed
+        let cpuStart = CPUClock.process
+        let start = CPUClock.wall
+        if seconds > 0 { try await Task.sleep(for: .seconds(seconds)) }
+        let share = Double(CPUClock.process - cpuStart) / Double(max(CPUClock.wall - start, 1))
+        await withTaskGroup(of: Void.self) { group in
+            for pair in pairs {
+                group.addTask {
+                    async let closed: Void = pair.responder.close()
+                    await pair.initiator.close()
+                    await closed
+                }
+            }
         }
         await listener.close()
-        return Double(max(after - before, 0)) / Double(2 * count)
+        // The share is that of the sessions asked for, not of those before.
+        return Idle(
+            memory: Double(max(after - before, 0)) / Double(2 * count),
+            share: share * Double(count) / Double(pairs.count))
     }
 }

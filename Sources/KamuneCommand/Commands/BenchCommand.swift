@@ -17,6 +17,7 @@ struct BenchCommand: AsyncParsableCommand {
 
             EXAMPLES:
               kamune bench
+              kamune bench --transport udp
               kamune bench --json >figures.json
               kamune bench --algorithm ml-dsa-65 --effort 0.2
               kamune bench --store --messages 1000000
@@ -27,6 +28,15 @@ struct BenchCommand: AsyncParsableCommand {
 
     @Option(name: .long, help: ArgumentHelp("The algorithm of both identities: ed25519 or ml-dsa-65."))
     var algorithm: IdentityAlgorithm = .ed25519
+
+    /// What sessions may be measured over.
+    enum Transport: String, ExpressibleByArgument, CaseIterable {
+        case tcp
+        case udp
+    }
+
+    @Option(name: .long, help: "What to measure sessions over: tcp, beside the primitives; or udp, beside tcp.")
+    var transport = Transport.tcp
 
     @Option(name: .long, help: ArgumentHelp("A factor on how often each thing is measured.", valueName: "factor"))
     var effort: Double = 1
@@ -74,6 +84,10 @@ struct BenchCommand: AsyncParsableCommand {
         let report: BenchmarkReport
         if store {
             report = try await StoreBenchmark(messages: messages, directory: directory, progress: progress).run()
+        } else if transport == .udp {
+            report = try await TransportComparison(
+                algorithm: algorithm, effort: effort, idleSessions: sessions, progress: progress
+            ).run()
         } else {
             report = try await BenchmarkSuite(
                 algorithm: algorithm, effort: effort, idleSessions: sessions, growthMessages: growth,
