@@ -57,7 +57,8 @@ struct HandshakeDriver: Sendable {
                 else {
                     // The peer is told, and introduces itself anew.
                     try queue([try machine.refusal()])
-                    throw KamuneError(.refusedByUs, "The peer asked to resume a session that is not known here.")
+                    throw KamuneError(
+                        .resumptionRefused, "The peer asked to resume a session that is not known here.")
                 }
                 known = resolution.peer
                 do throws(ProtocolError) {

@@ -13,7 +13,7 @@ final class OwnSuccession: Sendable {
     init(of identity: PublicIdentity, known: Succession?, store: Store?) {
         self.identity = identity
         self.store = store
-        self.known = Mutex(known ?? (store == nil ? .none : nil))
+        self.known = Mutex(known ?? (store == nil ? Succession.none : nil))
     }
 
     func find() async throws(KamuneError) -> Succession {

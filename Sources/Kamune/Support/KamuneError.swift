@@ -25,7 +25,7 @@ public struct KamuneError: Error, Sendable {
     public struct Code: Hashable, Sendable, CustomStringConvertible {
         private enum Value: String {
             case invalidAddress, unreachable, nameNotResolved, addressUnavailable, timedOut, refusedByPeer, refusedByUs,
-                incompatible, protocolViolation, authenticationFailed, connectionLost, sessionEnded, messageTooLarge,
+                resumptionRefused, incompatible, protocolViolation, authenticationFailed, connectionLost, sessionEnded, messageTooLarge,
                 misuse, cancelled, overloaded, system
         }
 
@@ -45,6 +45,9 @@ public struct KamuneError: Error, Sendable {
         public static let refusedByPeer = Code(value: .refusedByPeer)
         /// Our own verifier did not accept the peer.
         public static let refusedByUs = Code(value: .refusedByUs)
+        /// A peer asked to resume a session that is not known here, or not any more. It introduces itself over another
+        /// connection then, so this is nothing to worry about.
+        public static let resumptionRefused = Code(value: .resumptionRefused)
         /// Versions or algorithms do not fit together.
         public static let incompatible = Code(value: .incompatible)
         /// The peer sent what the protocol forbids.
@@ -71,7 +74,7 @@ public struct KamuneError: Error, Sendable {
             case .protocolViolation: .peerMisbehaved
             case .incompatible: .incompatible
             case .authenticationFailed: .authenticationFailed
-            case .refusedByPeer, .refusedByUs: .refused
+            case .refusedByPeer, .refusedByUs, .resumptionRefused: .refused
             case .invalidAddress, .messageTooLarge, .misuse, .sessionEnded, .cancelled: .misuse
             case .unreachable, .nameNotResolved, .addressUnavailable, .timedOut, .connectionLost, .overloaded:
                 .environment

@@ -82,6 +82,19 @@ struct ChatStage: Sendable {
         return stored.map { PeerName.shown(for: $0) } ?? PeerName.shown(for: conversation.peer)
     }
 
+    /// How many messages of a conversation that leaves no trace are kept in memory, so that none is taken twice.
+    private static let incognitoMemory = 4_096
+
+    /// After how many more messages the older ones are forgotten.
+    static let trimmingInterval = 4_096
+
+    /// Forgets the older part of a conversation that leaves no trace: it may go on for long.
+    func trim(_ conversation: Conversation) async {
+        guard isIncognito else { return }
+        // What fails in memory fails at the next message too, where it is told.
+        _ = try? await messenger.store.trimHistory(with: conversation.peerID, keeping: Self.incognitoMemory)
+    }
+
     /// What to tell about messages that did not get through.
     func whatBecomes(ofUnsent count: Int) -> String {
         let messages = count == 1 ? "1 message was" : "\(count) messages were"

@@ -84,8 +84,11 @@ struct PipeChat: Sendable {
 
     private func receive() async -> Failure? {
         var lost = 0
+        var count = 0
         do throws(KamuneError) {
             for try await event in conversation.events {
+                count += 1
+                if count % ChatStage.trimmingInterval == 0 { await stage.trim(conversation) }
                 switch event {
                 case .message(let message):
                     if let error = await output.write(message) {

@@ -61,8 +61,13 @@ actor TerminalChat {
         let name = await stage.name(of: conversation)
         current = Current(conversation: conversation, name: name)
         hasTalked = true
+        var count = 0
         do throws(KamuneError) {
-            for try await event in conversation.events { await take(event, name) }
+            for try await event in conversation.events {
+                count += 1
+                if count % ChatStage.trimmingInterval == 0 { await stage.trim(conversation) }
+                await take(event, name)
+            }
         } catch {
             // The task was cancelled.
             await conversation.close()

@@ -173,6 +173,8 @@ struct ListenCommand: AsyncParsableCommand {
         var limiter = ReportLimiter()
         for await failure in failures {
             stage.log.failed(failure)
+            // The peer comes again at once, with an introduction.
+            if failure.error.code == .resumptionRefused { continue }
             switch limiter.admit(at: ContinuousClock.now) {
             case .tell(let missed):
                 if missed > 0 { await stage.tell("… and \(missed) more connections came to nothing.") }
