@@ -118,7 +118,7 @@ struct ResumptionTests {
         let session = try #require(try await two.bobStore.session(identifier: id))
         // As if every one of them had been used before.
         try await two.bobStore.removeTokens(of: session.id)
-        #expect(try await two.refusal()?.code == .refusedByUs)
+        #expect(try await two.refusal()?.code == .resumptionRefused)
         #expect(try await two.adaTokens(id) == 19)
     }
 
@@ -136,7 +136,7 @@ struct ResumptionTests {
             try await two.bobStore.setPeerExpiry(.after(seconds: 0))
             _ = try await two.bobStore.accept(ada.key, name: "Ada", at: Date(timeIntervalSinceNow: -10))
         }
-        #expect(try await two.refusal()?.code == .refusedByUs)
+        #expect(try await two.refusal()?.code == .resumptionRefused)
     }
 
     @Test("a session that is older than a day is not resumed")
@@ -150,7 +150,7 @@ struct ResumptionTests {
                 transport: session.transport, isInitiator: false, identity: session.identity,
                 capabilities: session.capabilities),
             tokens: [[UInt8]](repeating: [UInt8](repeating: 1, count: 32), count: 1))
-        #expect(try await two.refusal()?.code == .refusedByUs)
+        #expect(try await two.refusal()?.code == .resumptionRefused)
     }
 
     @Test("when resuming fails, the two introduce themselves anew, and the known key is demanded")
@@ -216,6 +216,6 @@ struct ResumptionTests {
             try await two.ada.initiate(over: near, expecting: bob, isResuming: true)
         }
         #expect(failure?.code == .refusedByPeer)
-        #expect(await refused?.code == .refusedByUs)
+        #expect(await refused?.code == .resumptionRefused)
     }
 }
