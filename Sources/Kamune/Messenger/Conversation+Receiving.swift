@@ -33,7 +33,8 @@ extension Conversation {
         try await keep(
             batch.map { message in
                 .incoming(
-                    from: peerID, body: message.bytes, sent: message.sentAt ?? message.receivedAt,
+                    from: peerID, body: message.bytes,
+                    sent: message.sentAt.map { Date(plausible: $0.milliseconds) } ?? message.receivedAt,
                     received: message.receivedAt, session: session.record?.id)
             }, in: session)
     }
@@ -52,14 +53,17 @@ extension Conversation {
                     last = delivered.id
                     incoming.append(
                         .incoming(
-                            from: peerID, body: delivered.body, sent: Date(milliseconds: delivered.written),
+                            from: peerID, body: delivered.body, sent: Date(plausible: delivered.written),
                             received: message.receivedAt, session: session.record?.id,
                             id: MessageID(delivered.id.bytes), kind: MessageKind(rawValue: delivered.kind)))
                 case nil: break
                 }
             }
         } catch {
-            throw KamuneError(error)
+            // The peer itself said so, and would say so again.
+            let error = KamuneError(error)
+            fail(error, session)
+            throw error
         }
         if let beginning {
             if let id = beginning.flatMap({ MessageID($0.bytes) }) { try await peerHas(id, in: session) }
@@ -67,8 +71,29 @@ extension Conversation {
         }
         try await delivered(acknowledged.compactMap { MessageID($0.bytes) }, in: session)
         if let last {
-            try await keep(incoming, in: session) { $0.owedAcknowledgements[generation] = last }
+            let count = incoming.count
+            try await keep(incoming, in: session) { $0.owe(last, count: count, generation) }
         }
+        pulse.beat()
+    }
+
+    /// Notes that messages are stored, and so are to be acknowledged: a moment later, since more may come.
+    private func owe(_ last: DeliveryID, count: Int, _ generation: Int) {
+        var owed = owedAcknowledgements[generation] ?? OwedAcknowledgement(last: last)
+        if owed.count == 0 {
+            Task { [weak self] in
+                try? await Task.sleep(for: OwedAcknowledgement.delay)
+                await self?.acknowledgementIsDue(generation)
+            }
+        }
+        owed.last = last
+        owed.count += count
+        owedAcknowledgements[generation] = owed
+    }
+
+    private func acknowledgementIsDue(_ generation: Int) {
+        guard owedAcknowledgements[generation] != nil else { return }
+        owedAcknowledgements[generation]?.hasWaited = true
         pulse.beat()
     }
 
@@ -95,11 +120,13 @@ extension Conversation {
     private func peerHas(_ id: MessageID, in session: Session) async throws(KamuneError) {
         do throws(StoreError) {
             guard let last = try await store.message(id, with: peerID, .outgoing) else { return }
+            var position: MessagePosition?
             while true {
-                let page = try await store.pendingMessages(to: peerID, limit: Self.peerHasSize)
+                let page = try await store.pendingMessages(to: peerID, after: position, limit: Self.peerHasSize)
                 let known = page.prefix { $0.position <= last.position }
-                try await markDelivered(known.map(\.id))
-                if known.count < Self.peerHasSize { return }
+                try await markDelivered(known.filter { $0.state == .waiting }.map(\.id))
+                guard known.count == Self.peerHasSize, let end = known.last else { return }
+                position = end.position
             }
         } catch {
             throw storeFailed(error, session)
@@ -146,13 +173,37 @@ extension Conversation {
     }
 }
 
+/// An acknowledgement that is to be sent: of this message and all before it. Each one costs a signature at this end and
+/// its check at the other, so that one for many is better than one for each.
+struct OwedAcknowledgement {
+    /// The last message that is stored.
+    var last: DeliveryID
+    /// How many are stored since the acknowledgement before.
+    var count = 0
+    /// Whether it has waited for more to come.
+    var hasWaited = false
+
+    /// How long it waits.
+    static let delay: Duration = .milliseconds(10)
+    /// How many messages it waits for at most, a small part of those that may be on their way.
+    static let maximumCount = 128
+
+    /// Whether it is to be sent now.
+    var isDue: Bool { hasWaited || count >= Self.maximumCount }
+}
+
 extension Date {
-    init(milliseconds: Int64) {
-        self.init(timeIntervalSince1970: Double(milliseconds) / 1_000)
+    /// What a peer says about the time, in milliseconds since 1970, within the years 1 to 9999: calendars and formats
+    /// know no others.
+    init(plausible milliseconds: Int64) {
+        let earliest: Int64 = -62_135_596_800_000
+        let latest: Int64 = 253_402_300_799_999
+        self.init(timeIntervalSince1970: Double(min(max(milliseconds, earliest), latest)) / 1_000)
     }
 
     /// Since 1970.
     var milliseconds: Int64 {
-        Int64(exactly: (timeIntervalSince1970 * 1_000).rounded()) ?? 0
+        let value = (timeIntervalSince1970 * 1_000).rounded()
+        return value.isNaN ? 0 : Int64(exactly: value) ?? (value < 0 ? .min : .max)
     }
 }

@@ -32,11 +32,12 @@ extension Conversation {
             await emit(.reconnecting(attempt: attempt, delay: delay))
             guard (try? await Task.sleep(for: delay)) != nil else { return }
             do throws(KamuneError) {
-                attach(try await endpoint.dial(address, expecting: peer.identity))
+                let session = try await endpoint.dial(address, expecting: peer.identity)
+                if !attach(session) { await session.close() }
                 return
             } catch {
-                if error.code == .refusedByPeer { refusals += 1 }
-                if !error.mayPass || refusals >= reconnection.maximumRefusals {
+                refusals = error.code == .refusedByPeer ? refusals + 1 : 0
+                if !error.mayPassWhenDialing || refusals >= reconnection.maximumRefusals {
                     if !Task.isCancelled { await conclude(.failed(error)) }
                     return
                 }

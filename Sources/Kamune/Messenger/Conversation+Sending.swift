@@ -105,8 +105,9 @@ extension Conversation {
         var position: MessagePosition?
         while isCurrent(generation), !Task.isCancelled {
             let count = pulse.count
-            if let id = owedAcknowledgements.removeValue(forKey: generation) {
-                guard let frame = deliveries[generation]?.acknowledge(id) else { return }
+            if let owed = owedAcknowledgements[generation], owed.isDue {
+                owedAcknowledgements[generation] = nil
+                guard let frame = deliveries[generation]?.acknowledge(owed.last) else { return }
                 try await session.send(frame)
                 continue
             }

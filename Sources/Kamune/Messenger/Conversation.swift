@@ -35,6 +35,8 @@ public actor Conversation {
     private(set) var generation = 0
     private var attached = Moment.monotonicNow()
     private var runner: Task<Void, Never>?
+    /// How many sessions are worked for, or wait until the earlier ones are done with.
+    private var runners = 0
     /// Dials again, or waits for the peer.
     var recovery: Task<Void, Never>?
     /// Where to dial again; nil when the peer is the one to dial.
@@ -43,7 +45,7 @@ public actor Conversation {
     /// The delivery over each session that is not over; none for those with a peer of version 0.7.
     var deliveries: [Int: DeliveryMachine] = [:]
     /// What is stored and not yet acknowledged, for each session.
-    var owedAcknowledgements: [Int: DeliveryID] = [:]
+    var owedAcknowledgements: [Int: OwedAcknowledgement] = [:]
     /// The session whose peer has told what it has, so that the rest may be sent.
     var readyGeneration: Int?
     /// The beat of the pulse at which the sender of the session had nothing to do; nil while it has. Only while no other
@@ -64,6 +66,8 @@ public actor Conversation {
     private static let maximumWaitingEvents = 256
     /// How many events wait before those that are not messages are dropped.
     private static let maximumWaitingChanges = 4_096
+    /// How many sessions may wait for the earlier ones to be done with: each may have brought as many messages as may wait.
+    private static let maximumRunners = 4
     /// How many messages may be under way before ``waitForRoom()`` waits.
     static let maximumOutstanding = 1_024
 
@@ -100,16 +104,20 @@ public actor Conversation {
     /// Has a session carry the conversation from now on, in the place of an earlier one.
     ///
     /// - Parameter address: Where to dial when it is lost; nil leaves that as it was.
-    func attach(_ new: Session, redialing address: String? = nil) {
+    /// - Returns: Whether the conversation goes on. When it is over, or about to be, the session is left alone.
+    @discardableResult
+    func attach(_ new: Session, redialing address: String? = nil) -> Bool {
+        guard !isOver, !isClosing else { return false }
         if let address { self.address = address }
-        guard !isOver, !isClosing else {
-            Task { await new.close() }
-            return
-        }
         let now = Moment.monotonicNow()
         if let session, prefers(session, to: new, at: now) {
             new.abandon()
-            return
+            return true
+        }
+        // The peer comes again and again, while nobody takes what came over the connections before.
+        guard runners < Self.maximumRunners else {
+            new.abandon(KamuneError(.overloaded, "Earlier messages were not taken yet."))
+            return true
         }
         let replaced = session
         generation += 1
@@ -123,10 +131,13 @@ public actor Conversation {
         // What came over the earlier session is stored before the peer is told what is.
         let earlier = runner
         let generation = generation
+        runners += 1
         runner = Task {
             await earlier?.value
             await self.run(new, generation)
+            self.runners -= 1
         }
+        return true
     }
 
     /// Which of two sessions stays. The later one, since its initiator has given up the earlier; but when both sides dial at
@@ -268,10 +279,21 @@ public actor Conversation {
 }
 
 extension KamuneError {
-    /// Whether another connection may fare better.
+    /// Whether another connection may fare better after this one, which was established. What cannot be decrypted may come
+    /// from anybody in between; what breaks the rules comes from the peer.
     var mayPass: Bool {
         switch code {
-        case .refusedByUs, .authenticationFailed, .incompatible, .protocolViolation, .invalidAddress, .misuse: false
+        case .protocolViolation, .incompatible, .misuse: false
+        default: true
+        }
+    }
+
+    /// Whether another attempt to connect may fare better. Before the handshake is through, everything may come from
+    /// somebody else: a network that wants one to log in first answers on every port. But whoever proves to be somebody
+    /// else than the peer is there for us, and the person is to know.
+    var mayPassWhenDialing: Bool {
+        switch code {
+        case .refusedByUs, .invalidAddress, .misuse: false
         default: true
         }
     }

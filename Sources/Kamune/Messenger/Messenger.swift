@@ -81,9 +81,11 @@ public actor Messenger {
         guard let id = session.record?.peer else {
             throw KamuneError(.misuse, "A session that is not kept cannot carry a conversation.")
         }
-        if let conversation = conversations[id] {
-            await conversation.attach(session, redialing: address)
-            return (conversation, false)
+        while let conversation = conversations[id] {
+            if await conversation.attach(session, redialing: address) { return (conversation, false) }
+            // It is being closed, which takes a moment; then a new one begins.
+            _ = await conversation.waitUntilEnded()
+            forget(conversation)
         }
         let conversation = Conversation(
             id, peer: session.peer, endpoint: endpoint, store: store, reconnection: reconnection
