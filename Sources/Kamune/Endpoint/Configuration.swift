@@ -15,6 +15,9 @@ public struct Configuration: Sendable {
     public var udp = UDPOptions()
     /// How long ``Session/close()`` waits for the peer to end its side.
     public var closeTimeout: Duration = .seconds(2)
+    /// How long a ``Conversation`` waits for a program of version 0.7 to answer that it has read what it was sent. Not all
+    /// answer; what one was sent that does not counts as sent then.
+    public var confirmationTimeout: Duration = .seconds(10)
     /// The largest message that is sent or taken, in bytes; the protocol carries at most 61,435.
     public var maximumMessageSize = 61_435
     /// How long a session may be silent before the peer is pinged; nil to ping never.

@@ -1,6 +1,7 @@
 import Foundation
 import KamuneProtocol
 public import KamuneStore
+import Synchronization
 
 extension Conversation {
     /// How many messages are read from the store at once.
@@ -141,6 +142,8 @@ extension Conversation {
     /// To a peer of version 0.7. The answer to a ping says that it has read what was sent before.
     private func sendPlainly(over session: Session, _ generation: Int) async throws(KamuneError) {
         var position: MessagePosition?
+        // Pings are answered by the programs, not by their library: one that does not is not waited for again.
+        var answersPings = true
         while isCurrent(generation), !Task.isCancelled {
             let count = pulse.count
             let page = try await waiting(after: position, session)
@@ -158,7 +161,7 @@ extension Conversation {
                     try await session.send(message.body)
                     await emit(.stateChanged(message.id, .inFlight))
                 }
-                _ = try await session.ping()
+                if answersPings { answersPings = try await hasAnswered(session) }
             } catch {
                 // What was never handed over waits for the next session.
                 try await setState(.maybeLost, of: Array(page.prefix(sent)), session)
@@ -167,6 +170,30 @@ extension Conversation {
             }
             try await setState(.sent, of: page, session)
             hasStrays = false
+        }
+    }
+
+    /// Whether the peer answers a ping in time.
+    ///
+    /// - Throws: What ended the session meanwhile.
+    private func hasAnswered(_ session: Session) async throws(KamuneError) -> Bool {
+        let outcome = PingOutcome()
+        // Not waited for beyond the limit: a ping ends with its answer or the session.
+        Task { [pulse] in
+            do throws(KamuneError) {
+                _ = try await session.ping()
+                outcome.set(.success(()))
+            } catch {
+                outcome.set(.failure(error))
+            }
+            pulse.beat()
+        }
+        await waiting(for: endpoint.configuration.confirmationTimeout) { await $0.waitUntil { _ in outcome.value != nil } }
+        switch outcome.value {
+        case .success?: return true
+        case .failure(let error)?: throw error
+        case nil where Task.isCancelled: throw .cancellation
+        case nil: return false
         }
     }
 
@@ -227,4 +254,13 @@ extension Conversation {
         defer { idleBeat = nil }
         await pulse.wait(since: now)
     }
+}
+
+/// What came of a ping.
+private final class PingOutcome: Sendable {
+    private let state = Mutex<Result<Void, KamuneError>?>(nil)
+
+    var value: Result<Void, KamuneError>? { state.withLock { $0 } }
+
+    func set(_ value: Result<Void, KamuneError>) { state.withLock { $0 = value } }
 }
