@@ -12,25 +12,36 @@ struct TwoMessengers: Sendable {
 
     init(
         adaStore: Store? = nil, bobStore: Store? = nil, adaIdentity: Identity? = nil, bobIdentity: Identity? = nil,
-        adaAnnounces: Bool = true, bobAnnounces: Bool = true, reconnection: Reconnection = .init()
+        adaAnnounces: Bool = true, bobAnnounces: Bool = true, reconnection: Reconnection = .init(),
+        bobVerifier: any PeerVerifier = .anyone, adjust: (inout Configuration) -> Void = { _ in }
     ) async throws {
         ada = try await Self.messenger(
-            "Ada", adaStore ?? Store.inMemory(), adaIdentity ?? .generate(.ed25519), adaAnnounces, reconnection)
+            "Ada", adaStore ?? Store.inMemory(), adaIdentity ?? .generate(.ed25519), adaAnnounces, reconnection,
+            .anyone, adjust)
         bob = try await Self.messenger(
-            "Bob", bobStore ?? Store.inMemory(), bobIdentity ?? .generate(.ed25519), bobAnnounces, reconnection)
+            "Bob", bobStore ?? Store.inMemory(), bobIdentity ?? .generate(.ed25519), bobAnnounces, reconnection,
+            bobVerifier, adjust)
     }
 
     private static func messenger(
-        _ name: String, _ store: Store, _ identity: Identity, _ announces: Bool, _ reconnection: Reconnection
+        _ name: String, _ store: Store, _ identity: Identity, _ announces: Bool, _ reconnection: Reconnection,
+        _ verifier: any PeerVerifier, _ adjust: (inout Configuration) -> Void
     ) async throws -> Messenger {
         if try await store.currentIdentity() == nil { _ = try await store.add(identity, name: name, at: Date()) }
         var configuration = Configuration()
         configuration.handshakeTimeout = .seconds(240)
         configuration.closeTimeout = .seconds(60)
         configuration.announcesCapabilities = announces
+        adjust(&configuration)
         return Messenger(
-            identity: identity, name: name, verifier: .anyone, store: store, configuration: configuration,
+            identity: identity, name: name, verifier: verifier, store: store, configuration: configuration,
             reconnection: reconnection)
+    }
+
+    /// Has each accept the other, as a person does. Only with whom one knows a session is resumed.
+    func accept() async throws {
+        _ = try await ada.store.accept(bob.endpoint.identity.publicKey, name: "Bob", at: Date())
+        _ = try await bob.store.accept(ada.endpoint.identity.publicKey, name: "Ada", at: Date())
     }
 
     /// Connects the two, Ada as the initiator unless said otherwise.
@@ -116,6 +127,11 @@ extension ConversationEvent {
 
     var summary: SessionSummary? {
         if case .connected(let summary) = self { summary } else { nil }
+    }
+
+    /// Why the connection was lost.
+    var loss: KamuneError? {
+        if case .disconnected(let error) = self { error } else { nil }
     }
 
     var end: SessionEnd? {
