@@ -16,6 +16,7 @@ let package = Package(
         .library(name: "Kamune", targets: ["Kamune"]),
         .library(name: "KamuneCrypto", targets: ["KamuneCrypto"]),
         .library(name: "KamuneProtocol", targets: ["KamuneProtocol"]),
+        .library(name: "KamuneStore", targets: ["KamuneStore"]),
         .library(name: "KamuneTestKit", targets: ["KamuneTestKit"]),
         .library(name: "KamuneBenchmark", targets: ["KamuneBenchmark"]),
         .executable(name: "kamune", targets: ["KamuneCommand"]),

@@ -87,4 +87,29 @@ struct PlainPeerTests {
         await ada.close()
         #expect(try await store.messages(with: ada.peerID).map(\.state) == [.maybeLost, .sent])
     }
+
+    @Test("a program that answers no pings is waited for once, and gets everything")
+    func noAnswers() async throws {
+        let two = try await TwoMessengers(bobAnnounces: false) {
+            $0.confirmationTimeout = .milliseconds(50)
+            $0.closeTimeout = .milliseconds(50)
+        }
+        let hole = BlackHole()
+        let (near, far) = MemoryTransport.pair()
+        let responder = two.bob.endpoint
+        async let accepted = responder.respond(over: hole.connection(far))
+        let dialed = try await two.ada.endpoint.initiate(over: near)
+        let bob = try await accepted
+        hole.swallow()
+        let ada = try await two.ada.adopt(dialed).conversation
+        let adaEvents = EventReader(ada)
+        var messages = bob.messages.makeAsyncIterator()
+        for text in ["one", "two", "three"] {
+            let sent = try await ada.send(text)
+            #expect(try await messages.next()?.text == text)
+            #expect(try await adaEvents.next { $0.state(of: sent.id) == .sent ? true : nil } == true)
+        }
+        await ada.close()
+        #expect(try await two.ada.store.messages(with: ada.peerID).map(\.state) == [.sent, .sent, .sent])
+    }
 }
