@@ -67,7 +67,7 @@ extension KCPConversation {
             removeAcknowledged(before: header.unacknowledged, now: now, progress: &progress)
         }
         switch header.command {
-        case .push: accept(header, payload: payload)
+        case .push: accept(header, payload: payload, now: now)
         case .windowProbe: isWindowReportDue = true
         case .acknowledge, .windowReport: break
         }
@@ -80,7 +80,8 @@ extension KCPConversation {
 
     // MARK: - Payload
 
-    private mutating func accept(_ header: KCPHeader, payload: RawSpan) {
+    private mutating func accept(_ header: KCPHeader, payload: RawSpan, now: UInt64) {
+        let isNext = header.sequenceNumber == receiving.next
         switch receiving.accept(payload, sequenceNumber: header.sequenceNumber) {
         case .refused:
             // Not acknowledged, so the peer keeps it; it should know how things stand, though.
@@ -94,12 +95,39 @@ extension KCPConversation {
             duplicateShare -= duplicateShare * KCPLimits.duplicateWeight
         }
         let arrival = Acknowledgement(sequenceNumber: header.sequenceNumber, timestamp: header.timestamp)
+        noteAcknowledgementDue(for: payload, isNext: isNext, now: now)
         lastArrival = arrival
         if header.sequenceNumber.distance(after: receiving.next) >= 0,
             pendingAcknowledgements.count < KCPLimits.mostPendingAcknowledgements
         {
             pendingAcknowledgements.append(PendingAcknowledgement(acknowledgement: arrival))
         }
+    }
+
+    /// A lone message is acknowledged a moment later, so that an answer can carry the acknowledgement. Not towards a peer
+    /// whose next step may wait for it: at the beginning, one with a small window, one that seems to have lost something.
+    private mutating func noteAcknowledgementDue(for payload: RawSpan, isNext: Bool, now: UInt64) {
+        bytesToAcknowledge += payload.byteCount
+        if isNext, isProofAwaited {
+            acknowledgementDueAt = now &+ KCPLimits.proofDelay
+            return
+        }
+        guard isNext, !turbo, !peerMayBeClocked, receiving.aheadCount == 0, bytesToAcknowledge < 2 * segmentSize,
+            receiving.next.distance(after: firstReceived) > KCPLimits.promptlyAcknowledged
+        else {
+            acknowledgementDueAt = nil
+            return
+        }
+        if lastArrival == nil { acknowledgementDueAt = now &+ KCPLimits.acknowledgementDelay }
+    }
+
+    /// Whether our answer is to prove the peer's address, and the peer has a clock by which it acknowledges.
+    ///
+    /// It acknowledges at once what comes together with an acknowledgement that is new to it. But it sends a second segment
+    /// only when the first was acknowledged.
+    private var isProofAwaited: Bool {
+        configuration.amplificationLimit != nil && !isPeerReachable && peerMayBeClocked && sending.sentCount == 0
+            && receiving.aheadCount == 0 && receiving.next.distance(after: firstReceived) > 1
     }
 
     /// How often a segment ahead of a gap is acknowledged: more often where acknowledgements seem to get lost.

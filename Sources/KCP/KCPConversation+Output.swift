@@ -16,6 +16,7 @@ extension KCPConversation {
         include(repetitionAt)
         include(windowProbeAt)
         include(windowPollAt)
+        if lastArrival != nil { include(acknowledgementDueAt) }
         if sending.sentCount > 0 || windowProbeAt != nil { include(silenceDeadline) }
         if canSendPayload, congestion.pacingRate != nil, !pacer.isReady(now: clock) { include(pacer.wakeUpAt) }
         return deadline.map { KCPInstant(microseconds: max($0, clock)) }
@@ -97,8 +98,8 @@ extension KCPConversation {
     }
 
     private func hasOutput(now: UInt64) -> Bool {
-        lastArrival != nil || isWindowReportDue || isWindowProbeDue || probesDue > 0 || solicitationsDue > 0
-            || canSolicit
+        lastArrival != nil && acknowledgementDueAt ?? now <= now || isWindowReportDue || isWindowProbeDue
+            || probesDue > 0 || solicitationsDue > 0 || canSolicit
             || canSendPayload && (congestion.pacingRate == nil || pacer.isReady(now: now))
     }
 
@@ -141,6 +142,8 @@ extension KCPConversation {
         guard isComplete, lastWritten == last || datagram.hasRoom(for: KCPHeader.size) else { return }
         if lastWritten != last { write(last, to: &datagram) }
         lastArrival = nil
+        acknowledgementDueAt = nil
+        bytesToAcknowledge = 0
     }
 
     private mutating func write(_ acknowledgement: Acknowledgement, to datagram: inout OutgoingDatagram) {

@@ -98,6 +98,10 @@ public struct KCPConversation: Sendable {
     /// The share of the segments of late that were known already.
     var duplicateShare = 0.0
     var lastArrival: Acknowledgement?
+    /// When the last arrival is acknowledged at the latest; nil for at once.
+    var acknowledgementDueAt: UInt64?
+    var bytesToAcknowledge = 0
+    let firstReceived: UInt32
     var isWindowReportDue = false
     var advertisedWindow: Int
 
@@ -163,6 +167,7 @@ public struct KCPConversation: Sendable {
         )
         solicitedUpTo = firstSent
         self.firstSent = firstSent
+        self.firstReceived = firstReceived
         advertisedWindow = configuration.receiveWindow
     }
 

@@ -52,6 +52,14 @@ enum KCPLimits {
     static let pacingCredit: UInt64 = 2000
     static let pacingSlack: UInt64 = 1000
 
+    /// How long the acknowledgement of a lone message may wait for an answer to go with, and how many segments at the
+    /// beginning are acknowledged without such a wait: those of a handshake.
+    static let acknowledgementDelay: UInt64 = 2000
+    static let promptlyAcknowledged = 32
+    /// How long an acknowledgement may wait for the answer that is to prove the peer's address: what an X-Wing
+    /// encapsulation takes on a slow machine, and far below kcp-go's retransmission timeout of 200 ms.
+    static let proofDelay: UInt64 = 10_000
+
     /// How much one segment counts in the share of duplicates, about the last hundred together.
     static let duplicateWeight = 0.01
     /// Shares of duplicates from which acknowledgements are sent twice, and four times.

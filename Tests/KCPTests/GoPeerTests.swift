@@ -115,6 +115,33 @@ struct GoPeerTests {
         #expect(path.first.statistics.bytesSent < 32 * 1376 + 20_000)
     }
 
+    /// A listener sends little to an address that has proven nothing. The proof should not wait for the peer's clock.
+    @Test func aGoPeerThatDialsProvesItsAddressAtOnce() {
+        var configuration = KCPConfiguration()
+        configuration.amplificationLimit = 1
+        configuration.timestampBase = 77
+        let listener = KCPConversation(conversationID: 5, configuration: configuration, now: .start)
+        let link = LinkConditions.link(delay: 50)
+        var path = SimulatedPath(GoPeer(conversationID: 5), listener, forward: link, backward: link, seed: 1)
+        // A frame as Go writes it: the length by itself. It is answered after a millisecond.
+        _ = path.first.send([4, 192])
+        _ = path.first.send([UInt8](repeating: 1, count: 1216)[...])
+        var asked = 0
+        var answerAt: UInt64?
+        var answered = 0
+        let isDone = path.run(until: 1_000_000) { path in
+            asked += path.second.takeReceived().count
+            if asked == 1218, answerAt == nil { answerAt = path.now + 1000 }
+            if let time = answerAt, time <= path.now, time != .max {
+                _ = path.second.write([UInt8](repeating: 2, count: 2300))
+                answerAt = .max
+            }
+            answered += path.first.takeReceived().count
+            return answered == 2300 ? nil : answerAt ?? .max
+        }
+        #expect(isDone && path.now < 3000)
+    }
+
     /// Its acknowledgements come up to 100 ms late. That is no loss: hardly anything is sent twice.
     @Test(arguments: [50, 10_000, 100_000] as [UInt64])
     func lateAcknowledgementsAreNotTakenForLosses(delay: UInt64) {
