@@ -116,6 +116,22 @@ struct SessionTests {
         }
     }
 
+    /// Over UDP nothing but the goodbye tells of an end, and over TCP the peer's end does.
+    @Test(
+        "closing does not wait for its limit of time", .timeLimit(.minutes(5)), arguments: SessionPair.Medium.allCases)
+    func closingIsPrompt(medium: SessionPair.Medium) async throws {
+        let ada = try TestEndpoints.make(name: "Ada") { $0.closeTimeout = .seconds(3_600) }
+        let bob = try TestEndpoints.make(name: "Bob") { $0.closeTimeout = .seconds(3_600) }
+        let pair = try await SessionPair.connect(ada, bob, over: medium)
+        try await pair.initiator.send("the last word")
+        await pair.initiator.close()
+        var messages = pair.responder.messages.makeAsyncIterator()
+        #expect(try await messages.next()?.text == "the last word")
+        #expect(try await messages.next() == nil)
+        #expect(await pair.responder.waitUntilEnded() == .closedByPeer)
+        await pair.responder.close()
+    }
+
     @Test("several tasks send through one session, and every message arrives")
     func concurrentSenders() async throws {
         let pair = try await SessionPair.connect()

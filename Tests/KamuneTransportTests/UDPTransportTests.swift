@@ -43,6 +43,25 @@ struct UDPTransportTests {
         #expect(try await receiving.value == frames)
     }
 
+    /// What the peer says meanwhile is still received.
+    @Test func whoFinishesGetsTheEndWhenEverythingHasArrived() async throws {
+        let (first, second) = try await udpPair()
+        let frames = (0..<40).map { [UInt8](repeating: UInt8($0), count: 10_000) }
+        try await second.send(frame: [5])
+        #expect(try await first.receive() == [[5]])
+        let receiving = Task {
+            var received: [[UInt8]] = []
+            while received.count < frames.count, let more = try await second.receive() { received += more }
+            return received
+        }
+        try await first.send(frames)
+        first.finishSending()
+        #expect(try await first.receive() == nil)
+        #expect(try await receiving.value == frames)
+        await #expect(throws: TransportError.closedLocally) { try await first.send(frame: [1]) }
+        await first.close()
+    }
+
     @Test func oneListenerServesManyPeersOnOnePort() async throws {
         let listener = try await UDPTransport.listen(on: Address(scheme: .udp, host: "127.0.0.1", port: 0))
         var clients: [any Connection] = []
@@ -112,6 +131,37 @@ struct UDPTransportTests {
         try await server.send(frame: [8])
         #expect(try await client.receive() == [[8]])
         #expect(server.info.transport == "udp")
+    }
+
+    @Test(arguments: CongestionControl.allCases, ["", "&turbo"])
+    func whateverIsChosenEverythingArrives(congestion: CongestionControl, turbo: String) async throws {
+        let choice = "congestion=\(congestion.rawValue)\(turbo)"
+        let listener = try await UDPTransport.listen(on: try Address(parsing: "udp://127.0.0.1:0?\(choice)"))
+        let address = try Address(parsing: "\(listener.localAddress)?\(choice)")
+        let client = try await UDPTransport.connect(to: address)
+        let frames = (0..<20).map { [UInt8](repeating: UInt8($0), count: 20_000) }
+        try await client.send(frames)
+        let server = try #require(try await listener.accept())
+        var there: [[UInt8]] = []
+        while there.count < frames.count, let more = try await server.receive() { there += more }
+        try await server.send(there)
+        var back: [[UInt8]] = []
+        while back.count < frames.count, let more = try await client.receive() { back += more }
+        #expect(there == frames && back == frames)
+    }
+
+    /// A socket that dials has little room for what it reads, at first.
+    @Test(arguments: [1_500, 9_000, 60_000])
+    func largeDatagramsReachWhoeverDials(size: Int) async throws {
+        var options = UDPOptions()
+        options.maximumDatagramSize = size
+        let (first, second) = try await udpPair(options: options)
+        let frames = (0..<20).map { [UInt8](repeating: UInt8($0), count: 60_000) }
+        let sending = Task { try await second.send(frames) }
+        var received: [[UInt8]] = []
+        while received.count < frames.count, let more = try await first.receive() { received += more }
+        #expect(received == frames)
+        try await sending.value
     }
 
     @Test(arguments: ["udp://:9000", "udp://127.0.0.1:0", "127.0.0.1:9000"])

@@ -31,6 +31,9 @@ final class UDPChannelHandler: ChannelInboundHandler {
     private var touched: [UDPConversation] = []
     /// The conversation of the last datagram, which is mostly that of the next.
     private var latest: (key: Key, conversation: UDPConversation)?
+    /// How the socket is read, and how many datagrams this turn of reading has brought.
+    private var readBuffers: UDPReadBuffers
+    private var datagramsRead = 0
     private var hasUnflushedWrites = false
     private var turns = 0
     /// Whether the listener was closed. The socket stays open while there are conversations.
@@ -41,6 +44,7 @@ final class UDPChannelHandler: ChannelInboundHandler {
         self.configuration = configuration
         self.options = options
         self.queue = queue
+        readBuffers = queue == nil ? .few : .many
     }
 
     // MARK: Life of the channel
@@ -156,6 +160,9 @@ final class UDPChannelHandler: ChannelInboundHandler {
     }
 
     private func take(_ datagram: ByteBuffer, from address: SocketAddress) {
+        datagramsRead += 1
+        // What fills its room was perhaps cut off. The peer will send it again.
+        if case .few = readBuffers, datagram.readableBytes >= readBuffers.messageSize { enlargeReadBuffers() }
         guard
             let header = datagram.withUnsafeReadableBytes({ try? KCPSegment.peek($0.bytes) }),
             let conversation = conversation(header.conversationID, of: datagram, from: address)
@@ -176,7 +183,16 @@ final class UDPChannelHandler: ChannelInboundHandler {
         return conversation
     }
 
+    private func enlargeReadBuffers() {
+        guard case .few = readBuffers, let options = context?.channel.syncOptions else { return }
+        readBuffers = .many
+        // As before if the system does not let us.
+        try? readBuffers.apply(to: options)
+    }
+
     func channelReadComplete(context: ChannelHandlerContext) {
+        if datagramsRead >= UDPReadBuffers.bulk { enlargeReadBuffers() }
+        datagramsRead = 0
         let touched = touched
         self.touched.removeAll(keepingCapacity: touched.count < 256)
         for conversation in touched { conversation.deliver() }

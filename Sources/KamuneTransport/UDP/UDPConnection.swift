@@ -61,7 +61,9 @@ final class UDPConnection: Connection {
 
     func finishSending() {
         outbound.refuse(.closedLocally)
-        flush()
+        eventLoop.execute { [conversation, handler] in
+            handler.value.turn { conversation.value.finishSending() }
+        }
     }
 
     @Sendable

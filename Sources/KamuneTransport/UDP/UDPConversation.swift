@@ -7,6 +7,10 @@ final class UDPConversation {
     /// How far our end has come.
     private enum Phase {
         case open
+        /// Nothing more is said; what is queued goes out, and what arrives is still received.
+        case finishing
+        /// All that was acknowledged: the receiver was told the end, because nobody ever will.
+        case finished
         /// What is queued goes out, then nothing more is said.
         case closing
         /// Everything was acknowledged. For a moment the peer still gets answers to what it repeats.
@@ -97,11 +101,11 @@ final class UDPConversation {
     func deliver() {
         switch phase {
         case .ended: return
-        case .closing, .lingering:
+        case .finished, .closing, .lingering:
             // Read, so that the window stays open for what carries our acknowledgements.
             machine.readAll { _ in }
             return
-        case .open: break
+        case .open, .finishing: break
         }
         guard !isReadPaused, machine.readableByteCount > 0 else { return }
         var frames: [[UInt8]] = []
@@ -212,7 +216,10 @@ final class UDPConversation {
 
     /// Ends a receiver's wait that has lasted too long, and says when to look again.
     private func look(at now: NIODeadline) -> NIODeadline? {
-        guard case .open = phase else { return nil }
+        switch phase {
+        case .open, .finishing: break
+        case .finished, .closing, .lingering, .ended: return nil
+        }
         let deadline = (inbound.receiverWaitingSince ?? now) + readTimeout
         guard deadline <= now else { return deadline }
         fail(.timedOut(.read))
@@ -221,6 +228,14 @@ final class UDPConversation {
 
     // MARK: Ending
 
+    /// Ends our direction. There is no end of a stream in KCP that the peer could answer by its own; so once everything
+    /// of ours has arrived, the receiver gets the end.
+    func finishSending() {
+        guard case .open = phase else { return }
+        phase = .finishing
+        update()
+    }
+
     /// Closes after everything was acknowledged.
     func close(_ closer: OneShot<Void>) {
         switch phase {
@@ -228,7 +243,7 @@ final class UDPConversation {
             closer.resolve(.success(()))
         case .closing:
             closers.append(closer)
-        case .open:
+        case .open, .finishing, .finished:
             closers.append(closer)
             phase = .closing
             timer.stop()
@@ -240,8 +255,14 @@ final class UDPConversation {
     }
 
     private func finishIfDrained() {
-        guard case .closing = phase, unsent == nil, outbound.isEmpty, machine.unacknowledgedByteCount == 0 else {
+        guard unsent == nil, outbound.isEmpty, machine.unacknowledgedByteCount == 0 else { return }
+        switch phase {
+        case .open, .finished, .lingering, .ended: return
+        case .finishing:
+            phase = .finished
+            inbound.finish(refusing: .closedLocally)
             return
+        case .closing: break
         }
         phase = .lingering
         resolveClosers()
@@ -250,7 +271,10 @@ final class UDPConversation {
 
     /// Nobody refers to the connection any more. If it was not closed, that ends it.
     func drop() {
-        if case .open = phase { end(.closedLocally) }
+        switch phase {
+        case .open, .finishing, .finished: end(.closedLocally)
+        case .closing, .lingering, .ended: break
+        }
     }
 
     /// Ends the conversation because of an error.

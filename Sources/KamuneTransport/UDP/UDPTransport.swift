@@ -3,10 +3,6 @@ internal import NIOPosix
 
 /// Connections over UDP, made reliable by KCP as kamune 0.7 uses it.
 public enum UDPTransport {
-    /// The messages that one call of the system may bring, and the room for each. Where the system joins datagrams
-    /// (`UDP_GRO`), a message is many of them.
-    private static let readBatch = 4
-    private static let readSize = 65_536
     /// How many bytes the system may hold for us, if it lets us.
     private static let systemBuffer = 4 << 20
 
@@ -112,18 +108,13 @@ public enum UDPTransport {
         isDualStack: Bool
     ) -> DatagramBootstrap {
         DatagramBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .channelOption(.datagramVectorReadMessageCount, value: readBatch)
-            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: readBatch * readSize))
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     if let options = channel.syncOptions {
                         // What the system grants may be less.
                         try? options.setOption(.socketOption(.so_rcvbuf), value: SocketOptionValue(systemBuffer))
                         try? options.setOption(.socketOption(.so_sndbuf), value: SocketOptionValue(systemBuffer))
-                        // Only Linux can; elsewhere each datagram is a message.
-                        if (try? options.setOption(.datagramReceiveSegmentSize, value: true)) != nil {
-                            try? options.setOption(.datagramReceiveOffload, value: true)
-                        }
+                        try (queue == nil ? UDPReadBuffers.few : .many).apply(to: options)
                         if isDualStack {
                             let ipv6Only = ChannelOptions.Types.SocketOption(level: .ipv6, name: .ipv6_v6only)
                             try options.setOption(ipv6Only, value: 0)
