@@ -103,7 +103,8 @@ struct HandshakeDriver: Sendable {
         let isResumed = established.isResumed
         let agreed = capabilities.intersection(peer.capabilities)
         let machine = SessionMachine(
-            established.state, agreedCapabilities: agreed, configuration: configuration.session, at: .now())
+            established.state, agreedCapabilities: agreed, configuration: configuration.session(of: role),
+            at: .now())
         let core = SessionCore(machine, role: role, connection: connection, configuration: configuration)
         let bookkeeping: Task<Void, Never>? =
             if let archive, let record {
@@ -265,10 +266,13 @@ extension Peer {
 }
 
 extension Configuration {
-    var session: SessionConfiguration {
-        SessionConfiguration(
+    /// The responder waits a little longer before it pings. The two would else fall silent at the same moment and ping each
+    /// other, where one of them is enough.
+    func session(of role: Role) -> SessionConfiguration {
+        let interval = keepAliveInterval.map { role == .responder ? $0 + $0 / 8 : $0 }
+        return SessionConfiguration(
             maximumMessageSize: maximumMessageSize,
-            keepAlive: keepAliveInterval.map { KeepAliveConfiguration(interval: $0, strikes: keepAliveStrikes) })
+            keepAlive: interval.map { KeepAliveConfiguration(interval: $0, strikes: keepAliveStrikes) })
     }
 
     var transport: TransportConfiguration {

@@ -29,8 +29,9 @@ struct EmulatedConversation {
         }
     }
 
-    init(over transport: Transport, link: String, isIPv6: Bool = false) async throws {
-        let address = transport.address(of: .second, isIPv6: isIPv6)
+    /// - Parameter options: What the address says besides, such as `?turbo`.
+    init(over transport: Transport, link: String, isIPv6: Bool = false, options: String = "") async throws {
+        let address = transport.address(of: .second, isIPv6: isIPv6) + options
         network = try await EmulatedNetwork(program: Binary.networkLab(), link: link, timeLimit: 600)
         listener = try Self.start(["listen", address, "--handshake-timeout", "200"], on: .second, of: network)
         let isListening = await listener.errors.wait(within: Child.patience) { $0.contains("Listening on") }

@@ -28,6 +28,16 @@ struct LinkLadderTests {
         await conversation.end()
     }
 
+    @Test(
+        "an address may choose how UDP sends",
+        arguments: ["?turbo", "?congestion=cubic", "?congestion=new-reno&turbo"])
+    func choices(options: String) async throws {
+        let conversation = try await EmulatedConversation(
+            over: .udp, link: "delay=10ms loss=10%", options: options)
+        await conversation.exchange("hello")
+        await conversation.end()
+    }
+
     @Test("the link delays and limits as it is told")
     func emulation() async throws {
         let program = try Binary.networkLab()
