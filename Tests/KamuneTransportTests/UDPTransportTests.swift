@@ -92,6 +92,9 @@ struct UDPTransportTests {
         try await first.send(frame: [1])
         let second = try #require(try await listener.accept())
         #expect(try await second.receive() == [[1]])
+        // Until the answer, what opened the conversation might be sent again, and would open another one.
+        try await second.send(frame: [3])
+        #expect(try await first.receive() == [[3]])
         // The port is still open, but nobody there answers any more.
         second.abort()
         try await first.send(frame: [2])
