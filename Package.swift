@@ -161,7 +161,14 @@ let package = Package(
         ),
         .testTarget(
             name: "KamuneTests",
-            dependencies: ["Kamune", "KamuneStore", "KamuneTestKit", "KamuneTransport"],
+            dependencies: [
+                "Kamune",
+                "KamuneStore",
+                "KamuneTestKit",
+                "KamuneTransport",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
             swiftSettings: settings
         ),
         .testTarget(

@@ -1,6 +1,8 @@
 import Foundation
 import KamuneStore
+import KamuneTestKit
 import KamuneTransport
+import Synchronization
 import Testing
 
 @testable import Kamune
@@ -21,15 +23,12 @@ struct LossyDeliveryTests {
         }
     }
 
-    @Test(
-        "messages arrive once each and in order, over connections that are cut after every frame",
-        arguments: [true, false])
-    func everyBoundary(isResuming: Bool) async throws {
+    @Test("messages arrive once each and in order, over connections that are cut after every frame")
+    func everyBoundary() async throws {
         let count = Self.count
         let two = try await TwoMessengers()
         let (ada, bob, first) = try await two.connect()
-        _ = try await two.ada.store.accept(two.bob.endpoint.identity.publicKey, name: "Bob", at: Date())
-        _ = try await two.bob.store.accept(two.ada.endpoint.identity.publicKey, name: "Ada", at: Date())
+        try await two.accept()
         let network = Task { () throws -> Int in
             var session: Session? = first.initiator
             var cut = 0
@@ -43,9 +42,10 @@ struct LossyDeliveryTests {
                 // the steps may grow.
                 let limit = cut <= 40 ? cut : 40 + (cut - 40) * 40
                 do {
-                    let connected = try await two.connect(
-                        isAdaInitiator: isResuming || cut % 4 < 2, isResuming: isResuming && cut % 3 > 0
-                    ) { CutConnection($0, after: limit, direction) }
+                    // Ada anew, Bob anew, and Ada again, resuming if she can.
+                    let connected = try await two.connect(isAdaInitiator: cut % 3 != 1, isResuming: cut % 3 == 2) {
+                        CutConnection($0, after: limit, direction)
+                    }
                     _ = await connected.sessions.initiator.waitUntilEnded()
                 } catch {
                     continue
@@ -66,10 +66,58 @@ struct LossyDeliveryTests {
         await two.bob.close()
         let cuts = try await network.value
         #expect(cuts > 40)
+        try await expectHistories(two, ada, bob)
+    }
+
+    @Test("messages arrive once each and in order, over TCP connections that are cut in the middle of frames")
+    func middleOfFrames() async throws {
+        let count = Self.count
+        var reconnection = Reconnection()
+        reconnection.initialDelay = .milliseconds(1)
+        reconnection.maximumDelay = .milliseconds(4)
+        // A connection that is cut after the introduction looks like a refusal.
+        reconnection.maximumRefusals = .max
+        let two = try await TwoMessengers(reconnection: reconnection)
+        let listener = try await two.bob.listen(on: "127.0.0.1:0")
+        let random = Mutex(SeededRandomSource(seed: 20_251))
+        let connections = Mutex(0)
+        let proxy = try await CuttingProxy.start(to: listener.address) { number in
+            connections.withLock { $0 = number + 1 }
+            return random.withLock { random in
+                // The first ones do not get through the handshake.
+                CuttingProxy.Fate(
+                    bytes: .random(in: 1...(4_000 + number * 12_000), using: &random),
+                    ending: [.finished, .reset].randomElement(using: &random) ?? .reset)
+            }
+        }
+        var dialed: Conversation?
+        while dialed == nil { dialed = try? await two.ada.dial(proxy.address) }
+        let ada = try #require(dialed)
+        try await two.accept()
+        var accepted = listener.makeAsyncIterator()
+        let bob = try #require(try await accepted.next())
+        let (adaEvents, bobEvents) = (EventReader(ada), EventReader(bob))
+        async let writtenByAda: Void = Self.write(count, to: ada, "Ada")
+        async let writtenByBob: Void = Self.write(count, to: bob, "Bob")
+        async let atAda = adaEvents.texts(count)
+        async let atBob = bobEvents.texts(count)
+        #expect(try await atBob == (0..<count).map { "Ada \($0)" })
+        #expect(try await atAda == (0..<count).map { "Bob \($0)" })
+        _ = try await (writtenByAda, writtenByBob)
+        await two.ada.close()
+        await two.bob.close()
+        await listener.close()
+        await proxy.close()
+        #expect(connections.withLock { $0 } > 20)
+        #expect(await adaEvents.seen.contains { $0.summary?.isResumed == true })
+        try await expectHistories(two, ada, bob)
+    }
+
+    private func expectHistories(_ two: TwoMessengers, _ ada: Conversation, _ bob: Conversation) async throws {
         for (messenger, conversation) in [(two.ada, ada), (two.bob, bob)] {
             var stored = 0
             for try await _ in messenger.store.history(with: conversation.peerID) { stored += 1 }
-            #expect(stored == 2 * count)
+            #expect(stored == 2 * Self.count)
         }
     }
 }
