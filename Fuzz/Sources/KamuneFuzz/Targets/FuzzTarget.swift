@@ -17,6 +17,7 @@ enum FuzzTarget: String, CaseIterable, Sendable {
     case initiator
     case responder
     case session
+    case delivery
     case backup
     case records
     case search
@@ -42,6 +43,7 @@ enum FuzzTarget: String, CaseIterable, Sendable {
         case .initiator: try fuzzInitiator(input)
         case .responder: try fuzzResponder(input)
         case .session: try fuzzSession(input)
+        case .delivery: try fuzzDelivery(input)
         case .backup: try fuzzBackup(input)
         case .records: try fuzzRecords(input)
         case .search: try fuzzSearch(input)

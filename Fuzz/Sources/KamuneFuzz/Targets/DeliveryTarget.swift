@@ -1,0 +1,78 @@
+@testable import KamuneProtocol
+
+/// The delivery of messages with a peer who says what it likes.
+func fuzzDelivery(_ input: [UInt8]) throws {
+    var choices = Choices(input)
+    var machine = DeliveryMachine()
+    var sent: [DeliveryID] = []
+    var acknowledged = 0
+    var hasBegun = false
+    while !choices.isEmpty {
+        switch choices.below(5) {
+        case 0:
+            // More than one at a time, so that the limit can be reached.
+            for _ in 0...choices.below(256) {
+                let id = try name(UInt64(sent.count))
+                let canSend = machine.canSend
+                let message = DeliveryMessage(id: id, kind: 0, written: 0, body: [])
+                guard let payload = try? machine.send(message) else {
+                    try expect(!canSend, "a message could not be sent")
+                    break
+                }
+                try expect(canSend, "a message was sent out of turn")
+                try expect(try DeliveryFrame(payload) == .message(message), "a frame is read otherwise than written")
+                sent.append(id)
+            }
+        case 1:
+            // Mostly one that is on its way.
+            let number = UInt64(acknowledged) &+ choices.number()
+            guard try take(&machine, machine.acknowledge(name(number)), &acknowledged, sent, &hasBegun) else { return }
+        case 2:
+            guard try take(&machine, [0], &acknowledged, sent, &hasBegun) else { return }
+        default:
+            guard try take(&machine, choices.bytes(), &acknowledged, sent, &hasBegun) else { return }
+        }
+        try expect(machine.inFlight == sent.count - acknowledged, "the count of what is on its way is wrong")
+        try expect(machine.inFlight <= DeliveryMachine.maximumUnacknowledged, "too much is on its way")
+        try expect(
+            machine.canSend == (hasBegun && machine.inFlight < DeliveryMachine.maximumUnacknowledged),
+            "whether a message may be sent is wrong")
+    }
+}
+
+private func name(_ number: UInt64) throws -> DeliveryID {
+    let bytes = [UInt8](repeating: 0, count: 8) + withUnsafeBytes(of: number.bigEndian, Array.init)
+    guard let id = DeliveryID(bytes) else { throw Finding(description: "16 bytes are no name") }
+    return id
+}
+
+/// Hands a payload to the machine.
+///
+/// - Returns: Whether it goes on.
+private func take(
+    _ machine: inout DeliveryMachine, _ payload: [UInt8], _ acknowledged: inout Int, _ sent: [DeliveryID],
+    _ hasBegun: inout Bool
+) throws -> Bool {
+    let event: DeliveryMachine.Event
+    do throws(ProtocolError) {
+        event = try machine.received(payload)
+    } catch {
+        try expectPeersFault(error)
+        return false
+    }
+    switch event {
+    case .peerHas(let id):
+        try expect(!hasBegun, "the peer began twice")
+        hasBegun = true
+        try expect(DeliveryFrame.stored(id).encoded == payload, "a frame is written otherwise than read")
+    case .message(let message):
+        try expect(hasBegun, "a message came before the beginning")
+        try expect(DeliveryFrame.message(message).encoded == payload, "a frame is written otherwise than read")
+    case .acknowledged(let ids):
+        let end = acknowledged + ids.count
+        try expect(end <= sent.count && !ids.isEmpty, "something was acknowledged that was not sent")
+        try expect(ids == Array(sent[acknowledged..<end]), "something was acknowledged out of order")
+        acknowledged = end
+    }
+    return true
+}
