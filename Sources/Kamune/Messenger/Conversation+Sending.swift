@@ -188,7 +188,9 @@ extension Conversation {
             }
             pulse.beat()
         }
-        await waiting(for: endpoint.configuration.confirmationTimeout) { await $0.waitUntil { _ in outcome.value != nil } }
+        await waiting(for: endpoint.configuration.confirmationTimeout) {
+            await $0.waitUntil { _ in outcome.value != nil }
+        }
         switch outcome.value {
         case .success?: return true
         case .failure(let error)?: throw error

@@ -25,7 +25,8 @@ public struct KamuneError: Error, Sendable {
     public struct Code: Hashable, Sendable, CustomStringConvertible {
         private enum Value: String {
             case invalidAddress, unreachable, nameNotResolved, addressUnavailable, timedOut, refusedByPeer, refusedByUs,
-                resumptionRefused, incompatible, protocolViolation, authenticationFailed, connectionLost, sessionEnded, messageTooLarge,
+                resumptionRefused, incompatible, protocolViolation, authenticationFailed, connectionLost, sessionEnded,
+                messageTooLarge,
                 misuse, cancelled, overloaded, system
         }
 
