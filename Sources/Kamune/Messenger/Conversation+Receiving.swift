@@ -69,6 +69,8 @@ extension Conversation {
             if let id = beginning.flatMap({ MessageID($0.bytes) }) { try await peerHas(id, in: session) }
             readyGeneration = generation
         }
+        // There is more room for what waits, or it may be sent at all: until the sender has looked, it is not idle.
+        if beginning != nil || !acknowledged.isEmpty { pulse.beat() }
         try await delivered(acknowledged.compactMap { MessageID($0.bytes) }, in: session)
         if let last {
             let count = incoming.count
