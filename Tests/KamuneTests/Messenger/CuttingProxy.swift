@@ -35,7 +35,8 @@ final class CuttingProxy: Sendable {
     static func start(
         to target: String, fate: @escaping @Sendable (Int) -> Fate
     ) async throws -> CuttingProxy {
-        let port = target.split(separator: ":").last.flatMap { Int($0) } ?? 0
+        let address = try SocketAddress.makeAddressResolvingHost(
+            String(target.prefix { $0 != ":" }), port: target.split(separator: ":").last.flatMap { Int($0) } ?? 0)
         let count = Mutex(0)
         let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .childChannelOption(.autoRead, value: false)
@@ -44,17 +45,17 @@ final class CuttingProxy: Sendable {
                     defer { count += 1 }
                     return count
                 }
-                return connect(near, to: port, fate(number))
+                return connect(near, to: address, fate(number))
             }
             .bind(host: "127.0.0.1", port: 0).get()
         return CuttingProxy(channel)
     }
 
-    private static func connect(_ near: any Channel, to port: Int, _ fate: Fate) -> EventLoopFuture<Void> {
+    private static func connect(_ near: any Channel, to address: SocketAddress, _ fate: Fate) -> EventLoopFuture<Void> {
         // Both ends on one event loop, so that they may share what is left.
         ClientBootstrap(group: near.eventLoop)
             .channelOption(.autoRead, value: false)
-            .connect(host: "127.0.0.1", port: port)
+            .connect(to: address)
             .flatMapThrowing { far in
                 let budget = Budget(fate)
                 try near.pipeline.syncOperations.addHandler(Passage(to: far, budget))

@@ -20,12 +20,25 @@ struct ReconnectionTests {
 
     /// Ada has dialed Bob over TCP.
     private struct Connected {
+        private static let hosts = Atomic(0)
+
+        /// An address of this machine that nothing else uses, so that a port of it is still free when a listener comes back
+        /// to it; where all of 127.0.0.0/8 is this machine.
+        private static func ownHost() -> String {
+            #if os(Linux)
+            let number = hosts.wrappingAdd(1, ordering: .relaxed).newValue
+            return "127.77.\(number >> 8 & 0xff).\(number & 0xff)"
+            #else
+            return "127.0.0.1"
+            #endif
+        }
+
         let listener: ConversationListener
         let ada: Conversation
         let bob: Conversation
 
         init(_ two: TwoMessengers, through proxy: ((String) async throws -> String)? = nil) async throws {
-            listener = try await two.bob.listen(on: "127.0.0.1:0")
+            listener = try await two.bob.listen(on: "\(Self.ownHost()):0")
             ada = try await two.ada.dial(proxy?(listener.address) ?? listener.address)
             var accepted = listener.makeAsyncIterator()
             bob = try #require(try await accepted.next())
