@@ -87,6 +87,8 @@ final class ControllingTerminal: Sendable {
 /// Has the terminal show again what is typed, whichever way the asking ends: by an answer or by a signal.
 private final class EchoGuardian {
     private static let signals = [SIGINT, SIGTERM, SIGHUP, SIGQUIT]
+    /// How long the system may take to register for the signals; it takes no time to speak of.
+    private static let registrationLimit = DispatchTimeInterval.seconds(5)
 
     private let descriptor: Int32
     private let original: termios
@@ -96,6 +98,7 @@ private final class EchoGuardian {
         self.descriptor = descriptor
         self.original = original
         let queue = DispatchQueue(label: "kamune.echo")
+        let registrations = DispatchGroup()
         sources = Self.signals.map { number in
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
@@ -105,9 +108,13 @@ private final class EchoGuardian {
                 StandardStream(descriptor).write("\n")
                 _exit(128 + number)
             }
+            registrations.enter()
+            source.setRegistrationHandler { registrations.leave() }
             source.resume()
             return source
         }
+        // A signal that came before would be ignored, and whoever sent it would wait in vain.
+        _ = registrations.wait(timeout: .now() + Self.registrationLimit)
     }
 
     func finish() {
