@@ -80,11 +80,20 @@ enum Spawn {
         try lock.withLock { _ in
             let ends = try Ends(input)
             defer { ends.closeTheirs() }
+            keepDescriptors()
             return (try start(program, arguments, environment: environment, ends: ends), ends)
         }
     }
 
     private static let lock = Mutex(())
+
+    /// Keeps what other tests in this process have open from the child. Sockets of SwiftNIO are inherited unless somebody says
+    /// otherwise; a port that a test has left would then still be listened on, by a child that knows nothing of it.
+    private static func keepDescriptors() {
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: "/dev/fd")) ?? [] {
+            if let descriptor = Int32(name), descriptor > STDERR_FILENO { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
+        }
+    }
 
     private static func start(
         _ program: String, _ arguments: [String], environment: [String: String], ends: Ends
