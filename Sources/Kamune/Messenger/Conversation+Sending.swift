@@ -58,7 +58,7 @@ extension Conversation {
 
     /// The largest body of a message, in bytes.
     public nonisolated var maximumBodySize: Int {
-        max(0, endpoint.configuration.maximumMessageSize - DeliveryMessage.overhead)
+        Self.maximumBodySize(endpoint.configuration)
     }
 
     /// Waits while 1,024 messages or more of this conversation are under way, so that a fast source does not fill the disk
