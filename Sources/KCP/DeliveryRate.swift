@@ -4,8 +4,8 @@ struct DeliveryRate {
     private(set) var delivered: UInt64 = 0
     private(set) var deliveredAt: UInt64 = 0
     private var firstSentAt: UInt64 = 0
-    /// Samples of what was sent before this count of delivered bytes tell the application's rate, not the path's.
-    private var applicationLimitedUntil: UInt64 = 0
+    /// Samples of what was sent before more than so many bytes were delivered tell the application's rate, not the path's.
+    private var applicationLimitedUntil: UInt64?
     private var nextRoundAt: UInt64 = 0
 
     /// What the acknowledgements of one datagram add up to.
@@ -24,7 +24,8 @@ struct DeliveryRate {
         segment.delivered = delivered
         segment.deliveredAt = deliveredAt
         segment.firstSentAt = firstSentAt
-        segment.wasApplicationLimited = applicationLimitedUntil > delivered
+        // Also when just so much was: then nothing was under way while the application had nothing to send.
+        segment.wasApplicationLimited = applicationLimitedUntil.map { $0 >= delivered } ?? false
     }
 
     mutating func acknowledged(_ segment: OutgoingSegment, now: UInt64, sample: inout Sample) {
@@ -54,6 +55,6 @@ struct DeliveryRate {
     }
 
     mutating func becameApplicationLimited(bytesInFlight: Int) {
-        applicationLimitedUntil = max(1, delivered &+ UInt64(bytesInFlight))
+        applicationLimitedUntil = delivered &+ UInt64(bytesInFlight)
     }
 }

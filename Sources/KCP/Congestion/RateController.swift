@@ -21,6 +21,9 @@ struct RateController: CongestionController {
         default: 1
         }
     }
+    /// A cycle that raised the bandwidth by so much found the path far from full. The next one follows at once, so that a
+    /// path that has become faster is filled within a few dozen rounds; BBR's version 1 would take eight times as long.
+    private static let success = 1.15
 
     /// A round with a queue is congested if it lost more than the path loses by itself: the usual share times the first,
     /// the standard deviation of so many chances times the second, and a share of the round for the first losses ever.
@@ -55,6 +58,7 @@ struct RateController: CongestionController {
     private var isFilled = false
     private var phaseStart: UInt64 = 0
     private var probedAt: UInt64 = 0
+    private var bandwidthBeforeProbe = Double.infinity
     private var windowBeforePause: Int?
 
     /// What this round brought.
@@ -193,7 +197,10 @@ struct RateController: CongestionController {
                 case 1: isOver || inFlight <= product
                 default: isOver
                 }
-            if next { enterCruise(phase: (phase + 1) & 7, sample) }
+            guard next else { break }
+            // By the end of phase 2 all that phase 0 sent has arrived. Where more could go, there may be more still.
+            let foundMore = phase == 2 && bandwidth.value >= Self.success * bandwidthBeforeProbe
+            enterCruise(phase: foundMore ? 0 : (phase + 1) & 7, sample)
         case .probeRoundTrip(let until):
             if sample.now >= until {
                 probedAt = sample.now
@@ -206,6 +213,7 @@ struct RateController: CongestionController {
     private mutating func enterCruise(phase: Int, _ sample: CongestionSample) {
         mode = .cruise(phase: phase)
         phaseStart = sample.now
+        if phase == 0 { bandwidthBeforeProbe = bandwidth.value }
     }
 
     /// Once in a while the queue has to go so that the path's own delay shows.
