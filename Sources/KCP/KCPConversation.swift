@@ -52,7 +52,7 @@ public struct KCPConversation: Sendable {
     var roundTrip = RoundTripEstimator()
     var delivery = DeliveryRate()
     var congestion: AnyCongestionController
-    var pacer = Pacer()
+    var pacer: Pacer
     /// The latest time seen, in microseconds.
     var clock: UInt64
 
@@ -165,6 +165,7 @@ public struct KCPConversation: Sendable {
             segmentSize: configuration.maximumDatagramSize,
             turbo: turbo
         )
+        pacer = Pacer(segmentSize: configuration.maximumDatagramSize)
         solicitedUpTo = firstSent
         self.firstSent = firstSent
         self.firstReceived = firstReceived

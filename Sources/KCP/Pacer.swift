@@ -1,6 +1,12 @@
-/// Spreads datagrams over time.
+/// Spreads datagrams over time, after as many as a flow may begin with.
 struct Pacer {
+    /// What may go out at once after a pause (RFC 9002, 7.7: up to the initial congestion window), in bytes.
+    private let burst: Double
     private var nextAt: UInt64 = 0
+
+    init(segmentSize: Int) {
+        burst = Double(segmentSize * KCPLimits.initialWindowSegments)
+    }
 
     func isReady(now: UInt64) -> Bool { nextAt <= now }
 
@@ -8,10 +14,11 @@ struct Pacer {
     var wakeUpAt: UInt64 { nextAt &+ KCPLimits.pacingSlack }
 
     mutating func sent(bytes: Int, rate: Double, now: UInt64) {
-        let start = max(nextAt, now - min(now, KCPLimits.pacingCredit))
-        let time = Double(bytes) * 1_000_000 / max(rate, 1000)
+        let rate = max(rate, 1000)
+        // Sending time that was not used is kept, but no more than the burst takes or a late timer has to catch up.
+        let credit = max(KCPLimits.pacingCredit, UInt64(burst * 1_000_000 / rate))
+        let start = max(nextAt, now - min(now, credit))
+        let time = Double(bytes) * 1_000_000 / rate
         nextAt = start &+ UInt64(min(time, 10_000_000))
     }
-
-    mutating func reset() { nextAt = 0 }
 }

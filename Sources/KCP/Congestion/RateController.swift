@@ -91,8 +91,8 @@ struct RateController: CongestionController {
             return nil
         }
         // A flow that sends little learns little of the path. It may send as one that begins does.
-        let least = Double(segmentSize * KCPLimits.initialWindowSegments) * 1_000_000 / Double(smoothedRoundTrip)
-        return max(bandwidth.value * pacingGain * 0.99, least)
+        let initial = Double(segmentSize * KCPLimits.initialWindowSegments) * 1_000_000 / Double(smoothedRoundTrip)
+        return max(bandwidth.value * pacingGain * 0.99, mode == .startup ? initial * pacingGain : initial)
     }
 
     private var pacingGain: Double {
