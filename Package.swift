@@ -25,6 +25,7 @@ let package = Package(
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
@@ -75,7 +76,13 @@ let package = Package(
         ),
         .target(
             name: "Kamune",
-            dependencies: ["KamuneCrypto", "KamuneProtocol", "KamuneStore", "KamuneTransport"],
+            dependencies: [
+                "KamuneCrypto",
+                "KamuneProtocol",
+                "KamuneStore",
+                "KamuneTransport",
+                .product(name: "HeapModule", package: "swift-collections"),
+            ],
             swiftSettings: settings
         ),
         .target(

@@ -266,10 +266,10 @@ extension Peer {
 }
 
 extension Configuration {
-    /// The responder waits a little longer before it pings. The two would else fall silent at the same moment and ping each
-    /// other, where one of them is enough.
+    /// The initiator waits a little longer before it pings. The two would else fall silent at the same moment and ping each
+    /// other, where one of them is enough; and a responder, who may have many sessions, pings many at once.
     func session(of role: Role) -> SessionConfiguration {
-        let interval = keepAliveInterval.map { role == .responder ? $0 + $0 / 8 : $0 }
+        let interval = keepAliveInterval.map { role == .initiator ? $0 + $0 / 8 : $0 }
         return SessionConfiguration(
             maximumMessageSize: maximumMessageSize,
             keepAlive: interval.map { KeepAliveConfiguration(interval: $0, strikes: keepAliveStrikes) })

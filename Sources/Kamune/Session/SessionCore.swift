@@ -3,7 +3,7 @@ import KamuneProtocol
 import KamuneTransport
 import Synchronization
 
-/// Drives a ``SessionMachine`` over a connection: one task reads frames, one watches the time, and callers send.
+/// Drives a ``SessionMachine`` over a connection: one task reads frames, an alarm watches the time, and callers send.
 ///
 /// Frames are sealed and queued at the connection in one step, without a suspension between, so that they leave in the
 /// order of their numbers.
@@ -18,7 +18,6 @@ actor SessionCore {
     private var end: SessionEnd?
     private var isClosing = false
     private var hasHungUp = false
-    private var timer: Task<Void, Never>?
     private var endWaiters: [CheckedContinuation<SessionEnd, Never>] = []
     private var hangUpWaiters: [CheckedContinuation<Void, Never>] = []
     private var heldBackSenders: [CheckedContinuation<Void, Never>] = []
@@ -103,7 +102,7 @@ actor SessionCore {
     // MARK: Receiving
 
     private func read(startingWith first: [[UInt8]]) async {
-        startTimer()
+        setAlarm()
         var frames = first
         while true {
             var next = 0
@@ -175,22 +174,16 @@ actor SessionCore {
 
     // MARK: Time
 
-    private func startTimer() {
-        guard machine.nextDeadline != nil else { return }
-        timer = Task { [weak self] in
-            while let deadline = await self?.machineDeadline() {
-                do {
-                    try await Task.sleep(for: max(deadline - Moment.monotonicNow(), .milliseconds(1)))
-                } catch {
-                    return
-                }
-                await self?.timeElapsed()
-            }
+    private func setAlarm() {
+        guard end == nil, let deadline = machine.nextDeadline else { return }
+        AlarmClock.shared.ring(after: max(deadline - Moment.monotonicNow(), .milliseconds(1))) { [weak self] in
+            await self?.alarmRang()
         }
     }
 
-    private func machineDeadline() -> Duration? {
-        end == nil ? machine.nextDeadline : nil
+    private func alarmRang() {
+        timeElapsed()
+        setAlarm()
     }
 
     private func timeElapsed() {
@@ -238,8 +231,8 @@ actor SessionCore {
             let connection = connection
             let limit = closeTimeout
             let watchdog = Task {
-                try? await Task.sleep(for: limit)
-                if !Task.isCancelled { connection.abort() }
+                guard (try? await AlarmClock.shared.sleep(for: limit)) != nil else { return }
+                connection.abort()
             }
             await withCheckedContinuation { hangUpWaiters.append($0) }
             watchdog.cancel()
@@ -259,7 +252,6 @@ actor SessionCore {
     private func finish(_ how: SessionEnd) {
         guard end == nil else { return }
         end = how
-        timer?.cancel()
         releaseHeldBackSenders()
         switch how {
         case .closedByUs:

@@ -14,7 +14,7 @@ func withDeadline<R: Sendable>(
             }
         }
         group.addTask {
-            try? await Task.sleep(for: limit)
+            try? await AlarmClock.shared.sleep(for: limit)
             return nil
         }
         // Whoever comes first wins; the other is cancelled and waited for, so nothing outlives the call.

@@ -112,12 +112,13 @@ struct ReconnectionTests {
         }
         let connected = try await Connected(two) { target in
             let proxy = try await CuttingProxy.start(to: target) { number in
-                CuttingProxy.Fate(bytes: number == 0 ? 40_000 : .max, ending: .silent)
+                // More than a handshake takes, however much it is padded, and less than the messages do.
+                CuttingProxy.Fate(bytes: number == 0 ? 300_000 : .max, ending: .silent)
             }
             return proxy.address
         }
         let (adaEvents, bobEvents) = (EventReader(connected.ada), EventReader(connected.bob))
-        let texts = (0..<100).map { "\($0)" }
+        let texts = (0..<100).map { "\($0)" + String(repeating: ".", count: 4_000) }
         for text in texts { try await connected.ada.send(text) }
         #expect(try await adaEvents.next { $0.loss }?.code == .connectionLost)
         async let delivered = bobEvents.texts(texts.count)

@@ -1,0 +1,142 @@
+internal import HeapModule
+internal import Synchronization
+
+/// Wakes whoever has something to do at a time: all that is due together on one timer.
+///
+/// A process may hold thousands of sessions that each ping every half minute. A sleeping task for each would wake two
+/// threads for each; here those that are due within each other's leeway are woken in one go, so that what they send
+/// goes out together too.
+final class AlarmClock<C: Clock>: Sendable where C.Duration == Duration {
+    /// Alarms are ordered by when they have to ring at the latest. Nothing in one is counted by reference: a heap moves them
+    /// about.
+    private struct Alarm: Comparable {
+        let due: C.Instant
+        let latest: C.Instant
+        let number: UInt64
+
+        static func < (left: Alarm, right: Alarm) -> Bool { left.latest < right.latest }
+        static func == (left: Alarm, right: Alarm) -> Bool { left.latest == right.latest }
+    }
+
+    typealias Ring = @Sendable () async -> Void
+
+    private struct State {
+        var alarms = Heap<Alarm>()
+        /// What each does, by its number.
+        var rings: [UInt64: Ring] = [:]
+        var lastNumber: UInt64 = 0
+        var sleeper: (until: C.Instant, task: Task<Void, Never>)?
+    }
+
+    private let clock: C
+    private let state = Mutex(State())
+
+    init(clock: C) {
+        self.clock = clock
+    }
+
+    /// How late an alarm may ring, as a share of the time until then, and at most.
+    private static var leewayShare: Int { 32 }
+    private static var longestLeeway: Duration { .seconds(1) }
+
+    /// Calls `ring` once after this time, or a little later: by a 32nd of it, at most a second.
+    ///
+    /// Alarms that ring together ring one after the other, so `ring` must not wait for anything but its actor.
+    func ring(after time: Duration, _ ring: @escaping Ring) {
+        let due = clock.now.advanced(by: time)
+        let leeway = min(time / Self.leewayShare, Self.longestLeeway)
+        state.withLock { state in
+            state.lastNumber += 1
+            state.rings[state.lastNumber] = ring
+            state.alarms.insert(Alarm(due: due, latest: due.advanced(by: leeway), number: state.lastNumber))
+            sleep(&state)
+        }
+    }
+
+    /// Sleeps for this time, or a little longer; see ``ring(after:_:)``.
+    ///
+    /// A sleep that is cancelled, as that of most limits, leaves no timer of the system behind.
+    ///
+    /// - Throws: When the task is cancelled.
+    func sleep(for time: Duration) async throws(CancellationError) {
+        let sleeper = Sleeper()
+        let isOver = await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                guard sleeper.begin(continuation) else { return }
+                ring(after: time) { sleeper.end(isOver: true) }
+            }
+        } onCancel: {
+            sleeper.end(isOver: false)
+        }
+        if !isOver { throw CancellationError() }
+    }
+
+    /// Sees to it that somebody sleeps until the first alarm has to ring, and no longer.
+    private func sleep(_ state: inout State) {
+        guard let latest = state.alarms.min?.latest else { return }
+        if let sleeper = state.sleeper, sleeper.until <= latest { return }
+        state.sleeper?.task.cancel()
+        let task = Task.detached { [self] in
+            // Cancelled when another wakes earlier.
+            guard (try? await clock.sleep(until: latest, tolerance: nil)) != nil else { return }
+            await wake(latest)
+        }
+        state.sleeper = (latest, task)
+    }
+
+    private func wake(_ time: C.Instant) async {
+        while let ring = next(after: time) { await ring() }
+    }
+
+    /// Takes out the next alarm that is due, or lets another sleep until one is.
+    private func next(after time: C.Instant) -> Ring? {
+        let now = clock.now
+        return state.withLock { state in
+            // Somebody who woke just when an earlier alarm was set has no place here any more.
+            guard state.sleeper?.until == time else { return nil }
+            if let first = state.alarms.min, first.due <= now {
+                state.alarms.removeMin()
+                return state.rings.removeValue(forKey: first.number)
+            }
+            state.sleeper = nil
+            sleep(&state)
+            return nil
+        }
+    }
+}
+
+/// A task that sleeps until an alarm rings or it is cancelled, whichever comes first.
+private final class Sleeper: Sendable {
+    private enum State {
+        case awake
+        case asleep(CheckedContinuation<Bool, Never>)
+        case ended
+    }
+
+    private let state = Mutex(State.awake)
+
+    /// - Returns: Whether it sleeps now; else it was cancelled before.
+    func begin(_ continuation: CheckedContinuation<Bool, Never>) -> Bool {
+        let isCancelled = state.withLock { state in
+            if case .ended = state { return true }
+            state = .asleep(continuation)
+            return false
+        }
+        if isCancelled { continuation.resume(returning: false) }
+        return !isCancelled
+    }
+
+    func end(isOver: Bool) {
+        let continuation: CheckedContinuation<Bool, Never>? = state.withLock { state in
+            defer { state = .ended }
+            if case .asleep(let continuation) = state { return continuation }
+            return nil
+        }
+        continuation?.resume(returning: isOver)
+    }
+}
+
+extension AlarmClock where C == ContinuousClock {
+    /// The one of this process.
+    static let shared = AlarmClock(clock: ContinuousClock())
+}
