@@ -12,19 +12,19 @@ struct LoopbackBenchmark {
         let responder: Session
     }
 
-    private func endpoint(isKeptAlive: Bool = false) -> Endpoint {
+    private func endpoint() -> Endpoint {
         var configuration = Configuration()
-        if !isKeptAlive { configuration.keepAliveInterval = nil }
+        configuration.keepAliveInterval = nil
         return Endpoint(identity: identity, name: "benchmark", verifier: .anyone, configuration: configuration)
     }
 
-    private func listen(isKeptAlive: Bool = false) async throws -> Listener {
-        try await endpoint(isKeptAlive: isKeptAlive).listen(on: "\(scheme)://127.0.0.1:0")
+    private func listen() async throws -> Listener {
+        try await endpoint().listen(on: "\(scheme)://127.0.0.1:0")
     }
 
-    private func connect(to listener: Listener, isKeptAlive: Bool = false) async throws -> Pair {
+    private func connect(to listener: Listener) async throws -> Pair {
         async let accepted = Self.next(listener)
-        let initiator = try await endpoint(isKeptAlive: isKeptAlive).dial(listener.address)
+        let initiator = try await endpoint().dial(listener.address)
         guard let responder = try await accepted else { throw BenchmarkFailure.sessionEnded }
         return Pair(initiator: initiator, responder: responder)
     }
@@ -162,35 +162,17 @@ struct LoopbackBenchmark {
         return best
     }
 
-    /// What sessions cost while nobody talks.
-    struct Idle {
-        /// The memory of one end, in bytes.
-        var memory: Double
-        /// The processor time of both ends of all of them, keep-alive included, as a share of one core.
-        var share: Double
-    }
-
-    /// The memory of an idle session's one end, in bytes.
+    /// The memory of an idle session's one end, in bytes: what this process grows by when it holds so many sessions, whose
+    /// both ends it holds, divided by the number of ends.
     func measureIdleMemory(sessions count: Int) async throws -> Double {
-        try await measureIdle(sessions: count, seconds: 0).memory
-    }
-
-    /// What this process grows by when it holds so many sessions, whose both ends it holds, divided by the number of ends;
-    /// and the processor time that it takes in so many seconds.
-    func measureIdle(sessions count: Int, seconds: Int) async throws -> Idle {
-        let isKeptAlive = seconds > 0
-        let listener = try await listen(isKeptAlive: isKeptAlive)
+        let listener = try await listen()
         var pairs: [Pair] = []
         pairs.reserveCapacity(count)
         // What the process needs once, it needs for the first sessions already.
-        for _ in 0..<max(count / 10, 10) { pairs.append(try await connect(to: listener, isKeptAlive: isKeptAlive)) }
+        for _ in 0..<max(count / 10, 10) { pairs.append(try await connect(to: listener)) }
         let before = ResidentMemory.bytes
-        for _ in 0..<count { pairs.append(try await connect(to: listener, isKeptAlive: isKeptAlive)) }
+        for _ in 0..<count { pairs.append(try await connect(to: listener)) }
         let after = ResidentMemory.bytes
-        let cpuStart = CPUClock.process
-        let start = CPUClock.wall
-        if seconds > 0 { try await Task.sleep(for: .seconds(seconds)) }
-        let share = Double(CPUClock.process - cpuStart) / Double(max(CPUClock.wall - start, 1))
         await withTaskGroup(of: Void.self) { group in
             for pair in pairs {
                 group.addTask {
@@ -201,9 +183,6 @@ struct LoopbackBenchmark {
             }
         }
         await listener.close()
-        // The share is that of the sessions asked for, not of those before.
-        return Idle(
-            memory: Double(max(after - before, 0)) / Double(2 * count),
-            share: share * Double(count) / Double(pairs.count))
+        return Double(max(after - before, 0)) / Double(2 * count)
     }
 }

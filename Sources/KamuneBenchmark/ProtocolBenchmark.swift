@@ -141,4 +141,6 @@ public enum BenchmarkFailure: Error, Sendable {
     case handshakeStalled
     /// A session ended while it was measured.
     case sessionEnded
+    /// The process that was to hold the other ends of sessions did not start, or failed.
+    case holderFailed
 }

@@ -10,24 +10,26 @@ public struct TransportComparison: Sendable {
     public var effort: Double
     /// Sessions held open to measure what they cost while nobody talks; 0 to leave that out.
     public var idleSessions: Int
+    /// A command that holds the other ends of idle sessions, for ``IdleSessions``; nil to leave out what these cost the
+    /// listener.
+    public var holder: [String]?
     /// Told what is measured next.
     public var progress: @Sendable (String) -> Void
 
     /// A comparison.
     public init(
         algorithm: IdentityAlgorithm = .ed25519, effort: Double = 1, idleSessions: Int = 1_000,
-        progress: @escaping @Sendable (String) -> Void = { _ in }
+        holder: [String]? = nil, progress: @escaping @Sendable (String) -> Void = { _ in }
     ) {
         self.algorithm = algorithm
         self.effort = effort
         self.idleSessions = idleSessions
+        self.holder = holder
         self.progress = progress
     }
 
     /// How often what is compared is measured.
     private static let turns = 3
-    /// How long idle sessions are watched, in seconds: as long as it takes until each was pinged once.
-    private static let idleTime = 30
     /// The size of bulk messages, in bytes.
     private static let bulkSize = PrimitiveCosts.largeMessageSize
 
@@ -47,13 +49,18 @@ public struct TransportComparison: Sendable {
         var report = BenchmarkReport()
         add(tcp: best[0], udp: best[1], to: &report)
         if idleSessions > 0 {
-            progress("\(idleSessions) idle sessions, for \(Self.idleTime) seconds")
-            let idle = try await benchmarks[1].measureIdle(sessions: idleSessions, seconds: Self.idleTime)
             let group = "Idle sessions over UDP"
-            report.add(group, "memory of one end", idle.memory / 1_024, "KiB", goal: 40)
-            report.add(
-                group, "\(idleSessions) on one listener: CPU of both ends, keep-alive included", 100 * idle.share,
-                "% of a core", goal: Double(idleSessions) / 1_000)
+            progress("the memory of \(idleSessions) idle sessions")
+            let memory = try await benchmarks[1].measureIdleMemory(sessions: idleSessions)
+            report.add(group, "memory of one end", memory / 1_024, "KiB", goal: 40)
+            if let holder {
+                progress("the time that \(idleSessions) idle sessions take, for \(IdleSessions.time) seconds")
+                let share = try await IdleSessions(count: idleSessions, algorithm: algorithm)
+                    .measureListener(holder: holder)
+                report.add(
+                    group, "\(idleSessions) on one listener: its CPU, keep-alive included", 100 * share,
+                    "% of a core", goal: Double(idleSessions) / 1_000)
+            }
         }
         return report
     }

@@ -66,6 +66,9 @@ struct BenchCommand: AsyncParsableCommand {
         completion: .directory)
     var directory: String?
 
+    @Option(name: .long, help: ArgumentHelp("Only hold idle sessions with a listener.", visibility: .private))
+    var hold: String?
+
     func validate() throws {
         guard effort > 0, effort <= 100 else { throw ValidationError("--effort takes a factor above 0, up to 100.") }
         guard (0...100_000).contains(sessions) else { throw ValidationError("--sessions takes a number up to 100000.") }
@@ -78,6 +81,7 @@ struct BenchCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
+        if let hold { return try await holdSessions(with: hold) }
         let errors = StandardStream(STDERR_FILENO)
         let isWatched = TerminalMode.isTerminal(STDERR_FILENO)
         let progress: @Sendable (String) -> Void = { if isWatched { errors.write("measuring \($0) …\n") } }
@@ -86,7 +90,7 @@ struct BenchCommand: AsyncParsableCommand {
             report = try await StoreBenchmark(messages: messages, directory: directory, progress: progress).run()
         } else if transport == .udp {
             report = try await TransportComparison(
-                algorithm: algorithm, effort: effort, idleSessions: sessions, progress: progress
+                algorithm: algorithm, effort: effort, idleSessions: sessions, holder: holder, progress: progress
             ).run()
         } else {
             report = try await BenchmarkSuite(
@@ -103,5 +107,20 @@ struct BenchCommand: AsyncParsableCommand {
             text = report.table
         }
         try StandardStream(STDOUT_FILENO).print(text)
+    }
+
+    /// This program, as the other end of idle sessions.
+    private var holder: [String]? {
+        Bundle.main.executablePath.map {
+            [$0, "bench", "--sessions", "\(sessions)", "--algorithm", algorithm.rawValue, "--hold"]
+        }
+    }
+
+    private func holdSessions(with address: String) async throws {
+        let held = try await IdleSessions(count: sessions, address: address, algorithm: algorithm).hold()
+        try StandardStream(STDOUT_FILENO).print("\(held.count) sessions")
+        // The end of the input is the end of whoever measures.
+        while readLine() != nil {}
+        withExtendedLifetime(held) {}
     }
 }
