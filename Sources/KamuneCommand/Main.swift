@@ -8,6 +8,7 @@ import KamuneStore
 enum Main {
     static func main() async {
         StandardStream.reserve()
+        OpenFileLimit.raise()
         // A file that may not grow shall be an error of that call, not the end of the program.
         signal(SIGXFSZ, SIG_IGN)
         let status: Int32

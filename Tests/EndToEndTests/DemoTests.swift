@@ -25,6 +25,16 @@ struct DemoTests {
         #expect(child.output.text.contains("ML-DSA-65_ML-KEM-768"))
     }
 
+    @Test("a limit of open files that the system lets us raise is no limit")
+    func fewOpenFiles() async throws {
+        let home = try Home()
+        let child = try Child(
+            program: "/bin/sh", ["-c", "ulimit -Sn 12 && exec \"$0\" demo", try Binary.path()], home: home,
+            environment: ["HOME": home.path])
+        await child.expectExit(0)
+        #expect(child.output.text.contains("Hello Bob!"))
+    }
+
     @Test(
         "colours are for terminals, unless NO_COLOR is set or the terminal cannot",
         arguments: [([:], true), (["NO_COLOR": "1"], false), (["TERM": "dumb"], false), (["NO_COLOR": ""], true)])
