@@ -98,8 +98,10 @@ struct AlarmClockTests {
         try await sleeping.value
     }
 
-    @Test func aCancelledSleepEndsAtOnce() async throws {
+    @Test(arguments: [true, false])
+    func aCancelledSleepEndsAtOnce(isAsleep: Bool) async throws {
         let sleeping = Task { try await alarms.sleep(for: .seconds(10)) }
+        if isAsleep { try await clock.waitForSleepers() }
         sleeping.cancel()
         await #expect(throws: CancellationError.self) { try await sleeping.value }
         // What is left of it rings for nobody.
@@ -107,5 +109,40 @@ struct AlarmClockTests {
         set(-1, after: .seconds(1_000))
         try await advance(by: .seconds(11))
         #expect(log.names == [1])
+    }
+
+    @Test func aCancelledAlarmDoesNotRing() async throws {
+        let number = alarms.ring(after: .seconds(1)) { [log] in log.add(1, at: .zero) }
+        set(2, after: .seconds(1))
+        set(-1, after: .seconds(1_000))
+        alarms.cancel(number)
+        try await advance(by: .seconds(2))
+        #expect(log.names == [2])
+        // Nor does it matter that it is cancelled again, or when it has rung.
+        alarms.cancel(number)
+        #expect(alarms.alarmCount == 1)
+    }
+
+    /// Whoever begins and ends ten thousand things in the time of one limit, as a stranger may, costs no memory.
+    @Test func cancelledAlarmsAreForgotten() {
+        final class Held: Sendable {}
+        weak var last: Held?
+        for number in 0..<10 { set(number, after: .seconds(30)) }
+        for _ in 0..<10_000 {
+            let held = Held()
+            last = held
+            alarms.cancel(alarms.ring(after: .seconds(30)) { withExtendedLifetime(held) {} })
+            #expect(alarms.alarmCount < 100)
+        }
+        #expect(last == nil)
+    }
+
+    /// Two sessions that ring at the same moment would ping each other, where one ping is enough.
+    @Test func onlyOneOfTwoPeersPingsFirst() throws {
+        let configuration = Configuration()
+        let initiator = try #require(configuration.session(of: .initiator).keepAlive)
+        let responder = try #require(configuration.session(of: .responder).keepAlive)
+        #expect(responder.interval == .seconds(30))
+        #expect(initiator.interval - responder.interval > .seconds(2))
     }
 }

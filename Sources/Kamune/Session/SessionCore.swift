@@ -18,6 +18,7 @@ actor SessionCore {
     private var end: SessionEnd?
     private var isClosing = false
     private var hasHungUp = false
+    private var alarm: UInt64?
     private var endWaiters: [CheckedContinuation<SessionEnd, Never>] = []
     private var hangUpWaiters: [CheckedContinuation<Void, Never>] = []
     private var heldBackSenders: [CheckedContinuation<Void, Never>] = []
@@ -176,7 +177,7 @@ actor SessionCore {
 
     private func setAlarm() {
         guard end == nil, let deadline = machine.nextDeadline else { return }
-        AlarmClock.shared.ring(after: max(deadline - Moment.monotonicNow(), .milliseconds(1))) { [weak self] in
+        alarm = AlarmClock.shared.ring(after: max(deadline - Moment.monotonicNow(), .milliseconds(1))) { [weak self] in
             await self?.alarmRang()
         }
     }
@@ -252,6 +253,7 @@ actor SessionCore {
     private func finish(_ how: SessionEnd) {
         guard end == nil else { return }
         end = how
+        if let alarm { AlarmClock.shared.cancel(alarm) }
         releaseHeldBackSenders()
         switch how {
         case .closedByUs:

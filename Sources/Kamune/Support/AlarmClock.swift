@@ -39,23 +39,49 @@ final class AlarmClock<C: Clock>: Sendable where C.Duration == Duration {
     private static var leewayShare: Int { 32 }
     private static var longestLeeway: Duration { .seconds(1) }
 
+    /// How many cancelled alarms are kept at least before those that are left are gathered.
+    private static var fewCancelled: Int { 64 }
+
     /// Calls `ring` once after this time, or a little later: by a 32nd of it, at most a second.
     ///
     /// Alarms that ring together ring one after the other, so `ring` must not wait for anything but its actor.
-    func ring(after time: Duration, _ ring: @escaping Ring) {
+    ///
+    /// - Returns: What ``cancel(_:)`` takes.
+    @discardableResult
+    func ring(after time: Duration, _ ring: @escaping Ring) -> UInt64 {
+        let time = max(time, .zero)
         let due = clock.now.advanced(by: time)
         let leeway = min(time / Self.leewayShare, Self.longestLeeway)
-        state.withLock { state in
+        return state.withLock { state in
             state.lastNumber += 1
             state.rings[state.lastNumber] = ring
             state.alarms.insert(Alarm(due: due, latest: due.advanced(by: leeway), number: state.lastNumber))
             sleep(&state)
+            return state.lastNumber
         }
     }
 
+    /// Lets an alarm not ring, and frees what it holds. One that has rung, or is about to, is left alone.
+    func cancel(_ number: UInt64) {
+        // Freed outside of the lock: that may run anybody's code.
+        let ring = state.withLock { state in
+            let ring = state.rings.removeValue(forKey: number)
+            // A stranger who begins handshakes and drops them must not make us keep more than there are.
+            if state.alarms.count > 2 * state.rings.count + Self.fewCancelled {
+                let rings = state.rings
+                state.alarms = Heap(state.alarms.unordered.filter { rings[$0.number] != nil })
+            }
+            return ring
+        }
+        withExtendedLifetime(ring) {}
+    }
+
+    /// How many alarms are kept, cancelled ones included.
+    var alarmCount: Int { state.withLock { $0.alarms.count } }
+
     /// Sleeps for this time, or a little longer; see ``ring(after:_:)``.
     ///
-    /// A sleep that is cancelled, as that of most limits, leaves no timer of the system behind.
+    /// A sleep that is cancelled, as that of most limits, leaves nothing behind.
     ///
     /// - Throws: When the task is cancelled.
     func sleep(for time: Duration) async throws(CancellationError) {
@@ -63,10 +89,12 @@ final class AlarmClock<C: Clock>: Sendable where C.Duration == Duration {
         let isOver = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 guard sleeper.begin(continuation) else { return }
-                ring(after: time) { sleeper.end(isOver: true) }
+                let number = ring(after: time) { sleeper.end(isOver: true) }
+                // A cancellation before has found no alarm to cancel.
+                if !sleeper.keep(number) { cancel(number) }
             }
         } onCancel: {
-            sleeper.end(isOver: false)
+            if let number = sleeper.end(isOver: false) { cancel(number) }
         }
         if !isOver { throw CancellationError() }
     }
@@ -94,9 +122,9 @@ final class AlarmClock<C: Clock>: Sendable where C.Duration == Duration {
         return state.withLock { state in
             // Somebody who woke just when an earlier alarm was set has no place here any more.
             guard state.sleeper?.until == time else { return nil }
-            if let first = state.alarms.min, first.due <= now {
+            while let first = state.alarms.min, first.due <= now {
                 state.alarms.removeMin()
-                return state.rings.removeValue(forKey: first.number)
+                if let ring = state.rings.removeValue(forKey: first.number) { return ring }
             }
             state.sleeper = nil
             sleep(&state)
@@ -109,7 +137,7 @@ final class AlarmClock<C: Clock>: Sendable where C.Duration == Duration {
 private final class Sleeper: Sendable {
     private enum State {
         case awake
-        case asleep(CheckedContinuation<Bool, Never>)
+        case asleep(CheckedContinuation<Bool, Never>, alarm: UInt64?)
         case ended
     }
 
@@ -119,20 +147,32 @@ private final class Sleeper: Sendable {
     func begin(_ continuation: CheckedContinuation<Bool, Never>) -> Bool {
         let isCancelled = state.withLock { state in
             if case .ended = state { return true }
-            state = .asleep(continuation)
+            state = .asleep(continuation, alarm: nil)
             return false
         }
         if isCancelled { continuation.resume(returning: false) }
         return !isCancelled
     }
 
-    func end(isOver: Bool) {
-        let continuation: CheckedContinuation<Bool, Never>? = state.withLock { state in
+    /// - Returns: Whether it still sleeps, and knows the alarm that wakes it.
+    func keep(_ alarm: UInt64) -> Bool {
+        state.withLock { state in
+            guard case .asleep(let continuation, _) = state else { return false }
+            state = .asleep(continuation, alarm: alarm)
+            return true
+        }
+    }
+
+    /// - Returns: The alarm that was to wake it.
+    @discardableResult
+    func end(isOver: Bool) -> UInt64? {
+        let (continuation, alarm) = state.withLock { state -> (CheckedContinuation<Bool, Never>?, UInt64?) in
             defer { state = .ended }
-            if case .asleep(let continuation) = state { return continuation }
-            return nil
+            if case .asleep(let continuation, let alarm) = state { return (continuation, alarm) }
+            return (nil, nil)
         }
         continuation?.resume(returning: isOver)
+        return alarm
     }
 }
 
