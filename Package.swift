@@ -2,13 +2,6 @@
 
 import PackageDescription
 
-/// Settings that every target of ours is built with.
-let settings: [SwiftSetting] = [
-    .swiftLanguageMode(.v6),
-    .enableUpcomingFeature("ExistentialAny"),
-    .enableUpcomingFeature("InternalImportsByDefault"),
-]
-
 let package = Package(
     name: "kamune",
     platforms: [.macOS(.v15)],
@@ -32,14 +25,15 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
     ],
     targets: [
+        .target(name: "KamuneSystem"),
         .target(
             name: "KamuneCrypto",
             dependencies: [
+                "KamuneSystem",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "CryptoExtras", package: "swift-crypto"),
                 .product(name: "SwiftASN1", package: "swift-asn1"),
-            ],
-            swiftSettings: settings
+            ]
         ),
         .target(
             name: "KamuneProtocol",
@@ -47,10 +41,9 @@ let package = Package(
                 "KamuneCrypto",
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],
-            exclude: ["Protobuf/kamune.proto"],
-            swiftSettings: settings
+            exclude: ["Protobuf/kamune.proto"]
         ),
-        .target(name: "KCP", swiftSettings: settings),
+        .target(name: "KCP"),
         .target(
             name: "KamuneTransport",
             dependencies: [
@@ -59,8 +52,7 @@ let package = Package(
                 "KamuneProtocol",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
-            ],
-            swiftSettings: settings
+            ]
         ),
         .target(
             name: "KamuneStore",
@@ -71,8 +63,7 @@ let package = Package(
                 .product(name: "CryptoExtras", package: "swift-crypto"),
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),
-            ],
-            swiftSettings: settings
+            ]
         ),
         .target(
             name: "Kamune",
@@ -82,18 +73,15 @@ let package = Package(
                 "KamuneStore",
                 "KamuneTransport",
                 .product(name: "HeapModule", package: "swift-collections"),
-            ],
-            swiftSettings: settings
+            ]
         ),
         .target(
             name: "KamuneTestKit",
-            dependencies: ["KCP", "Kamune", "KamuneCrypto", "KamuneProtocol", "KamuneStore", "KamuneTransport"],
-            swiftSettings: settings
+            dependencies: ["KCP", "Kamune", "KamuneCrypto", "KamuneProtocol", "KamuneStore", "KamuneTransport"]
         ),
         .target(
             name: "KamuneBenchmark",
-            dependencies: ["Kamune", "KamuneCrypto", "KamuneProtocol", "KamuneStore"],
-            swiftSettings: settings
+            dependencies: ["Kamune", "KamuneCrypto", "KamuneProtocol", "KamuneStore"]
         ),
         .executableTarget(
             name: "KamuneCommand",
@@ -103,8 +91,7 @@ let package = Package(
                 "KamuneStore",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
-            ],
-            swiftSettings: settings
+            ]
         ),
         // Measures and tests the transports over links that are slow, lossy and interrupted.
         .executableTarget(
@@ -114,21 +101,18 @@ let package = Package(
                 "KamuneTestKit",
                 "KamuneTransport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ],
-            swiftSettings: settings
+            ]
         ),
         .testTarget(
             name: "KamuneCryptoTests",
             dependencies: ["KamuneCrypto", .product(name: "Crypto", package: "swift-crypto")],
-            resources: [.copy("Resources")],
-            swiftSettings: settings
+            resources: [.copy("Resources")]
         ),
         .testTarget(
             name: "KamuneProtocolTests",
             dependencies: [
                 "KamuneCrypto", "KamuneProtocol", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
-            ],
-            swiftSettings: settings
+            ]
         ),
         .testTarget(
             name: "InteropTests",
@@ -136,19 +120,16 @@ let package = Package(
                 "KamuneCrypto", "KamuneProtocol", "KamuneTestKit",
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],
-            resources: [.copy("Resources")],
-            swiftSettings: settings
+            resources: [.copy("Resources")]
         ),
         .testTarget(
             name: "FuzzReplayTests",
-            dependencies: ["KCP", "KamuneCrypto", "KamuneProtocol", "KamuneStore", "KamuneTransport"],
-            swiftSettings: settings
+            dependencies: ["KCP", "KamuneCrypto", "KamuneProtocol", "KamuneStore", "KamuneTransport"]
         ),
         .testTarget(
             name: "KCPTests",
             dependencies: ["KCP", "KamuneTestKit"],
-            resources: [.copy("Resources")],
-            swiftSettings: settings
+            resources: [.copy("Resources")]
         ),
         .testTarget(
             name: "KamuneTransportTests",
@@ -157,14 +138,12 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
-            ],
-            swiftSettings: settings
+            ]
         ),
         .testTarget(
             name: "KamuneStoreTests",
             dependencies: ["KamuneCrypto", "KamuneStore", .product(name: "GRDB", package: "GRDB.swift")],
-            resources: [.copy("Resources")],
-            swiftSettings: settings
+            resources: [.copy("Resources")]
         ),
         .testTarget(
             name: "KamuneTests",
@@ -175,23 +154,29 @@ let package = Package(
                 "KamuneTransport",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
-            ],
-            swiftSettings: settings
+            ]
         ),
         .testTarget(
             name: "KamuneCommandTests",
             dependencies: [
                 "Kamune", "KamuneCommand", "KamuneStore",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ],
-            swiftSettings: settings
+            ]
         ),
-        .testTarget(name: "KamuneTestKitTests", dependencies: ["KamuneTestKit"], swiftSettings: settings),
+        .testTarget(name: "KamuneTestKitTests", dependencies: ["KamuneTestKit"]),
         // The programs are named too, so that they are built before they are run.
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["KamuneCommand", "KamuneNetworkLab", "KamuneTestKit"],
-            swiftSettings: settings
+            dependencies: ["KamuneCommand", "KamuneNetworkLab", "KamuneTestKit"]
         ),
     ]
 )
+
+// What every target of ours is built with.
+for target in package.targets {
+    target.swiftSettings = [
+        .swiftLanguageMode(.v6),
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+    ]
+}
