@@ -50,6 +50,7 @@ let package = Package(
                 "KCP",
                 "KamuneCrypto",
                 "KamuneProtocol",
+                "KamuneSystem",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ]
@@ -59,6 +60,7 @@ let package = Package(
             dependencies: [
                 "KamuneCrypto",
                 "KamuneProtocol",
+                "KamuneSystem",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "CryptoExtras", package: "swift-crypto"),
                 .product(name: "GRDB", package: "GRDB.swift"),
@@ -71,6 +73,7 @@ let package = Package(
                 "KamuneCrypto",
                 "KamuneProtocol",
                 "KamuneStore",
+                "KamuneSystem",
                 "KamuneTransport",
                 .product(name: "HeapModule", package: "swift-collections"),
             ]
@@ -81,7 +84,7 @@ let package = Package(
         ),
         .target(
             name: "KamuneBenchmark",
-            dependencies: ["Kamune", "KamuneCrypto", "KamuneProtocol", "KamuneStore"]
+            dependencies: ["Kamune", "KamuneCrypto", "KamuneProtocol", "KamuneStore", "KamuneSystem"]
         ),
         .executableTarget(
             name: "KamuneCommand",
@@ -98,6 +101,7 @@ let package = Package(
             name: "KamuneNetworkLab",
             dependencies: [
                 "Kamune",
+                "KamuneSystem",
                 "KamuneTestKit",
                 "KamuneTransport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),

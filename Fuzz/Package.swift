@@ -8,12 +8,6 @@
 
 import PackageDescription
 
-/// What today's manifests say by themselves or in other words.
-let ours = SwiftSetting.unsafeFlags([
-    "-swift-version", "6", "-enable-upcoming-feature", "ExistentialAny", "-enable-upcoming-feature",
-    "InternalImportsByDefault", "-package-name", "kamune", "-enable-testing", "-sanitize=fuzzer", "-parse-as-library",
-])
-
 let package = Package(
     name: "kamune-fuzz",
     platforms: [.macOS("15.0")],
@@ -24,26 +18,25 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
     ],
     targets: [
+        .target(name: "KamuneSystem"),
         .target(
             name: "KamuneCrypto",
             dependencies: [
+                "KamuneSystem",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "CryptoExtras", package: "swift-crypto"),
                 .product(name: "SwiftASN1", package: "swift-asn1"),
-            ],
-            swiftSettings: [ours]
+            ]
         ),
         .target(
             name: "KamuneProtocol",
             dependencies: ["KamuneCrypto", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
-            exclude: ["Protobuf/kamune.proto"],
-            swiftSettings: [ours]
+            exclude: ["Protobuf/kamune.proto"]
         ),
-        .target(name: "KCP", swiftSettings: [ours]),
+        .target(name: "KCP"),
         .target(
             name: "KamuneTransport",
-            dependencies: [.product(name: "NIOCore", package: "swift-nio")],
-            swiftSettings: [ours]
+            dependencies: [.product(name: "NIOCore", package: "swift-nio")]
         ),
         .target(
             name: "KamuneStore",
@@ -51,14 +44,23 @@ let package = Package(
                 "KamuneCrypto",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "CryptoExtras", package: "swift-crypto"),
-            ],
-            swiftSettings: [ours]
+            ]
         ),
         .executableTarget(
             name: "KamuneFuzz",
             dependencies: ["KCP", "KamuneCrypto", "KamuneProtocol", "KamuneStore", "KamuneTransport"],
-            swiftSettings: [ours],
             linkerSettings: [.unsafeFlags(["-sanitize=fuzzer"])]
         ),
     ]
 )
+
+// What today's manifests say by themselves or in other words.
+for target in package.targets {
+    target.swiftSettings = [
+        .unsafeFlags([
+            "-swift-version", "6", "-package-name", "kamune", "-enable-testing", "-sanitize=fuzzer",
+            "-parse-as-library", "-enable-upcoming-feature", "ExistentialAny", "-enable-upcoming-feature",
+            "InternalImportsByDefault",
+        ])
+    ]
+}

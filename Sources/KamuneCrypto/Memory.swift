@@ -1,19 +1,8 @@
-#if canImport(Darwin)
-import Darwin
-#elseif canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#endif
+import KamuneSystem
 
 /// Overwrites memory with zeros in a way that the optimizer may not leave out.
 package func erase(_ memory: UnsafeMutableRawBufferPointer) {
-    guard let base = memory.baseAddress, memory.count > 0 else { return }
-    #if canImport(Darwin)
-    memset_s(base, memory.count, 0, memory.count)
-    #else
-    explicit_bzero(base, memory.count)
-    #endif
+    systemErase(memory)
 }
 
 /// Compares two byte strings in a time that depends on their lengths only.

@@ -1,18 +1,11 @@
 import Crypto
 import CryptoExtras
+import KamuneSystem
 
 #if canImport(FoundationEssentials)
 import FoundationEssentials
 #else
 import Foundation
-#endif
-
-#if canImport(Darwin)
-import Darwin
-#elseif canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
 #endif
 
 /// The operating system's random bytes, fit for keys, and quick for small and large requests alike.
@@ -71,23 +64,11 @@ public struct SystemRandomSource: RandomSource, @unchecked Sendable {
         }
     }
 
-    #if canImport(Darwin)
-    /// The library of Apple's platforms already works in this way.
-    private static func stretchSystemRandomness(over buffer: UnsafeMutableRawBufferPointer) {
-        guard let base = buffer.baseAddress else { return }
-        arc4random_buf(base, buffer.count)
-    }
-    #else
     /// Takes a fresh key from the system and fills a buffer with its keystream (RFC 8439 §2.4).
-    ///
-    /// The system can fail only where it has no such call at all (Linux before 3.17). Nothing that this program does
-    /// would be safe there, so it ends.
     private static func stretchSystemRandomness(over buffer: UnsafeMutableRawBufferPointer) {
         let key = withUnsafeTemporaryAllocation(byteCount: 32, alignment: 16) { seed in
             defer { erase(seed) }
-            guard getentropy(seed.baseAddress, seed.count) == 0 else {
-                preconditionFailure("the operating system has no random numbers: error \(errno)")
-            }
+            fillWithSystemRandomness(seed)
             return SymmetricKey(data: UnsafeRawBufferPointer(seed))
         }
         erase(buffer)
@@ -103,5 +84,4 @@ public struct SystemRandomSource: RandomSource, @unchecked Sendable {
             preconditionFailure("ChaCha20 cannot make \(buffer.count) bytes: \(error)")
         }
     }
-    #endif
 }

@@ -234,10 +234,9 @@ public final class Store: Sendable {
             // A damaged file must not lead the library astray (SQLite: "Defense Against The Dark Arts").
             try database.execute(sql: "PRAGMA trusted_schema = OFF")
             try database.execute(sql: "PRAGMA cell_size_check = ON")
-            #if canImport(Darwin)
+            // Apple's systems alone need it, and the others ignore it.
             try database.execute(sql: "PRAGMA fullfsync = ON")
             try database.execute(sql: "PRAGMA checkpoint_fullfsync = ON")
-            #endif
         }
         return configuration
     }

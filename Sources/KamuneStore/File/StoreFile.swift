@@ -1,12 +1,5 @@
 import Foundation
-
-#if canImport(Darwin)
-import Darwin
-#elseif canImport(Musl)
-import Musl
-#else
-import Glibc
-#endif
+import KamuneSystem
 
 /// What is done to the files around the database: permissions, a look at the header, moving into place.
 enum StoreFile {

@@ -1,13 +1,6 @@
 import Foundation
+import KamuneSystem
 import Synchronization
-
-#if canImport(Darwin)
-import Darwin
-#elseif canImport(Musl)
-import Musl
-#else
-import Glibc
-#endif
 
 /// Keeps a store to one handle at a time, by `flock` on a file beside it.
 ///

@@ -1,12 +1,5 @@
+internal import KamuneSystem
 internal import NIOCore
-
-#if canImport(Darwin)
-internal import Darwin
-#elseif canImport(Musl)
-internal import Musl
-#else
-internal import Glibc
-#endif
 
 /// The end of a channel's pipeline: turns its bytes into frames for the pipe, and what is in the outbox into bytes.
 ///

@@ -1,10 +1,4 @@
-#if canImport(Darwin)
-internal import Darwin
-#elseif canImport(Musl)
-internal import Musl
-#else
-internal import Glibc
-#endif
+internal import KamuneSystem
 
 /// A second descriptor of a channel's socket, through which senders write from their own thread.
 ///
@@ -56,12 +50,6 @@ final class SocketDescriptor: Sendable {
         Swift.max(send(descriptor, bytes.baseAddress, bytes.count, Self.flags), 0)
     }
 
-    /// Never wait, and never raise SIGPIPE; where there is no flag for the latter, the channel has set the option.
-    private static var flags: CInt {
-        #if canImport(Darwin)
-        CInt(MSG_DONTWAIT)
-        #else
-        CInt(MSG_DONTWAIT) | CInt(MSG_NOSIGNAL)
-        #endif
-    }
+    /// Where there is no flag for the signal, the channel has set the option.
+    private static var flags: CInt { SendFlags.withoutWaiting | SendFlags.withoutSignal }
 }

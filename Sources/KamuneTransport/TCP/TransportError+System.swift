@@ -1,13 +1,6 @@
+internal import KamuneSystem
 internal import NIOCore
 internal import NIOPosix
-
-#if canImport(Darwin)
-internal import Darwin
-#elseif canImport(Musl)
-internal import Musl
-#else
-internal import Glibc
-#endif
 
 extension TransportError {
     /// Translates what went wrong while connecting.
