@@ -1,10 +1,4 @@
-#if canImport(Darwin)
-import Darwin
-#elseif canImport(Musl)
-import Musl
-#else
-import Glibc
-#endif
+import KamuneSystem
 
 /// What it takes a file system to keep a little, without a database: the limit of every durable write.
 struct DiskProbe: ~Copyable {
@@ -39,12 +33,11 @@ struct DiskProbe: ~Copyable {
         let start = CPUClock.wall
         try write(at: position)
         position = (position + Self.size) % Self.fileSize
-        #if canImport(Darwin)
-        let result = fcntl(descriptor, F_FULLFSYNC)
-        #else
-        let result = fdatasync(descriptor)
-        #endif
-        guard result == 0 else { throw Failure(number: errno) }
+        do {
+            try systemSynchronizeData(descriptor)
+        } catch {
+            throw Failure(number: error.code)
+        }
         return Double(CPUClock.wall - start) / 1_000
     }
 

@@ -1,6 +1,7 @@
 import Foundation
 public import Kamune
 public import KamuneCrypto
+import KamuneSystem
 
 /// Many sessions with one listener in which nobody talks, kept alive: what they cost the listener. Their other ends are in
 /// a process of their own, whose work is not counted.
@@ -61,7 +62,7 @@ public struct IdleSessions: Sendable {
         let sessions = try await accepting.value
         let cpuStart = CPUClock.process
         let start = CPUClock.wall
-        try await Task.sleep(for: .seconds(Self.time))
+        try await SystemTime().sleep(for: .seconds(Self.time))
         let share = Double(CPUClock.process - cpuStart) / Double(CPUClock.wall - start)
         withExtendedLifetime(sessions) {}
         await listener.close()

@@ -1,5 +1,6 @@
 import Kamune
 import KamuneCrypto
+import KamuneSystem
 
 /// Whole sessions over TCP or UDP on the loopback interface, both ends in this process.
 struct LoopbackBenchmark {

@@ -1,3 +1,5 @@
+import KamuneSystem
+
 /// Follows the memory of the process while something runs, by looking every few milliseconds.
 struct MemoryMeter {
     private let start: Int
@@ -11,7 +13,7 @@ struct MemoryMeter {
             var peak = start
             while !Task.isCancelled {
                 peak = max(peak, ResidentMemory.bytes)
-                try? await Task.sleep(for: .milliseconds(5))
+                try? await SystemTime().sleep(for: .milliseconds(5))
             }
             return max(peak, ResidentMemory.bytes)
         }

@@ -1,13 +1,6 @@
 import Dispatch
+import KamuneSystem
 import Synchronization
-
-#if canImport(Darwin)
-import Darwin
-#elseif canImport(Musl)
-import Musl
-#else
-import Glibc
-#endif
 
 /// What the system itself takes for moving frames over loopback TCP: two threads, plain blocking calls, nothing of ours.
 /// No library that uses sockets can cost less, so what sessions cost beyond the protocol is held against it.
@@ -94,14 +87,9 @@ struct SocketCosts {
     }
 
     private static func connectedSockets() throws -> (dialer: Int32, acceptor: Int32) {
-        #if canImport(Glibc)
-        let stream = Int32(SOCK_STREAM.rawValue)
-        #else
-        let stream = SOCK_STREAM
-        #endif
-        let listener = socket(AF_INET, stream, 0)
+        let listener = socket(AF_INET, SocketType.stream, 0)
         defer { close(listener) }
-        let dialer = socket(AF_INET, stream, 0)
+        let dialer = socket(AF_INET, SocketType.stream, 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian

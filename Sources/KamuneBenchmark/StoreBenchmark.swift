@@ -1,6 +1,7 @@
 import Foundation
 import KamuneCrypto
 import KamuneStore
+import KamuneSystem
 
 /// Measures a store of many messages, beside a small one: what opening, reading, appending and searching cost, and whether
 /// it grows with the store.
@@ -198,11 +199,13 @@ public struct StoreBenchmark: Sendable {
     /// What an append costs without a disk: sealing, SQLite, and waking the thread that writes and the task that waits.
     private static func appendingInMemory() async throws -> Double {
         let store = try Store.inMemory()
-        let peer = try await store.accept(try Identity.generate(.ed25519).publicKey, name: "peer", at: Date()).id
+        let peer = try await store.accept(
+            try Identity.generate(.ed25519).publicKey, name: "peer", at: SystemTime().date
+        ).id
         let body = [UInt8](repeating: 0x61, count: 60)
         var times: [Double] = []
         for _ in 0..<singles {
-            let message = NewMessage.outgoing(to: peer, body: body, at: Date(), state: .delivered)
+            let message = NewMessage.outgoing(to: peer, body: body, at: SystemTime().date, state: .delivered)
             let start = CPUClock.wall
             try await store.append(message)
             times.append(Double(CPUClock.wall - start) / 1_000)

@@ -1,6 +1,6 @@
 #if canImport(Glibc)
 import Foundation
-import Glibc
+import KamuneSystem
 import KamuneTestKit
 
 /// The two hosts of a link, each a network namespace that a process holds. That process ends when this one does, and the

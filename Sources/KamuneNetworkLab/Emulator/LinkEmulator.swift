@@ -1,6 +1,6 @@
 #if canImport(Glibc)
 import Foundation
-import Glibc
+import KamuneSystem
 import KamuneTestKit
 
 /// Carries packets between two TUN devices as the two directions of a ``SimulatedLink`` say, on one thread and the real
@@ -73,11 +73,7 @@ struct LinkEmulator {
     // MARK: Time
 
     /// Microseconds of a clock that never goes back.
-    private static func now() -> UInt64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return UInt64(time.tv_sec) * 1_000_000 + UInt64(time.tv_nsec) / 1_000
-    }
+    private static func now() -> UInt64 { SystemTime.machineNanoseconds / 1_000 }
 
     /// Waits for packets, lines or a time.
     ///

@@ -1,6 +1,6 @@
 #if canImport(Glibc)
 import Foundation
-import Glibc
+import KamuneSystem
 
 /// A TUN device: what the kernel routes to it can be read here, and what is written here arrives in the kernel as if from
 /// a network. Packets are whole IP packets (kernel documentation, networking/tuntap).
@@ -42,7 +42,7 @@ final class TunnelDevice {
 
     /// The next packet from the kernel, if there is one.
     func read() -> [UInt8]? {
-        let count = Glibc.read(descriptor, buffer.baseAddress, buffer.count)
+        let count = systemRead(descriptor, buffer)
         return count > 0 ? [UInt8](buffer[..<count]) : nil
     }
 
@@ -50,7 +50,7 @@ final class TunnelDevice {
     ///
     /// - Returns: Whether it took it.
     func write(_ packet: [UInt8]) -> Bool {
-        packet.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) } == packet.count
+        packet.withUnsafeBytes { systemWrite(descriptor, $0) } == packet.count
     }
 }
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Kamune
+import KamuneSystem
 import KamuneTransport
 import Synchronization
 
@@ -39,13 +40,14 @@ struct AnswerCommand: AsyncParsableCommand {
         for try await message in session.messages {
             switch ProbeMessage(message.bytes) {
             case .echo(var echo):
-                echo.answeredAt = SharedClock.now()
+                echo.answeredAt = SystemTime.machineNanoseconds
                 try await session.send(ProbeMessage.echo(echo).encoded())
             case .bulk(let tenths):
                 guard let startedAt = counter.count(message.bytes.count) else { continue }
                 Task {
-                    try await Task.sleep(for: .milliseconds(100 * Int(tenths)))
-                    let report = ProbeMessage.report(bytes: counter.bytes, time: SharedClock.now() - startedAt)
+                    try await SystemTime().sleep(for: .milliseconds(100 * Int(tenths)))
+                    let report = ProbeMessage.report(
+                        bytes: counter.bytes, time: SystemTime.machineNanoseconds - startedAt)
                     try await session.send(report.encoded())
                 }
             case .report, nil: break
@@ -67,7 +69,7 @@ struct AnswerCommand: AsyncParsableCommand {
             state.withLock { bytes in
                 guard let counted = bytes else {
                     bytes = 0
-                    return SharedClock.now()
+                    return SystemTime.machineNanoseconds
                 }
                 bytes = counted + UInt64(size)
                 return nil

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Kamune
+import KamuneSystem
 import Synchronization
 
 /// `measure`: how long sessions, messages and bulk take to somebody who runs `answer`. Prints JSON.
@@ -39,7 +40,7 @@ struct MeasureCommand: AsyncParsableCommand {
             }
         }
         let watchdog = Task {
-            try await Task.sleep(for: .seconds(timeLimit))
+            try await SystemTime().sleep(for: .seconds(timeLimit))
             notes.note { $0.failure = "The time is over." }
             try Self.finish(notes.result)
         }
@@ -95,10 +96,10 @@ struct MeasureCommand: AsyncParsableCommand {
         var attempt = 0
         while true {
             attempt += 1
-            let start = SharedClock.now()
+            let start = SystemTime.machineNanoseconds
             do {
                 let session = try await endpoint.initiate(over: try await transport.connect())
-                return (session, Double(SharedClock.now() - start) / 1e6)
+                return (session, Double(SystemTime.machineNanoseconds - start) / 1e6)
             } catch {
                 guard attempt < Self.attempts else { throw error }
                 notes.note { $0.failedDials += 1 }
@@ -110,12 +111,12 @@ struct MeasureCommand: AsyncParsableCommand {
     private static let attempts = 5
 
     private func chat(_ session: Session, _ answers: Answers, _ notes: Notes) async throws {
-        let clock = ContinuousClock()
-        let start = clock.now
+        let time = SystemTime()
+        let start = time.monotonic
         for number in 0..<messages {
             // By the clock and not by the answers: what is held up must not hide behind those that then are not sent.
-            try await clock.sleep(until: start + .milliseconds(number * interval))
-            let echo = ProbeMessage.Echo(number: UInt64(number), sentAt: SharedClock.now(), answeredAt: 0)
+            try await time.sleep(until: start + .milliseconds(number * interval))
+            let echo = ProbeMessage.Echo(number: UInt64(number), sentAt: SystemTime.machineNanoseconds, answeredAt: 0)
             try await session.send(ProbeMessage.echo(echo).encoded())
             notes.note { $0.sent += 1 }
         }
@@ -176,7 +177,7 @@ private final class Answers: Sendable {
     var isInOrder: Bool { state.withLock { $0.isInOrder } }
 
     func received(_ bytes: [UInt8]) {
-        let now = SharedClock.now()
+        let now = SystemTime.machineNanoseconds
         switch ProbeMessage(bytes) {
         case .echo(let echo):
             let waiter = state.withLock { state in

@@ -1,11 +1,3 @@
-#if canImport(Darwin)
-import Darwin
-#elseif canImport(Musl)
-import Musl
-#else
-import Glibc
-#endif
-
 /// What the two measuring programs say to each other. Both run on one machine, so that they share a clock.
 enum ProbeMessage {
     /// To be sent back at once.
@@ -17,7 +9,7 @@ enum ProbeMessage {
 
     struct Echo {
         var number: UInt64
-        /// When it left and when it was answered, by ``SharedClock``.
+        /// When it left and when it was answered, by a clock that both read alike.
         var sentAt: UInt64
         var answeredAt: UInt64
     }
@@ -53,14 +45,5 @@ enum ProbeMessage {
 
     private static func bytes(_ number: UInt64) -> [UInt8] {
         (0..<8).map { UInt8(truncatingIfNeeded: number >> (56 - 8 * $0)) }
-    }
-}
-
-/// Nanoseconds of a clock that every process of the machine reads alike.
-enum SharedClock {
-    static func now() -> UInt64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
     }
 }

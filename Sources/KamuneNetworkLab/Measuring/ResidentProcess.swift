@@ -1,5 +1,5 @@
 #if canImport(Glibc)
-import Glibc
+import KamuneSystem
 #endif
 
 /// Keeps this process in memory, code included.
