@@ -5,8 +5,7 @@ public import KamuneCrypto
 extension Store {
     /// All identities, oldest first, retired ones too.
     public func identities() async throws(StoreError) -> [StoredIdentity] {
-        let cipher = keys.identities
-        return try await read { try Self.identities($0, cipher) }.sorted { $0.created < $1.created }
+        try await read { try $0.identities() }
     }
 
     /// The identity in use; `nil` before there is one.
@@ -25,32 +24,14 @@ extension Store {
     public func add(
         _ identity: Identity, name: String, at now: Date, statement: [UInt8]? = nil
     ) async throws(StoreError) -> StoredIdentity {
-        let cipher = keys.identities
-        return try await writes.submit { database in
-            let all = try Self.identities(database, cipher)
-            guard !all.contains(where: { $0.publicKey == identity.publicKey }) else {
-                throw StoreError.conflict(what: "identity")
-            }
-            for var other in all where other.isCurrent {
-                other.isCurrent = false
-                other.retired = now
-                try Self.update(database, cipher, other)
-            }
-            let stored = StoredIdentity(
-                id: IdentityID(row: try Self.unusedRow(database, cipher)), publicKey: identity.publicKey,
-                privateKey: identity, name: name, created: now, retired: nil, isCurrent: true, statement: statement)
-            try Self.insert(database, cipher, stored)
-            return stored
-        }
+        try await write { try $0.add(identity, name: name, at: now, statement: statement) }
     }
 
     /// Changes the name that the person gives themselves.
     public func rename(_ id: IdentityID, to name: String) async throws(StoreError) {
-        let cipher = keys.identities
-        try await writes.submit { database in
-            var identity = try Self.identity(database, cipher, id)
-            identity.name = name
-            try Self.update(database, cipher, identity)
+        try await write { transaction in
+            let identity = try transaction.existingIdentity(id)
+            try transaction.tables.identities.change(identity, in: transaction) { $0.name = name }
         }
     }
 
@@ -59,60 +40,59 @@ extension Store {
     ///
     /// - Throws: ``StoreError/misuse(reason:)`` for the one in use.
     public func erasePrivateKey(of id: IdentityID) async throws(StoreError) {
-        let cipher = keys.identities
-        try await writes.submit { database in
-            let identity = try Self.identity(database, cipher, id)
+        try await write { transaction in
+            let identity = try transaction.existingIdentity(id)
             guard !identity.isCurrent else { throw StoreError.misuse(reason: "the identity is in use") }
             let erased = StoredIdentity(
                 id: id, publicKey: identity.publicKey, privateKey: nil, name: identity.name, created: identity.created,
                 retired: identity.retired, isCurrent: false, statement: identity.statement)
-            try Self.update(database, cipher, erased)
-            try Self.scheduleErasure(database)
+            try transaction.tables.identities.replace(identity, with: erased, in: transaction)
+            try transaction.scheduleErasure()
         }
         try await eraseDeleted()
     }
+}
 
-    // MARK: In the database
-
-    static func identities(_ database: Database, _ cipher: RecordCipher) throws -> [StoredIdentity] {
-        var place = cipher.place()
-        let rows = try Row.fetchCursor(database, sql: "SELECT id, 0, sealed, lookup FROM identity")
-        var identities: [StoredIdentity] = []
-        while let row = try rows.next() {
-            var bytes = try cipher.open(row, at: &place)
-            defer { bytes.withUnsafeMutableBytes { erase($0) } }
-            let identity = try cipher.decoding { try StoredIdentity(id: IdentityID(row: row[0]), decoding: bytes) }
-            guard [UInt8].read(row, 3) == cipher.lookup(identity.publicKey.spki) else { throw cipher.damaged }
-            identities.append(identity)
-        }
-        return identities
+extension ReadTransaction {
+    /// All identities, oldest first, retired ones too.
+    package func identities() throws -> [StoredIdentity] {
+        try tables.identities.all(in: self).sorted { $0.created < $1.created }
     }
 
-    private static func identity(
-        _ database: Database, _ cipher: RecordCipher, _ id: IdentityID
-    ) throws -> StoredIdentity {
-        guard let identity = try identities(database, cipher).first(where: { $0.id == id }) else {
+    /// An identity by its key; `nil` when there is none.
+    package func identity(withKey key: PublicIdentity) throws -> StoredIdentity? {
+        let identities = tables.identities
+        return try identities.first(
+            "WHERE lookup = ?", [identities.cipher.lookup(key.spki).databaseValue], in: self)
+    }
+
+    fileprivate func existingIdentity(_ id: IdentityID) throws -> StoredIdentity {
+        guard let identity = try tables.identities.record(id.row, in: self) else {
             throw StoreError.noSuchRecord(what: "identity")
         }
         return identity
     }
+}
 
-    static func insert(_ database: Database, _ cipher: RecordCipher, _ identity: StoredIdentity) throws {
-        var bytes = identity.encoded()
-        defer { bytes.withUnsafeMutableBytes { erase($0) } }
-        try database.execute(
-            sql: "INSERT INTO identity (id, lookup, sealed) VALUES (?, ?, ?)",
-            arguments: [
-                identity.id.row, cipher.lookup(identity.publicKey.spki).databaseData,
-                cipher.seal(bytes, row: identity.id.row).databaseData,
-            ])
-    }
-
-    private static func update(_ database: Database, _ cipher: RecordCipher, _ identity: StoredIdentity) throws {
-        var bytes = identity.encoded()
-        defer { bytes.withUnsafeMutableBytes { erase($0) } }
-        try database.execute(
-            sql: "UPDATE identity SET sealed = ? WHERE id = ?",
-            arguments: [cipher.seal(bytes, row: identity.id.row).databaseData, identity.id.row])
+extension WriteTransaction {
+    fileprivate func add(
+        _ identity: Identity, name: String, at now: Date, statement: [UInt8]?
+    ) throws -> StoredIdentity {
+        let identities = tables.identities
+        let all = try self.identities()
+        guard !all.contains(where: { $0.publicKey == identity.publicKey }) else {
+            throw StoreError.conflict(what: "identity")
+        }
+        for other in all where other.isCurrent {
+            try identities.change(other, in: self) { other in
+                other.isCurrent = false
+                other.retired = now
+            }
+        }
+        let stored = StoredIdentity(
+            id: IdentityID(row: try identities.unusedRow(in: self)), publicKey: identity.publicKey,
+            privateKey: identity, name: name, created: now, retired: nil, isCurrent: true, statement: statement)
+        try identities.insert(stored, in: self)
+        return stored
     }
 }

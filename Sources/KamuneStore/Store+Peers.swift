@@ -7,20 +7,17 @@ extension Store {
 
     /// All peers, in no particular order, expired and blocked ones too.
     public func peers() async throws(StoreError) -> [StoredPeer] {
-        let cipher = keys.peers
-        return try await read { try Self.peers($0, cipher) }
+        try await read { try $0.peers() }
     }
 
     /// A peer by number; `nil` when there is none.
     public func peer(_ id: PeerID) async throws(StoreError) -> StoredPeer? {
-        let cipher = keys.peers
-        return try await read { try Self.peer($0, cipher, id) }
+        try await read { try $0.peer(id) }
     }
 
     /// The peer who has a key now; `nil` when nobody has.
     public func peer(withKey key: PublicIdentity) async throws(StoreError) -> StoredPeer? {
-        let cipher = keys.peers
-        return try await read { try Self.peer($0, cipher, key: key) }
+        try await read { try $0.peer(withKey: key) }
     }
 
     /// The peers who bear a name, by their own or the person's choice. Case, compatibility forms and surrounding spaces
@@ -49,83 +46,50 @@ extension Store {
         _ key: PublicIdentity, name: String, version: String = "", capabilities: [String] = [], at now: Date,
         renewing: Bool = true, formerKeys: [PublicIdentity] = []
     ) async throws(StoreError) -> StoredPeer {
-        let cipher = keys.peers
-        let (keys, streams) = (keys, streams)
-        return try await writes.submit { database in
-            if !formerKeys.isEmpty {
-                try Self.unite(database, keys, streams, key, after: formerKeys, at: now)
-            }
-            if var peer = try Self.peer(database, cipher, key: key) {
-                peer.givenName = name
-                peer.version = version
-                peer.capabilities = capabilities
-                peer.lastSeen = now
-                if renewing { peer.accepted = now }
-                try Self.update(database, cipher, peer)
-                return try peer.roundTripped()
-            }
-            let peer = StoredPeer(
-                id: PeerID(row: try Self.unusedRow(database, cipher)), key: key, givenName: name, ownName: nil,
-                version: version, capabilities: capabilities, firstSeen: now, lastSeen: now,
-                accepted: renewing ? now : StoredPeer.never, verified: nil, isBlocked: false, formerKeys: [])
-            try Self.insert(database, cipher, peer)
-            return try peer.roundTripped()
+        try await write { transaction in
+            try transaction.accept(
+                key, name: name, version: version, capabilities: capabilities, at: now, renewing: renewing,
+                formerKeys: formerKeys)
         }
     }
 
     /// Gives a peer a name of the person's choice, or takes it away.
     public func rename(_ id: PeerID, to name: String?) async throws(StoreError) {
-        try await change(id) { $0.ownName = name }
+        try await write { try $0.change(id) { $0.ownName = name } }
     }
 
     /// Notes that the person compared fingerprints, which accepts the key too, or takes it back.
     public func setVerified(_ id: PeerID, at time: Date?) async throws(StoreError) {
-        try await change(id) { peer in
-            peer.verified = time
-            if let time { peer.accepted = max(peer.accepted, time) }
+        try await write { transaction in
+            try transaction.change(id) { peer in
+                peer.verified = time
+                if let time { peer.accepted = max(peer.accepted, time) }
+            }
         }
     }
 
     /// Blocks a peer or lets them in again.
     public func setBlocked(_ id: PeerID, _ isBlocked: Bool) async throws(StoreError) {
-        try await change(id) { $0.isBlocked = isBlocked }
+        try await write { try $0.change(id) { $0.isBlocked = isBlocked } }
     }
 
     /// Notes that there was a session with a peer.
     public func setLastSeen(_ id: PeerID, at time: Date) async throws(StoreError) {
-        try await change(id) { $0.lastSeen = max($0.lastSeen, time) }
+        try await write { try $0.change(id) { $0.lastSeen = max($0.lastSeen, time) } }
     }
 
     /// Deletes a peer, their sessions and tokens, and everything that was said. When it returns, the bytes are gone from
     /// the file and its log.
     public func forget(_ id: PeerID) async throws(StoreError) {
-        let cipher = keys.peers
-        try await writes.submit { database in
-            guard try Self.peer(database, cipher, id) != nil else { throw StoreError.noSuchRecord(what: "peer") }
-            try Self.deleteHistory(database, of: id.row)
-            try database.execute(
-                sql: "DELETE FROM token WHERE session IN (SELECT id FROM session WHERE peer = ?)", arguments: [id.row])
-            try database.execute(sql: "DELETE FROM session WHERE peer = ?", arguments: [id.row])
-            try database.execute(sql: "DELETE FROM peer WHERE id = ?", arguments: [id.row])
-            try Self.scheduleErasure(database)
-        }
+        try await write { try $0.forget(id) }
         try await eraseDeleted()
     }
 
     // MARK: Expiry
 
-    private static let expirySetting = "peers.expiry"
-
     /// How long an acceptance lasts: ``PeerExpiry/standard`` unless it was set.
     public func peerExpiry() async throws(StoreError) -> PeerExpiry {
-        guard let bytes = try await setting(Self.expirySetting) else { return .standard }
-        var reader = RecordReader(bytes)
-        do {
-            return try reader.optional { reader throws(RecordReader.Malformed) in try reader.integer() }
-                .map { .after(seconds: $0) } ?? .never
-        } catch {
-            throw keys.settings.damaged
-        }
+        try await read { try $0.peerExpiry() }
     }
 
     /// Sets how long an acceptance lasts, also of peers who are there already.
@@ -135,79 +99,76 @@ extension Store {
         case .after(let seconds): writer.append(optional: seconds) { $0.append($1) }
         case .never: writer.append(optional: Int64?.none) { $0.append($1) }
         }
-        try await setSetting(Self.expirySetting, to: writer.bytes)
+        try await setSetting(ReadTransaction.expirySetting, to: writer.bytes)
+    }
+}
+
+extension ReadTransaction {
+    /// All peers, in no particular order, expired and blocked ones too.
+    package func peers() throws -> [StoredPeer] { try tables.peers.all(in: self) }
+
+    /// A peer by number; `nil` when there is none.
+    package func peer(_ id: PeerID) throws -> StoredPeer? { try tables.peers.record(id.row, in: self) }
+
+    /// The peer who has a key now; `nil` when nobody has.
+    package func peer(withKey key: PublicIdentity) throws -> StoredPeer? {
+        let peers = tables.peers
+        return try peers.first("WHERE lookup = ?", [peers.cipher.lookup(key.spki).databaseValue], in: self)
     }
 
-    // MARK: In the database
+    fileprivate static let expirySetting = "peers.expiry"
 
-    private func change(
-        _ id: PeerID, _ body: @escaping @Sendable (inout StoredPeer) -> Void
-    ) async throws(StoreError) {
-        let cipher = keys.peers
-        try await writes.submit { database in
-            guard var peer = try Self.peer(database, cipher, id) else { throw StoreError.noSuchRecord(what: "peer") }
-            body(&peer)
-            try Self.update(database, cipher, peer)
+    /// How long an acceptance lasts.
+    package func peerExpiry() throws -> PeerExpiry {
+        guard let bytes = try setting(Self.expirySetting) else { return .standard }
+        return try tables.settings.cipher.decoding {
+            var reader = RecordReader(bytes)
+            let seconds = try reader.optional { reader throws(RecordReader.Malformed) in try reader.integer() }
+            return seconds.map { .after(seconds: $0) } ?? .never
         }
     }
+}
 
-    static func peers(_ database: Database, _ cipher: RecordCipher) throws -> [StoredPeer] {
-        var place = cipher.place()
-        let rows = try Row.fetchCursor(database, sql: "SELECT id, 0, sealed, lookup FROM peer")
-        var peers: [StoredPeer] = []
-        while let row = try rows.next() {
-            let bytes = try cipher.open(row, at: &place)
-            let peer = try cipher.decoding { try StoredPeer(id: PeerID(row: row[0]), decoding: bytes) }
-            // The column is not part of the record: somebody may have exchanged two of them.
-            guard [UInt8].read(row, 3) == cipher.lookup(peer.key.spki) else { throw cipher.damaged }
-            peers.append(peer)
+extension WriteTransaction {
+    /// See ``Store/accept(_:name:version:capabilities:at:renewing:formerKeys:)``.
+    package func accept(
+        _ key: PublicIdentity, name: String, version: String, capabilities: [String], at now: Date, renewing: Bool,
+        formerKeys: [PublicIdentity]
+    ) throws -> StoredPeer {
+        if !formerKeys.isEmpty { try unite(key, after: formerKeys, at: now) }
+        if let peer = try peer(withKey: key) {
+            return try tables.peers.change(peer, in: self) { peer in
+                peer.givenName = name
+                peer.version = version
+                peer.capabilities = capabilities
+                peer.lastSeen = now
+                if renewing { peer.accepted = now }
+            }.roundTripped()
         }
-        return peers
+        let peer = StoredPeer(
+            id: PeerID(row: try tables.peers.unusedRow(in: self)), key: key, givenName: name, ownName: nil,
+            version: version, capabilities: capabilities, firstSeen: now, lastSeen: now,
+            accepted: renewing ? now : StoredPeer.never, verified: nil, isBlocked: false, formerKeys: [])
+        try tables.peers.insert(peer, in: self)
+        return try peer.roundTripped()
     }
 
-    static func peer(_ database: Database, _ cipher: RecordCipher, _ id: PeerID) throws -> StoredPeer? {
-        let row = try Row.fetchOne(database, sql: "SELECT id, 0, sealed FROM peer WHERE id = ?", arguments: [id.row])
-        guard let row else { return nil }
-        var place = cipher.place()
-        let bytes = try cipher.open(row, at: &place)
-        return try cipher.decoding { try StoredPeer(id: id, decoding: bytes) }
+    /// Changes a peer.
+    ///
+    /// - Throws: ``StoreError/noSuchRecord(what:)`` when there is none of this number.
+    package func change(_ id: PeerID, _ body: (inout StoredPeer) -> Void) throws {
+        guard let peer = try peer(id) else { throw StoreError.noSuchRecord(what: "peer") }
+        try tables.peers.change(peer, in: self, body)
     }
 
-    static func peer(_ database: Database, _ cipher: RecordCipher, key: PublicIdentity) throws -> StoredPeer? {
-        let row = try Int64.fetchOne(
-            database, sql: "SELECT id FROM peer WHERE lookup = ?", arguments: [cipher.lookup(key.spki).databaseData])
-        guard let row else { return nil }
-        let peer = try peer(database, cipher, PeerID(row: row))
-        guard let peer, peer.key == key else { throw cipher.damaged }
-        return peer
-    }
-
-    static func insert(_ database: Database, _ cipher: RecordCipher, _ peer: StoredPeer) throws {
-        try database.execute(
-            sql: "INSERT INTO peer (id, lookup, sealed) VALUES (?, ?, ?)",
-            arguments: [
-                peer.id.row, cipher.lookup(peer.key.spki).databaseData,
-                cipher.seal(peer.encoded(), row: peer.id.row).databaseData,
-            ])
-    }
-
-    static func update(_ database: Database, _ cipher: RecordCipher, _ peer: StoredPeer) throws {
-        try database.execute(
-            sql: "UPDATE peer SET lookup = ?, sealed = ? WHERE id = ?",
-            arguments: [
-                cipher.lookup(peer.key.spki).databaseData, cipher.seal(peer.encoded(), row: peer.id.row).databaseData,
-                peer.id.row,
-            ])
-    }
-
-    /// A random number that no row of the cipher's table has.
-    static func unusedRow(_ database: Database, _ cipher: RecordCipher) throws -> Int64 {
-        while true {
-            let row = cipher.randomRow()
-            let isUsed = try Bool.fetchOne(
-                database, sql: "SELECT EXISTS (SELECT 1 FROM \(cipher.table) WHERE id = ?)", arguments: [row])
-            if isUsed != true { return row }
-        }
+    fileprivate func forget(_ id: PeerID) throws {
+        guard try tables.peers.contains(id.row, in: self) else { throw StoreError.noSuchRecord(what: "peer") }
+        try tables.messages.deleteAll("WHERE peer = ?", [id.row], in: self)
+        try tables.tokens.deleteAll(
+            "WHERE session IN (SELECT id FROM session WHERE peer = ?)", [id.row], in: self)
+        try tables.sessions.deleteAll("WHERE peer = ?", [id.row], in: self)
+        try tables.peers.delete(id.row, in: self)
+        try scheduleErasure()
     }
 }
 

@@ -43,34 +43,17 @@ extension Store {
     ///   - peer: only those with this peer.
     ///   - limit: at most so many.
     public func sessions(with peer: PeerID? = nil, limit: Int = .max) async throws(StoreError) -> [StoredSession] {
-        let cipher = keys.sessions
-        let limit = max(0, limit)
-        return try await read { database in
-            let rows =
-                if let peer {
-                    try Row.fetchAll(
-                        database,
-                        sql: "SELECT id, peer, sealed FROM session WHERE peer = ? ORDER BY id DESC LIMIT ?",
-                        arguments: [peer.row, limit])
-                } else {
-                    try Row.fetchAll(
-                        database, sql: "SELECT id, peer, sealed FROM session ORDER BY id DESC LIMIT ?",
-                        arguments: [limit])
-                }
-            return try rows.map { try Self.session($0, cipher) }
-        }
+        try await read { try $0.sessions(with: peer, limit: limit) }
     }
 
     /// A session by number; `nil` when there is none.
     public func session(_ id: SessionID) async throws(StoreError) -> StoredSession? {
-        let cipher = keys.sessions
-        return try await read { try Self.session($0, cipher, id) }
+        try await read { try $0.session(id) }
     }
 
     /// A session by the identifier that both sides have; `nil` when there is none.
     public func session(identifier: String) async throws(StoreError) -> StoredSession? {
-        let cipher = keys.sessions
-        return try await read { try Self.session($0, cipher, identifier: identifier) }
+        try await read { try $0.session(identifier: identifier) }
     }
 
     /// Stores a session that was established, or established again by resuming: one with the same identifier is updated,
@@ -81,30 +64,12 @@ extension Store {
     /// - Throws: ``StoreError/conflict(what:)`` when the identifier is another peer's session.
     @discardableResult
     public func store(_ session: NewSession, tokens: [[UInt8]] = []) async throws(StoreError) -> StoredSession {
-        let keys = keys
-        return try await writes.submit { database in
-            guard try Self.peer(database, keys.peers, session.peer) != nil else {
-                throw StoreError.noSuchRecord(what: "peer")
-            }
-            let earlier = try Self.session(database, keys.sessions, identifier: session.identifier)
-            guard earlier.map({ $0.peer == session.peer }) ?? true else {
-                throw StoreError.conflict(what: "session")
-            }
-            let row = try earlier?.id.row ?? Self.nextSessionRow(database)
-            let stored = StoredSession(
-                id: SessionID(row: row), peer: session.peer, identifier: session.identifier,
-                name: session.name ?? earlier?.name, established: session.established, ended: nil,
-                transport: session.transport, isInitiator: session.isInitiator, identity: session.identity,
-                capabilities: session.capabilities)
-            try Self.write(database, keys.sessions, stored)
-            try Self.replaceTokens(database, keys.tokens, of: stored.id, with: tokens)
-            return try StoredSession(id: stored.id, peer: stored.peer, decoding: stored.encoded())
-        }
+        try await write { try $0.store(session, tokens: tokens) }
     }
 
     /// Gives a session a name, or takes it away.
     public func rename(_ id: SessionID, to name: String?) async throws(StoreError) {
-        try await change(id) { $0.name = name }
+        try await write { try $0.change(id) { $0.name = name } }
     }
 
     /// Notes that a session ended. A graceful end takes its tokens away.
@@ -114,98 +79,80 @@ extension Store {
     public func endSession(
         _ id: SessionID, at time: Date, gracefully: Bool, ifEstablished established: Date? = nil
     ) async throws(StoreError) {
-        let keys = keys
-        try await writes.submit { database in
-            if let established, let session = try Self.session(database, keys.sessions, id),
-                session.established != established
-            {
+        try await write { transaction in
+            if let established, let session = try transaction.session(id), session.established != established {
                 return
             }
-            try Self.change(database, keys.sessions, id) { $0.ended = time }
-            if gracefully { try Self.replaceTokens(database, keys.tokens, of: id, with: []) }
+            try transaction.change(id) { $0.ended = time }
+            if gracefully { try transaction.replaceTokens(of: id, with: []) }
         }
     }
 
     /// Deletes a session's record and tokens, and what was said in it. The bytes are gone when it returns.
     public func delete(_ id: SessionID) async throws(StoreError) {
-        let keys = keys
-        try await writes.submit { database in
-            guard let session = try Self.session(database, keys.sessions, id) else {
-                throw StoreError.noSuchRecord(what: "session")
-            }
-            try Self.deleteMessages(database, keys.messages, of: session.peer.row) { $0.session == id.row }
-            try Self.replaceTokens(database, keys.tokens, of: id, with: [])
-            try database.execute(sql: "DELETE FROM session WHERE id = ?", arguments: [id.row])
-            try Self.scheduleErasure(database)
+        try await write { transaction in
+            guard let session = try transaction.session(id) else { throw StoreError.noSuchRecord(what: "session") }
+            try transaction.deleteMessages(with: session.peer) { $0.session == id.row }
+            try transaction.replaceTokens(of: id, with: [])
+            try transaction.tables.sessions.delete(id.row, in: transaction)
+            try transaction.scheduleErasure()
         }
         try await eraseDeleted()
     }
+}
 
-    // MARK: In the database
-
-    private func change(
-        _ id: SessionID, _ body: @escaping @Sendable (inout StoredSession) -> Void
-    ) async throws(StoreError) {
-        let cipher = keys.sessions
-        try await writes.submit { try Self.change($0, cipher, id, body) }
-    }
-
-    private static func change(
-        _ database: Database, _ cipher: RecordCipher, _ id: SessionID, _ body: (inout StoredSession) -> Void
-    ) throws {
-        guard var session = try session(database, cipher, id) else { throw StoreError.noSuchRecord(what: "session") }
-        body(&session)
-        try write(database, cipher, session)
-    }
-
-    static func session(_ row: Row, _ cipher: RecordCipher) throws -> StoredSession {
-        var place = cipher.place()
-        let bytes = try cipher.open(row, at: &place)
-        return try cipher.decoding {
-            try StoredSession(id: SessionID(row: row[0]), peer: PeerID(row: row[1]), decoding: bytes)
+extension ReadTransaction {
+    /// Sessions, latest first, with one peer or with all.
+    package func sessions(with peer: PeerID? = nil, limit: Int = .max) throws -> [StoredSession] {
+        let limit = max(0, limit)
+        return if let peer {
+            try tables.sessions.all("WHERE peer = ? ORDER BY id DESC LIMIT ?", [peer.row, limit], in: self)
+        } else {
+            try tables.sessions.all("ORDER BY id DESC LIMIT ?", [limit], in: self)
         }
     }
 
-    static func session(_ database: Database, _ cipher: RecordCipher, _ id: SessionID) throws -> StoredSession? {
-        try Row.fetchOne(database, sql: "SELECT id, peer, sealed FROM session WHERE id = ?", arguments: [id.row])
-            .map { try session($0, cipher) }
-    }
+    /// A session by number; `nil` when there is none.
+    package func session(_ id: SessionID) throws -> StoredSession? { try tables.sessions.record(id.row, in: self) }
 
-    static func session(_ database: Database, _ cipher: RecordCipher, identifier: String) throws -> StoredSession? {
-        let row = try Row.fetchOne(
-            database, sql: "SELECT id, peer, sealed FROM session WHERE lookup = ?",
-            arguments: [cipher.lookup(Array(identifier.utf8)).databaseData])
-        guard let row else { return nil }
-        let found = try session(row, cipher)
-        guard found.identifier == identifier else { throw cipher.damaged }
-        return found
+    /// A session by the identifier that both sides have; `nil` when there is none.
+    package func session(identifier: String) throws -> StoredSession? {
+        let sessions = tables.sessions
+        return try sessions.first(
+            "WHERE lookup = ?", [sessions.cipher.lookup(Array(identifier.utf8)).databaseValue], in: self)
     }
+}
 
-    static func nextSessionRow(_ database: Database) throws -> Int64 {
-        try nextRow(database, table: Schema.session)
-    }
-
-    static func write(_ database: Database, _ cipher: RecordCipher, _ session: StoredSession) throws {
-        try database.execute(
-            sql: """
-                INSERT INTO session (id, peer, lookup, sealed) VALUES (?, ?, ?, ?)
-                ON CONFLICT (id) DO UPDATE SET peer = excluded.peer, lookup = excluded.lookup, sealed = excluded.sealed
-                """,
-            arguments: [
-                session.id.row, session.peer.row, cipher.lookup(Array(session.identifier.utf8)).databaseData,
-                cipher.seal(session.encoded(), row: session.id.row, owner: session.peer.row).databaseData,
-            ])
-    }
-
-    /// The number after the last that a table ever had.
-    static func nextRow(_ database: Database, table: String) throws -> Int64 {
-        let last = try Int64.fetchOne(
-            database, sql: "SELECT seq FROM sqlite_sequence WHERE name = ?", arguments: [table])
-        let highest = try Int64.fetchOne(database, sql: "SELECT max(id) FROM \(table)")
-        let next = max(last ?? 0, highest ?? 0)
-        guard next < Int64.max else {
-            throw StoreError.damaged(what: "the numbering of the table \(table)")
+extension WriteTransaction {
+    /// See ``Store/store(_:tokens:)``.
+    package func store(_ session: NewSession, tokens: [[UInt8]]) throws -> StoredSession {
+        guard try tables.peers.contains(session.peer.row, in: self) else {
+            throw StoreError.noSuchRecord(what: "peer")
         }
-        return next + 1
+        let earlier = try self.session(identifier: session.identifier)
+        guard earlier.map({ $0.peer == session.peer }) ?? true else {
+            throw StoreError.conflict(what: "session")
+        }
+        let row = try earlier?.id.row ?? tables.sessions.nextRow(in: self)
+        let stored = StoredSession(
+            id: SessionID(row: row), peer: session.peer, identifier: session.identifier,
+            name: session.name ?? earlier?.name, established: session.established, ended: nil,
+            transport: session.transport, isInitiator: session.isInitiator, identity: session.identity,
+            capabilities: session.capabilities)
+        if let earlier {
+            try tables.sessions.replace(earlier, with: stored, in: self)
+        } else {
+            try tables.sessions.insert(stored, in: self)
+        }
+        try replaceTokens(of: stored.id, with: tokens)
+        return try StoredSession(id: stored.id, peer: stored.peer, decoding: stored.encoded())
+    }
+
+    /// Changes a session.
+    ///
+    /// - Throws: ``StoreError/noSuchRecord(what:)`` when there is none of this number.
+    package func change(_ id: SessionID, _ body: (inout StoredSession) -> Void) throws {
+        guard let session = try session(id) else { throw StoreError.noSuchRecord(what: "session") }
+        try tables.sessions.change(session, in: self, body)
     }
 }

@@ -1,5 +1,4 @@
 import Foundation
-import GRDB
 import KamuneCrypto
 
 /// Whom the store knows somebody as, who shows a key and former keys that vouch for it.
@@ -36,20 +35,16 @@ enum Kinship {
     }
 }
 
-extension Store {
+extension WriteTransaction {
     /// Makes one peer, with the key that is shown, of all who are there with a key that vouches for it.
-    static func unite(
-        _ database: Database, _ keys: StoreKeys, _ streams: MessageStreams, _ key: PublicIdentity,
-        after formerKeys: [PublicIdentity], at now: Date
-    ) throws {
-        let kinship = Kinship(of: key, after: formerKeys, among: try peers(database, keys.peers))
-        guard case .person(let records) = kinship, let oldest = records.first?.key,
-            let start = formerKeys.firstIndex(of: oldest)
+    func unite(_ key: PublicIdentity, after formerKeys: [PublicIdentity], at now: Date) throws {
+        guard case .person(let records) = Kinship(of: key, after: formerKeys, among: try peers()),
+            let oldest = records.first?.key, let start = formerKeys.firstIndex(of: oldest)
         else { return }
         // Key by key, also over those that were never met: they are given up, too.
         var former = oldest
         for next in formerKeys[(start + 1)...] + [key] {
-            try moveTrust(database, keys, streams, from: former, to: next, at: now)
+            try moveTrust(from: former, to: next, at: now)
             former = next
         }
     }

@@ -8,23 +8,7 @@ extension Store {
     ///
     /// - Returns: the token, or `nil` when the session has none left, is not known, or is older than 24 hours.
     public func takeToken(of session: SessionID, at now: Date) async throws(StoreError) -> [UInt8]? {
-        let keys = keys
-        return try await writes.submit { database in
-            guard try Self.isResumable(database, keys, session, at: now) else { return nil }
-            let row = try Row.fetchOne(
-                database, sql: "SELECT id, session, sealed FROM token WHERE session = ? ORDER BY id LIMIT 1",
-                arguments: [session.row])
-            guard let row else { return nil }
-            var place = keys.tokens.place()
-            let bytes = try keys.tokens.open(row, at: &place)
-            let token = try keys.tokens.decoding { () throws -> [UInt8] in
-                var reader = RecordReader(bytes)
-                return try reader.byteString()
-            }
-            try database.execute(sql: "DELETE FROM token WHERE id = ?", arguments: [row[0] as Int64])
-            guard database.changesCount == 1 else { throw keys.tokens.damaged }
-            return token
-        }
+        try await write { try $0.takeToken(of: session, at: now) }
     }
 
     /// Strikes the token that an initiator presented, as the responder, after its signature was found right. Durable when
@@ -37,80 +21,74 @@ extension Store {
     public func consumeToken(
         _ token: [UInt8], of session: SessionID, at now: Date
     ) async throws(StoreError) -> Bool {
-        let keys = keys
-        return try await writes.submit { database in
-            guard try Self.isResumable(database, keys, session, at: now) else { return false }
-            try database.execute(
-                sql: "DELETE FROM token WHERE session = ? AND lookup = ?",
-                arguments: [session.row, Self.tokenLookup(token, of: session, keys.tokens)])
-            return database.changesCount == 1
-        }
+        try await write { try $0.consumeToken(token, of: session, at: now) }
     }
 
     /// How many unused tokens a session has, expired or not.
     public func tokenCount(of session: SessionID) async throws(StoreError) -> Int {
-        try await read { database in
-            try Int.fetchOne(
-                database, sql: "SELECT count(*) FROM token WHERE session = ?", arguments: [session.row]) ?? 0
-        }
+        try await read { try $0.tables.tokens.count("WHERE session = ?", [session.row], in: $0) }
     }
 
     /// Throws the tokens of a session away.
     public func removeTokens(of session: SessionID) async throws(StoreError) {
-        let cipher = keys.tokens
-        try await writes.submit { try Self.replaceTokens($0, cipher, of: session, with: []) }
+        try await write { try $0.replaceTokens(of: session, with: []) }
     }
 
     /// Throws away the tokens of all sessions that are too old to be resumed. Good to do after opening.
     public func removeExpiredTokens(at now: Date) async throws(StoreError) {
-        let keys = keys
-        try await writes.submit { database in
-            let sessions = try Int64.fetchAll(database, sql: "SELECT DISTINCT session FROM token")
+        try await write { transaction in
+            let sessions = try Int64.fetchAll(transaction.database, sql: "SELECT DISTINCT session FROM token")
             for session in sessions.map({ SessionID(row: $0) })
-            where try !Self.isResumable(database, keys, session, at: now) {
-                try Self.replaceTokens(database, keys.tokens, of: session, with: [])
+            where try !transaction.isResumable(session, at: now) {
+                try transaction.replaceTokens(of: session, with: [])
             }
         }
     }
+}
 
-    // MARK: In the database
-
-    static func replaceTokens(
-        _ database: Database, _ cipher: RecordCipher, of session: SessionID, with tokens: [[UInt8]]
-    ) throws {
-        try database.execute(sql: "DELETE FROM token WHERE session = ?", arguments: [session.row])
-        for token in tokens {
-            let row = try nextRow(database, table: Schema.token)
-            var writer = RecordWriter()
-            writer.append(bytes: token)
-            writer.pad()
-            try database.execute(
-                sql: "INSERT INTO token (id, session, lookup, sealed) VALUES (?, ?, ?, ?)",
-                arguments: [
-                    row, session.row, tokenLookup(token, of: session, cipher),
-                    cipher.seal(writer.bytes, row: row, owner: session.row).databaseData,
-                ])
-        }
-    }
-
-    private static func tokenLookup(_ token: [UInt8], of session: SessionID, _ cipher: RecordCipher) -> Data {
-        var writer = RecordWriter()
-        writer.append(session.row)
-        writer.append(bytes: token)
-        return cipher.lookup(writer.bytes).databaseData
-    }
-
+extension ReadTransaction {
     /// Whether no more than 24 hours have passed. A time of establishment in the future is the work of a clock that was
     /// wrong, then or now, and does not count as recent.
-    private static func isResumable(
-        _ database: Database, _ keys: StoreKeys, _ id: SessionID, at now: Date
-    ) throws -> Bool {
-        guard let session = try session(database, keys.sessions, id) else { return false }
+    package func isResumable(_ id: SessionID, at now: Date) throws -> Bool {
+        guard let session = try session(id) else { return false }
         let age = now.timeIntervalSince(session.established)
         let window = Double(ProtocolConstants.resumptionWindow.components.seconds)
-        return age >= -clockTolerance && age <= window
+        return age >= -Self.clockTolerance && age <= window
     }
 
     /// How far a clock may have been set back, in seconds.
     private static let clockTolerance = 300.0
+}
+
+extension WriteTransaction {
+    /// See ``Store/takeToken(of:at:)``.
+    package func takeToken(of session: SessionID, at now: Date) throws -> [UInt8]? {
+        guard try isResumable(session, at: now),
+            let record = try tables.tokens.first("WHERE session = ? ORDER BY id LIMIT 1", [session.row], in: self)
+        else { return nil }
+        guard try tables.tokens.delete(record.row, in: self) else { throw tables.tokens.damaged }
+        return record.token
+    }
+
+    /// See ``Store/consumeToken(_:of:at:)``.
+    package func consumeToken(_ token: [UInt8], of session: SessionID, at now: Date) throws -> Bool {
+        guard try isResumable(session, at: now) else { return false }
+        let tokens = tables.tokens
+        let index = TokenRecord.index(token, of: session, tokens.cipher)
+        guard
+            let record = try tokens.first(
+                "WHERE session = ? AND lookup = ?", [session.row, index.bytes.databaseValue], in: self)
+        else { return false }
+        return try tokens.delete(record.row, in: self)
+    }
+
+    /// Gives a session these tokens in place of those that it has.
+    package func replaceTokens(of session: SessionID, with tokens: [[UInt8]]) throws {
+        try tables.tokens.deleteAll("WHERE session = ?", [session.row], in: self)
+        if tokens.isEmpty { return }
+        let first = try tables.tokens.nextRow(in: self)
+        for (row, token) in zip(first..., tokens) {
+            try tables.tokens.insert(TokenRecord(row: row, session: session, token: token), in: self)
+        }
+    }
 }

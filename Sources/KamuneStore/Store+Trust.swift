@@ -47,8 +47,34 @@ extension Store {
     public func recognize(
         _ key: PublicIdentity, name: String, formerKeys: [PublicIdentity] = [], at now: Date
     ) async throws(StoreError) -> PeerRecognition {
-        let expiry = try await peerExpiry()
-        let peers = try await peers()
+        try await read { try $0.recognize(key, name: name, formerKeys: formerKeys, at: now) }
+    }
+
+    /// Moves a peer's trust and history to a new key, after the caller has verified the statement by which the old key
+    /// names the new one. The peer keeps number, names, acceptance and verification; the old key is kept as a former one.
+    ///
+    /// If somebody with the new key is there already, because they were met before the statement was seen, the two become
+    /// one: sessions and messages of both remain, what the person accepted or verified last counts, and whom they blocked
+    /// under either stays blocked.
+    ///
+    /// - Throws: ``StoreError/noSuchRecord(what:)`` when nobody has the old key,
+    ///   ``StoreError/misuse(reason:)`` when the keys are the same.
+    @discardableResult
+    public func moveTrust(
+        from old: PublicIdentity, to new: PublicIdentity, at now: Date
+    ) async throws(StoreError) -> StoredPeer {
+        guard old != new else { throw .misuse(reason: "a key cannot succeed itself") }
+        return try await write { try $0.moveTrust(from: old, to: new, at: now) }
+    }
+}
+
+extension ReadTransaction {
+    /// See ``Store/recognize(_:name:formerKeys:at:)``.
+    package func recognize(
+        _ key: PublicIdentity, name: String, formerKeys: [PublicIdentity], at now: Date
+    ) throws -> PeerRecognition {
+        let expiry = try peerExpiry()
+        let peers = try peers()
         let name = PeerName(name)
         // A name that somebody showed who was never accepted is nobody's.
         var conflicts = peers.filter { $0.key != key && $0.wasAccepted && $0.bears(name) }
@@ -69,37 +95,17 @@ extension Store {
         }
         return PeerRecognition(standing: standing, nameConflicts: conflicts)
     }
+}
 
-    /// Moves a peer's trust and history to a new key, after the caller has verified the statement by which the old key
-    /// names the new one. The peer keeps number, names, acceptance and verification; the old key is kept as a former one.
-    ///
-    /// If somebody with the new key is there already, because they were met before the statement was seen, the two become
-    /// one: sessions and messages of both remain, what the person accepted or verified last counts, and whom they blocked
-    /// under either stays blocked.
-    ///
-    /// - Throws: ``StoreError/noSuchRecord(what:)`` when nobody has the old key,
-    ///   ``StoreError/misuse(reason:)`` when the keys are the same.
+extension WriteTransaction {
+    /// See ``Store/moveTrust(from:to:at:)``.
     @discardableResult
-    public func moveTrust(
-        from old: PublicIdentity, to new: PublicIdentity, at now: Date
-    ) async throws(StoreError) -> StoredPeer {
-        guard old != new else { throw .misuse(reason: "a key cannot succeed itself") }
-        let keys = keys
-        let streams = streams
-        return try await writes.submit { database in
-            try Self.moveTrust(database, keys, streams, from: old, to: new, at: now)
-        }
-    }
-
-    @discardableResult
-    static func moveTrust(
-        _ database: Database, _ keys: StoreKeys, _ streams: MessageStreams, from old: PublicIdentity,
-        to new: PublicIdentity, at now: Date
-    ) throws -> StoredPeer {
-        guard var peer = try peer(database, keys.peers, key: old) else { throw StoreError.noSuchRecord(what: "peer") }
+    func moveTrust(from old: PublicIdentity, to new: PublicIdentity, at now: Date) throws -> StoredPeer {
+        guard let earlier = try peer(withKey: old) else { throw StoreError.noSuchRecord(what: "peer") }
+        var peer = earlier
         peer.formerKeys.append(StoredPeer.FormerKey(key: old, until: now))
         peer.key = new
-        if let other = try Self.peer(database, keys.peers, key: new) {
+        if let other = try self.peer(withKey: new) {
             peer.formerKeys = other.formerKeys.filter { $0.key != old && $0.key != new } + peer.formerKeys
             peer.isBlocked = peer.isBlocked || other.isBlocked
             peer.givenName = other.givenName
@@ -110,55 +116,38 @@ extension Store {
             peer.lastSeen = max(peer.lastSeen, other.lastSeen)
             peer.accepted = max(peer.accepted, other.accepted)
             peer.verified = [peer.verified, other.verified].compactMap { $0 }.max()
-            try moveSessions(database, keys, from: other.id, to: peer.id)
-            try moveMessages(database, keys, streams, from: other.id, to: peer.id)
-            try database.execute(sql: "DELETE FROM peer WHERE id = ?", arguments: [other.id.row])
+            try moveSessions(from: other.id, to: peer.id)
+            try moveMessages(from: other.id, to: peer.id)
+            try tables.peers.delete(other.id.row, in: self)
         }
-        try update(database, keys.peers, peer)
+        try tables.peers.replace(earlier, with: peer, in: self)
         return try peer.roundTripped()
     }
 
-    private static func moveSessions(
-        _ database: Database, _ keys: StoreKeys, from source: PeerID, to target: PeerID
-    ) throws {
-        let rows = try Row.fetchAll(
-            database, sql: "SELECT id, peer, sealed FROM session WHERE peer = ?", arguments: [source.row])
-        var place = keys.sessions.place()
-        for row in rows {
-            let record = try keys.sessions.open(row, at: &place)
-            let id: Int64 = row[0]
-            try database.execute(
-                sql: "UPDATE session SET peer = ?, sealed = ? WHERE id = ?",
-                arguments: [target.row, keys.sessions.seal(record, row: id, owner: target.row).databaseData, id])
+    private func moveSessions(from source: PeerID, to target: PeerID) throws {
+        for session in try sessions(with: source) {
+            try tables.sessions.change(session, in: self) { $0.peer = target }
         }
     }
 
-    private static func moveMessages(
-        _ database: Database, _ keys: StoreKeys, _ streams: MessageStreams, from source: PeerID, to target: PeerID
-    ) throws {
+    /// How many messages are held in memory while they are moved.
+    private static let moveStep = 1_000
+
+    private func moveMessages(from source: PeerID, to target: PeerID) throws {
+        let messages = tables.messages
         var last = Int64.min
         while true {
-            let rows = try Row.fetchAll(
-                database,
-                sql: "SELECT id, peer, sealed FROM message WHERE peer = ? AND id > ? ORDER BY id LIMIT 1000",
-                arguments: [source.row, last])
-            guard !rows.isEmpty else { return }
-            var place = keys.messages.place()
-            for row in rows {
-                let bytes = try keys.messages.open(row, at: &place)
-                let record = try keys.messages.decoding { try MessageRecord(decoding: bytes) }
-                last = row[0]
-                let mark = streams.mark(record.id, peer: target.row, direction: record.direction)
-                try database.execute(
-                    sql: "UPDATE OR IGNORE message SET peer = ?, stream = ?, number = ?, sealed = ? WHERE id = ?",
-                    arguments: [
-                        target.row, mark.stream, mark.number,
-                        keys.messages.seal(bytes, row: last, owner: target.row).databaseData, last,
-                    ])
+            let records = try messages.all(
+                "WHERE peer = ? AND id > ? ORDER BY id LIMIT ?", [source.row, last, Self.moveStep], in: self)
+            guard let end = records.last?.row else { return }
+            for record in records {
+                var moved = record
+                moved.peer = target.row
+                try messages.replace(record, with: moved, skippingConflicts: true, in: self)
             }
             // What is still there was known under both keys.
-            try database.execute(
-                sql: "DELETE FROM message WHERE peer = ? AND id <= ?", arguments: [source.row, last])
+            try messages.deleteAll("WHERE peer = ? AND id <= ?", [source.row, end], in: self)
+            last = end
         }
     }
 }

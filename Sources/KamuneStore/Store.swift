@@ -16,9 +16,8 @@ public final class Store: Sendable {
     public let location: StoreLocation?
 
     let database: any DatabaseWriter
-    let writes: WriteQueue
-    let keys: StoreKeys
-    let streams: MessageStreams
+    let tables: StoreTables
+    private let writes: WriteQueue
     private let lock: StoreLock?
     private let dataKey: SecretBytes
     /// Whether the store was opened to look into it only.
@@ -38,10 +37,9 @@ public final class Store: Sendable {
         self.isReadOnly = isReadOnly
         self.database = database
         self.lock = lock
-        keys = try StoreKeys(dataKey: dataKey)
+        tables = try StoreTables(dataKey: dataKey)
         self.dataKey = dataKey
-        writes = WriteQueue(database, path: location?.path ?? "")
-        streams = MessageStreams(cipher: keys.messages)
+        writes = WriteQueue(database, tables, path: location?.path ?? "")
     }
 
     deinit {
@@ -94,7 +92,7 @@ public final class Store: Sendable {
     /// Nothing of it is ever written to a disk. What grows with a long conversation is for ``trimHistory(with:keeping:)``.
     public static func inMemory() throws(StoreError) -> Store {
         var random = SystemRandomSource()
-        let dataKey = SecretBytes.random(count: StoreKeys.dataKeySize, using: &random)
+        let dataKey = SecretBytes.random(count: StoreTables.dataKeySize, using: &random)
         let queue = try StoreError.wrapping { () throws -> DatabaseQueue in
             let queue = try DatabaseQueue(configuration: configuration(lock: nil))
             try Schema.migrator.migrate(queue)
@@ -123,7 +121,7 @@ public final class Store: Sendable {
         let lock = try StoreLock(location)
         guard !location.exists else { throw .alreadyExists(path: location.path) }
         var random = SystemRandomSource()
-        let dataKey = SecretBytes.random(count: StoreKeys.dataKeySize, using: &random)
+        let dataKey = SecretBytes.random(count: StoreTables.dataKeySize, using: &random)
         let vault = try Vault.seal(dataKey: dataKey, credential: credential, derivation: derivation)
         let aside = location.path + ".new-" + String(random.integer(UInt32.self), radix: 16)
         defer {
@@ -197,7 +195,7 @@ public final class Store: Sendable {
             }
             try Schema.migrator.migrate(pool)
             try pool.barrierWriteWithoutTransaction { database in
-                if try isErasureScheduled(database) { try eraseDeleted(database) }
+                if try Erasure.isScheduled(database) { try Erasure.perform(database) }
             }
             isReady = true
             return pool
@@ -271,21 +269,32 @@ public final class Store: Sendable {
         to credential: consuming StoreCredential, derivation: KeyDerivation
     ) async throws(StoreError) {
         let vault = try Vault.seal(dataKey: dataKey, credential: credential, derivation: derivation)
-        try await writes.submit { try vault.write($0) }
+        try await write { try vault.write($0.database) }
         try await purge()
     }
 
-    // MARK: For the extensions
+    // MARK: Transactions
 
-    /// Reads within one consistent view of the database.
-    func read<Value: Sendable>(
-        _ body: @escaping @Sendable (Database) throws -> Value
+    /// Reads within one consistent view of the store. Does not wait for those who write, nor do they wait for it.
+    package func read<Value: Sendable>(
+        _ body: @escaping @Sendable (ReadTransaction) throws -> Value
     ) async throws(StoreError) -> Value {
+        let tables = tables
         do {
-            return try await database.read(body)
+            return try await database.read { try body(ReadTransaction($0, tables)) }
         } catch {
             throw StoreError(error, path: path)
         }
+    }
+
+    /// Changes the store; what was changed is on the disk when this returns. Nobody else changes it meanwhile, so what is
+    /// judged in the transaction holds when it takes effect. When `body` throws, nothing was changed.
+    ///
+    /// Transactions that come together share one wait for the disk.
+    package func write<Value: Sendable>(
+        _ body: @escaping @Sendable (WriteTransaction) throws -> Value
+    ) async throws(StoreError) -> Value {
+        try await writes.submit(body)
     }
 
     /// Brings the log into the file and empties it, so that of what was deleted nothing is left in either. Waits for the
@@ -300,41 +309,15 @@ public final class Store: Sendable {
         }
     }
 
-    /// Checks the whole file: its structure, and that every record opens where it stands. Takes a while for a large store.
+    /// Checks the whole file: its structure, and that every record opens where it stands and is found where it belongs.
+    /// Takes a while for a large store.
     ///
     /// - Throws: ``StoreError/damaged(what:)`` at the first fault.
     public func verify() async throws(StoreError) {
-        let keys = keys
-        try await read { database in
-            let report = try String.fetchAll(database, sql: "PRAGMA integrity_check(1)")
+        try await read { transaction in
+            let report = try String.fetchAll(transaction.database, sql: "PRAGMA integrity_check(1)")
             guard report == ["ok"] else { throw StoreError.damaged(what: "the structure of the file") }
-            let tables: [(RecordCipher, owner: String)] = [
-                (keys.identities, "0"), (keys.peers, "0"), (keys.sessions, "peer"), (keys.messages, "peer"),
-                (keys.tokens, "session"), (keys.settings, "0"),
-            ]
-            for (cipher, owner) in tables {
-                var place = cipher.place()
-                let rows = try Row.fetchCursor(
-                    database, sql: "SELECT id, \(owner), sealed FROM \(cipher.table)")
-                while let row = try rows.next() {
-                    _ = try cipher.open(row, at: &place)
-                }
-            }
-        }
-    }
-}
-
-extension RecordCipher {
-    /// Opens the record of a row whose first three columns are its number, its owner's and the sealed record.
-    func open(_ row: Row, at place: inout Place) throws -> [UInt8] {
-        guard let id = Int64.fromDatabaseValue(row[0]), let owner = Int64.fromDatabaseValue(row[1]) else {
-            throw damaged
-        }
-        place.move(row: id, owner: owner)
-        let place = place
-        return try row.withUnsafeData(atIndex: 2) { data in
-            guard let data else { throw damaged }
-            return try data.withUnsafeBytes { try open($0, at: place) }
+            try transaction.tables.verify(in: transaction)
         }
     }
 }

@@ -38,15 +38,15 @@ import Testing
         let peer = try await store.addPeer(1)
         _ = try await store.say("still here", to: peer)
         try await store.purge()
-        let old = try await store.read { try Vault.read($0) }
+        let old = try await store.read { try Vault.read($0.database) }
         let before = try folder.contents()
         #expect(try #require(before["kamune.db"]).contains(bytes: old.sealedKey))
-        let messages = try await store.read { try Data.fetchAll($0, sql: "SELECT sealed FROM message") }
+        let messages = try await store.read { try Data.fetchAll($0.database, sql: "SELECT sealed FROM message") }
 
         try await store.changeCredential(to: .passphrase("another"), derivation: cheap)
 
         // One row was rewritten, and nothing is left of it: the old passphrase opens nothing any more.
-        #expect(try await store.read { try Data.fetchAll($0, sql: "SELECT sealed FROM message") } == messages)
+        #expect(try await store.read { try Data.fetchAll($0.database, sql: "SELECT sealed FROM message") } == messages)
         for (name, bytes) in try folder.contents() {
             #expect(!bytes.contains(bytes: Array(old.sealedKey.suffix(32))), "\(name)")
             #expect(!bytes.contains(bytes: old.salt), "\(name)")
@@ -158,7 +158,7 @@ import Testing
         try await store.setSetting("b", to: [2])
         let damagedMessage = StoreError.damaged(what: "a record of the table message")
 
-        let keys = store.keys
+        let tables = store.tables
         try await store.close()
         /// Alters a copy of the file, and reads it.
         func attempt(
@@ -199,14 +199,16 @@ import Testing
         }
         // Two peers' lookup values exchanged.
         let (x, y) = (
-            keys.peers.lookup(try key(1).spki).databaseData, keys.peers.lookup(try key(2).spki).databaseData
+            tables.peers.cipher.lookup(try key(1).spki).databaseData,
+            tables.peers.cipher.lookup(try key(2).spki).databaseData
         )
         try await attempt(
             "UPDATE OR REPLACE peer SET lookup = ? WHERE lookup = ?", [x, y],
             .damaged(what: "a record of the table peer")
         ) { _ = try await $0.peers() }
         // A setting under another's name.
-        let (nameA, nameB) = (keys.settings.lookup([97]).databaseData, keys.settings.lookup([98]).databaseData)
+        let settings = tables.settings.cipher
+        let (nameA, nameB) = (settings.lookup([97]).databaseData, settings.lookup([98]).databaseData)
         try await attempt(
             "UPDATE OR REPLACE setting SET lookup = ? WHERE lookup = ?", [nameB, nameA],
             .damaged(what: "a record of the table setting")
@@ -229,7 +231,7 @@ import Testing
     /// Names in the index are neither told nor told apart, but neighbours stay neighbours.
     @Test func marks() async throws {
         let store = try Store.inMemory()
-        let streams = store.streams
+        let streams = store.tables.streams
         let one = streams.mark(MessageID(stream: 1, number: 1), peer: 1, direction: .incoming)
         let two = streams.mark(MessageID(stream: 1, number: 2), peer: 1, direction: .incoming)
         #expect(one.stream == two.stream && two.number == one.number &+ 1)
@@ -243,7 +245,7 @@ import Testing
         let ids = [streams.newID(peer: 1), streams.newID(peer: 1), streams.newID(peer: 2)]
         #expect(ids.map(\.number) == [1, 2, 1])
         #expect(ids[0].stream == ids[1].stream && ids[0].stream != ids[2].stream)
-        #expect(try Store.inMemory().streams.newID(peer: 1).stream != ids[0].stream)
+        #expect(try Store.inMemory().tables.streams.newID(peer: 1).stream != ids[0].stream)
     }
 }
 

@@ -256,8 +256,8 @@ import Testing
             if index % 3 == 0 { try await store.setState(.sent, of: [message.id], to: message.peer, at: noon) }
         }
         func sealed() async throws -> [Int64: [UInt8]] {
-            let rows = try await store.read { database in
-                try Row.fetchAll(database, sql: "SELECT id, sealed FROM message")
+            let rows = try await store.read { transaction in
+                try Row.fetchAll(transaction.database, sql: "SELECT id, sealed FROM message")
                     .map { ($0[0] as Int64, [UInt8]($0[1] as Data)) }
             }
             return Dictionary(uniqueKeysWithValues: rows)
@@ -325,7 +325,7 @@ import Testing
             }
         }
         func remains(of peer: PeerID) async throws -> [[UInt8]] {
-            try await store.read { database in
+            try await store.read { transaction in
                 let sessions = "(SELECT id FROM session WHERE peer = \(peer.row))"
                 let queries = [
                     "SELECT sealed FROM peer WHERE id = \(peer.row)", "SELECT lookup FROM peer WHERE id = \(peer.row)",
@@ -335,7 +335,7 @@ import Testing
                     "SELECT lookup FROM token WHERE session IN \(sessions)",
                     "SELECT sealed FROM message WHERE peer = \(peer.row)",
                 ]
-                return try queries.flatMap { try Data.fetchAll(database, sql: $0).map { [UInt8]($0) } }
+                return try queries.flatMap { try Data.fetchAll(transaction.database, sql: $0).map { [UInt8]($0) } }
             }
         }
         func files() throws -> Data { Data(try folder.contents().values.flatMap { $0 }) }
@@ -364,8 +364,8 @@ import Testing
         let session = try await store.store(
             NewSession(peer: bob, identifier: "S", established: noon, transport: "tcp", isInitiator: true),
             tokens: [[1, 2, 3], [4, 5, 6]])
-        let rows = try await store.read { database in
-            try Row.fetchAll(database, sql: "SELECT sealed, lookup FROM token ORDER BY id").map { row in
+        let rows = try await store.read { transaction in
+            try Row.fetchAll(transaction.database, sql: "SELECT sealed, lookup FROM token ORDER BY id").map { row in
                 (sealed: [UInt8](row[0] as Data), lookup: [UInt8](row[1] as Data))
             }
         }
@@ -385,7 +385,7 @@ import Testing
         let bob = try await store.addPeer(1)
         _ = try await store.say("x", to: bob)
         let sealed = try await store.read {
-            [UInt8](try Data.fetchOne($0, sql: "SELECT sealed FROM message") ?? Data())
+            [UInt8](try Data.fetchOne($0.database, sql: "SELECT sealed FROM message") ?? Data())
         }
         #expect(try #require(try folder.contents()["kamune.db-wal"]).contains(bytes: sealed))
         try await store.deleteHistory(with: bob)
@@ -418,7 +418,7 @@ import Testing
             try await store.setState(state, of: some, to: bob, at: noon)
         }
         let oldest = try await store.read {
-            [UInt8](try Data.fetchOne($0, sql: "SELECT sealed FROM message WHERE id = 7") ?? Data())
+            [UInt8](try Data.fetchOne($0.database, sql: "SELECT sealed FROM message WHERE id = 7") ?? Data())
         }
         #expect(try await store.trimHistory(with: bob, keeping: 27) == 0)
         #expect(try await store.trimHistory(with: bob, keeping: 5) == 22)
@@ -426,7 +426,7 @@ import Testing
         #expect(try await store.pendingMessages(to: bob).map(\.text) == ["0", "1", "2"])
         #expect(try await store.trimHistory(with: bob, keeping: 5) == 0)
         #expect(try await store.messageCount(with: eve) == 30)
-        #expect(try await !store.read { try Store.isErasureScheduled($0) })
+        #expect(try await !store.read { try Erasure.isScheduled($0.database) })
         #expect(!oldest.isEmpty)
         for bytes in try folder.contents().values { #expect(!bytes.contains(bytes: oldest)) }
         // What comes next is stored after the rest, under a name of its own.
@@ -443,7 +443,7 @@ import Testing
         let store = try Store.inMemory()
         let bob = try await store.addPeer(1)
         func pages() async throws -> Int {
-            try await store.read { try Int.fetchOne($0, sql: "PRAGMA page_count") ?? 0 }
+            try await store.read { try Int.fetchOne($0.database, sql: "PRAGMA page_count") ?? 0 }
         }
         var most = 0
         for round in 0..<20 {
@@ -467,13 +467,13 @@ import Testing
         let bob = try await store.addPeer(1)
         _ = try await store.say("x", to: bob)
         let sealed = try await store.read {
-            [UInt8](try Data.fetchOne($0, sql: "SELECT sealed FROM message") ?? Data())
+            [UInt8](try Data.fetchOne($0.database, sql: "SELECT sealed FROM message") ?? Data())
         }
-        _ = try await store.writes.submit { try Store.deleteHistory($0, of: bob.row) }
+        _ = try await store.write { try $0.deleteHistory(with: bob) }
         let copy = try folder.copy()
         #expect(try #require(try copy.contents()["kamune.db-wal"]).contains(bytes: sealed))
         let reopened = try copy.reopen()
         for bytes in try copy.contents().values { #expect(!bytes.contains(bytes: sealed)) }
-        #expect(try await !reopened.read { try Store.isErasureScheduled($0) })
+        #expect(try await !reopened.read { try Erasure.isScheduled($0.database) })
     }
 }

@@ -50,7 +50,7 @@ import Testing
 
     private func message(peer: Int64, number: UInt64 = 1) -> [UInt8] {
         let message = NewMessage.incoming(from: PeerID(row: 0), body: Array("hello".utf8), sent: noon, received: noon)
-        let record = MessageRecord(message, id: MessageID(stream: 1, number: number))
+        let record = MessageRecord(message, id: MessageID(stream: 1, number: number), row: 0)
         return RecordWriter.bytes { $0.append(peer) } + record.encoded()
     }
 

@@ -4,7 +4,7 @@ enum BackupEntry {
     case peer(StoredPeer)
     case session(StoredSession)
     case setting(name: String, value: [UInt8])
-    case message(peer: Int64, MessageRecord)
+    case message(MessageRecord)
 
     /// Reads an entry. Total: whatever the bytes are, it ends in a value or an error.
     ///
@@ -27,7 +27,7 @@ enum BackupEntry {
                 return .setting(name: try reader.text(), value: try reader.byteString())
             case .message:
                 let peer = try reader.integer()
-                return .message(peer: peer, try MessageRecord(decoding: Array(bytes.dropFirst(8))))
+                return .message(try MessageRecord(row: 0, peer: peer, decoding: Array(bytes.dropFirst(8))))
             case .end:
                 return nil
             }

@@ -7,9 +7,7 @@ struct BackupMerger {
     /// How much was new.
     private(set) var summary = BackupSummary()
 
-    private let database: Database
-    private let keys: StoreKeys
-    private let streams: MessageStreams
+    private let transaction: WriteTransaction
     private let path: String
     /// The backup's numbers, and what they are here.
     private var peers: [Int64: PeerID] = [:]
@@ -20,12 +18,12 @@ struct BackupMerger {
     /// The last message that was here before.
     private let lastRow: Int64
 
-    init(database: Database, keys: StoreKeys, streams: MessageStreams, path: String) {
-        self.database = database
-        self.keys = keys
-        self.streams = streams
+    private var tables: StoreTables { transaction.tables }
+
+    init(_ transaction: WriteTransaction, path: String) {
+        self.transaction = transaction
         self.path = path
-        lastRow = (try? Int64.fetchOne(database, sql: "SELECT max(id) FROM message")) ?? 0
+        lastRow = (try? Int64.fetchOne(transaction.database, sql: "SELECT max(id) FROM message")) ?? 0
     }
 
     mutating func merge(_ tag: BackupFormat.Tag, _ bytes: [UInt8]) throws {
@@ -35,7 +33,7 @@ struct BackupMerger {
             case .peer(let peer): try merge(peer)
             case .session(let session): try merge(session)
             case .setting(let name, let value): try mergeSetting(name: name, value: value)
-            case .message(let peer, let record): try merge(record, peer: peer)
+            case .message(let record): try merge(record)
             case nil: break
             }
         } catch is RecordReader.Malformed {
@@ -51,13 +49,13 @@ struct BackupMerger {
         }
         let isCurrent = identity.isCurrent && known?.current == nil
         let retired = isCurrent ? nil : identity.retired ?? known?.current
-        let id = IdentityID(row: try Store.unusedRow(database, keys.identities))
+        let id = IdentityID(row: try tables.identities.unusedRow(in: transaction))
         identities[identity.id.row] = id
-        try Store.insert(
-            database, keys.identities,
+        try tables.identities.insert(
             StoredIdentity(
                 id: id, publicKey: identity.publicKey, privateKey: identity.privateKey, name: identity.name,
-                created: identity.created, retired: retired, isCurrent: isCurrent, statement: identity.statement))
+                created: identity.created, retired: retired, isCurrent: isCurrent, statement: identity.statement),
+            in: transaction)
         known?.identities[identity.publicKey] = id
         if isCurrent { known?.current = identity.created }
         summary.identities += 1
@@ -65,18 +63,19 @@ struct BackupMerger {
 
     private mutating func merge(_ peer: StoredPeer) throws {
         try readKnown()
-        guard let index = known?.index(of: peer), var same = known?.peers[index] else {
+        guard let index = known?.index(of: peer), let earlier = known?.peers[index] else {
             let new = StoredPeer(
-                id: PeerID(row: try Store.unusedRow(database, keys.peers)), key: peer.key, givenName: peer.givenName,
+                id: PeerID(row: try tables.peers.unusedRow(in: transaction)), key: peer.key, givenName: peer.givenName,
                 ownName: peer.ownName, version: peer.version, capabilities: peer.capabilities,
                 firstSeen: peer.firstSeen, lastSeen: peer.lastSeen, accepted: peer.accepted, verified: peer.verified,
                 isBlocked: peer.isBlocked, formerKeys: peer.formerKeys)
             peers[peer.id.row] = new.id
-            try Store.insert(database, keys.peers, new)
+            try tables.peers.insert(new, in: transaction)
             known?.append(new)
             summary.peers += 1
             return
         }
+        var same = earlier
         peers[peer.id.row] = same.id
         if same.key != peer.key, peer.formerKeys.contains(where: { $0.key == same.key }),
             known?.hasPeer(withKey: peer.key) == false
@@ -90,18 +89,18 @@ struct BackupMerger {
         same.firstSeen = min(same.firstSeen, peer.firstSeen)
         same.lastSeen = max(same.lastSeen, peer.lastSeen)
         if same.key == peer.key { same.verified = same.verified ?? peer.verified }
-        try Store.update(database, keys.peers, same)
+        try tables.peers.replace(earlier, with: same, in: transaction)
         known?.replace(index, with: same)
     }
 
     private mutating func readKnown() throws {
         guard known == nil else { return }
         var known = Known()
-        for identity in try Store.identities(database, keys.identities) {
+        for identity in try transaction.identities() {
             known.identities[identity.publicKey] = identity.id
             if identity.isCurrent { known.current = identity.created }
         }
-        for peer in try Store.peers(database, keys.peers) { known.append(peer) }
+        for peer in try transaction.peers() { known.append(peer) }
         self.known = known
     }
 
@@ -140,35 +139,35 @@ struct BackupMerger {
 
     private mutating func merge(_ session: StoredSession) throws {
         guard let peer = peers[session.peer.row] else { throw RecordReader.Malformed() }
-        if let same = try Store.session(database, keys.sessions, identifier: session.identifier) {
+        if let same = try transaction.session(identifier: session.identifier) {
             if same.peer == peer { sessions[session.id.row] = same.id }
             return
         }
-        let id = SessionID(row: try Store.nextSessionRow(database))
+        let id = SessionID(row: try tables.sessions.nextRow(in: transaction))
         sessions[session.id.row] = id
-        try Store.write(
-            database, keys.sessions,
+        try tables.sessions.insert(
             StoredSession(
                 id: id, peer: peer, identifier: session.identifier, name: session.name,
                 established: session.established, ended: session.ended, transport: session.transport,
                 isInitiator: session.isInitiator, identity: session.identity.flatMap { identities[$0.row] },
-                capabilities: session.capabilities))
+                capabilities: session.capabilities), in: transaction)
         summary.sessions += 1
     }
 
     private mutating func mergeSetting(name: String, value: [UInt8]) throws {
-        guard try Store.setting(database, keys.settings, name) == nil else { return }
-        try Store.setSetting(database, keys.settings, name, to: value)
+        guard try transaction.setting(name) == nil else { return }
+        try transaction.setSetting(name, to: value)
         summary.settings += 1
     }
 
-    private mutating func merge(_ record: MessageRecord, peer: Int64) throws {
-        guard let peer = peers[peer] else { throw RecordReader.Malformed() }
-        guard try Store.row(database, streams, record.id, peer, record.direction) == nil else { return }
+    private mutating func merge(_ record: MessageRecord) throws {
+        guard let peer = peers[record.peer] else { throw RecordReader.Malformed() }
+        guard try transaction.message(record.id, with: peer, record.direction) == nil else { return }
         var record = record
+        record.peer = peer.row
         record.session = sessions[record.session]?.row ?? 0
-        let row = try streams.nextRow(database)
-        try Store.insert(database, keys.messages, streams, row: row, peer: peer.row, record)
+        record.row = try tables.streams.nextRow(in: transaction)
+        try tables.messages.insert(record, in: transaction)
         summary.messages += 1
     }
 
@@ -182,7 +181,7 @@ struct BackupMerger {
         let old = try times(after: 0, through: lastRow)
         // Everything up to the first that changes places may stay.
         guard let start = old.firstIndex(where: { $0.time > firstNew.time }) else { return }
-        var next = try Store.nextRow(database, table: Schema.message)
+        var next = try tables.messages.nextRow(in: transaction)
         var (left, right) = (old[start...], new[...])
         while let row = Self.takeEarlier(&left, &right) {
             try move(row, to: next)
@@ -199,28 +198,15 @@ struct BackupMerger {
     }
 
     private func times(after low: Int64, through high: Int64 = .max) throws -> [Entry] {
-        let rows = try Row.fetchCursor(
-            database, sql: "SELECT id, peer, sealed FROM message WHERE id > ? AND id <= ? ORDER BY id",
-            arguments: [low, high])
-        var place = keys.messages.place()
+        let records = try tables.messages.cursor(
+            "WHERE id > ? AND id <= ? ORDER BY id", [low, high], in: transaction)
         var entries: [Entry] = []
-        while let row = try rows.next() {
-            let bytes = try keys.messages.open(row, at: &place)
-            let record = try keys.messages.decoding { try MessageRecord(decoding: bytes) }
-            entries.append((row[0], record.localTime))
-        }
+        while let record = try records.next() { entries.append((record.row, record.localTime)) }
         return entries
     }
 
     private func move(_ row: Int64, to target: Int64) throws {
-        let select = try database.cachedStatement(sql: "SELECT id, peer, sealed FROM message WHERE id = ?")
-        guard let found = try Row.fetchOne(select, arguments: [row]) else { throw keys.messages.damaged }
-        var place = keys.messages.place()
-        let bytes = try keys.messages.open(found, at: &place)
-        let update = try database.cachedStatement(sql: "UPDATE message SET id = ?, sealed = ? WHERE id = ?")
-        try update.execute(
-            arguments: [
-                target, keys.messages.seal(bytes, row: target, owner: found[1]).databaseData, row,
-            ])
+        guard let record = try tables.messages.record(row, in: transaction) else { throw tables.messages.damaged }
+        try tables.messages.change(record, in: transaction) { $0.row = target }
     }
 }

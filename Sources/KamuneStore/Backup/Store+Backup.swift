@@ -1,5 +1,4 @@
 import Foundation
-import GRDB
 public import KamuneCrypto
 
 extension Store {
@@ -24,13 +23,12 @@ extension Store {
     ) async throws(StoreError) -> BackupSummary {
         guard replacing || !FileManager.default.fileExists(atPath: path) else { throw .alreadyExists(path: path) }
         let passphrase = SecretHolder(passphrase)
-        let aside = path + ".partial-" + String(keys.messages.randomInteger(), radix: 16)
+        let aside = path + ".partial-" + String(tables.messages.cipher.randomInteger(), radix: 16)
         try StoreFile.create(aside)
         defer { StoreFile.remove(aside) }
-        let keys = keys
-        return try await read { database in
+        return try await read { transaction in
             let writer = try BackupWriter(path: aside, passphrase: passphrase.secret, derivation: derivation)
-            try Self.write(database, keys, to: writer)
+            try transaction.write(to: writer)
             let digest = try writer.finish()
             let summary: BackupSummary
             do {
@@ -61,30 +59,28 @@ extension Store {
             return reader.counted
         }
     }
+}
 
-    private static func write(_ database: Database, _ keys: StoreKeys, to writer: BackupWriter) throws {
-        for identity in try identities(database, keys.identities) {
+extension ReadTransaction {
+    /// Everything that a backup holds.
+    fileprivate func write(to writer: BackupWriter) throws {
+        for identity in try tables.identities.all(in: self) {
             try writer.append(.identity, identity.id.row, identity.encoded())
         }
-        for peer in try peers(database, keys.peers) {
-            try writer.append(.peer, peer.id.row, peer.encoded())
-        }
-        let sessions = try Row.fetchCursor(database, sql: "SELECT id, peer, sealed FROM session ORDER BY id")
-        while let row = try sessions.next() {
-            let session = try session(row, keys.sessions)
+        for peer in try peers() { try writer.append(.peer, peer.id.row, peer.encoded()) }
+        let sessions = try tables.sessions.cursor("ORDER BY id", in: self)
+        while let session = try sessions.next() {
             try writer.append(.session, session.id.row, session.peer.row, session.encoded())
         }
-        for (name, value) in try settings(database, keys.settings) {
+        for setting in try tables.settings.all(in: self) {
             var entry = RecordWriter()
-            entry.append(text: name)
-            entry.append(bytes: value)
+            entry.append(text: setting.name)
+            entry.append(bytes: setting.value)
             try writer.append(.setting, entry.bytes)
         }
-        let messages = try Row.fetchCursor(database, sql: "SELECT id, peer, sealed FROM message ORDER BY id")
-        var place = keys.messages.place()
-        while let row = try messages.next() {
-            let bytes = try keys.messages.open(row, at: &place)
-            try writer.append(.message, row[1] as Int64, bytes)
+        let messages = try tables.messages.cursor("ORDER BY id", in: self)
+        while let message = try messages.next() {
+            try writer.append(.message, message.peer, message.encoded())
         }
     }
 }

@@ -52,9 +52,7 @@ extension Store {
     public func merge(backup path: String, passphrase: consuming SecretBytes) async throws(StoreError) -> BackupSummary
     {
         let passphrase = SecretHolder(passphrase)
-        let keys = keys
-        let streams = streams
-        return try await writes.submit { database in
+        return try await write { transaction in
             let reader: BackupReader
             do {
                 reader = try BackupReader(path: path, passphrase: passphrase.secret)
@@ -63,8 +61,9 @@ extension Store {
             } catch {
                 throw StoreError.system(operation: "Reading the backup", reason: error.localizedDescription)
             }
+            let streams = transaction.tables.streams
             streams.forgetNextRow()
-            var merger = BackupMerger(database: database, keys: keys, streams: streams, path: path)
+            var merger = BackupMerger(transaction, path: path)
             while let (tag, entry) = try reader.next() {
                 try merger.merge(tag, entry)
             }

@@ -40,7 +40,7 @@ struct Vault: Equatable, Sendable {
         case .unprotected: guard !isProtected else { throw .passphraseRequired }
         }
         guard salt.count == KeyDerivation.saltSize,
-            sealedKey.count == StoreKeys.dataKeySize + XChaCha20Poly1305.overhead
+            sealedKey.count == StoreTables.dataKeySize + XChaCha20Poly1305.overhead
         else { throw .damaged(what: "the record of the key") }
         let cipher = try cipher(credential)
         do {

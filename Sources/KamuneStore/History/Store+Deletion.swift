@@ -8,7 +8,7 @@ extension Store {
     /// - Returns: how many were there.
     @discardableResult
     public func deleteMessages(at positions: [MessagePosition]) async throws(StoreError) -> Int {
-        let count = try await writes.submit { try Self.delete($0, positions.map(\.row)) }
+        let count = try await write { try $0.deleteMessages(in: positions.map(\.row)) }
         try await eraseDeleted()
         return count
     }
@@ -19,10 +19,9 @@ extension Store {
     /// - Returns: how many messages there were.
     @discardableResult
     public func deleteHistory(with peer: PeerID, before date: Date? = nil) async throws(StoreError) -> Int {
-        let cipher = keys.messages
-        let count = try await writes.submit { database -> Int in
-            guard let limit = date?.milliseconds else { return try Self.deleteHistory(database, of: peer.row) }
-            return try Self.deleteMessages(database, cipher, of: peer.row) { $0.localTime < limit }
+        let count = try await write { transaction -> Int in
+            guard let limit = date?.milliseconds else { return try transaction.deleteHistory(with: peer) }
+            return try transaction.deleteMessages(with: peer) { $0.localTime < limit }
         }
         try await eraseDeleted()
         return count
@@ -36,95 +35,57 @@ extension Store {
     /// - Returns: how many messages were deleted.
     @discardableResult
     public func trimHistory(with peer: PeerID, keeping limit: Int) async throws(StoreError) -> Int {
-        let count = try await writes.submit { database -> Int in
-            try database.execute(
-                sql: """
-                    DELETE FROM message WHERE peer = ?1 AND pending IS NULL AND id <= (
-                        SELECT id FROM message WHERE peer = ?1 AND pending IS NULL
-                        ORDER BY id DESC LIMIT 1 OFFSET ?2)
-                    """,
-                arguments: [peer.row, max(0, limit)])
-            let count = database.changesCount
-            if count > 0 { try Self.scheduleErasure(database) }
+        let count = try await write { transaction -> Int in
+            let count = try transaction.tables.messages.deleteAll(
+                """
+                WHERE peer = ?1 AND pending IS NULL AND id <= (
+                    SELECT id FROM message WHERE peer = ?1 AND pending IS NULL
+                    ORDER BY id DESC LIMIT 1 OFFSET ?2)
+                """, [peer.row, max(0, limit)], in: transaction)
+            if count > 0 { try transaction.scheduleErasure() }
             return count
         }
         if count > 0 { try await eraseDeleted() }
         return count
     }
 
-    /// Leaves nothing of what was deleted, in the file or its log. A kill before it is done is made up for when the store
-    /// is opened again.
-    ///
-    /// SQLite overwrites what is deleted with zeros (`secure_delete`). But when it rearranges its pages it leaves copies of
-    /// records in the unused parts of them, so the file is written anew, without unused parts, and the log emptied.
+    /// Leaves nothing of what was deleted: see ``Erasure``.
     func eraseDeleted() async throws(StoreError) {
         let isInMemory = location == nil
         do {
             try await database.barrierWriteWithoutTransaction { database in
-                if isInMemory { try Self.endErasure(database) } else { try Self.eraseDeleted(database) }
+                if isInMemory { try Erasure.end(database) } else { try Erasure.perform(database) }
             }
         } catch {
             throw StoreError(error, path: path)
         }
     }
+}
 
-    // MARK: In the database
-
-    /// Notes, together with a deletion, that the erasure is still to be done.
-    static func scheduleErasure(_ database: Database) throws {
-        try database.execute(sql: "INSERT OR IGNORE INTO chore (id) VALUES (?)", arguments: [Schema.erasureChore])
-    }
-
-    static func isErasureScheduled(_ database: Database) throws -> Bool {
-        try Bool.fetchOne(
-            database, sql: "SELECT EXISTS (SELECT 1 FROM chore WHERE id = ?)", arguments: [Schema.erasureChore]) == true
-    }
-
-    static func eraseDeleted(_ database: Database) throws {
-        // The new file is put together in a temporary one, not in memory. It holds sealed records only.
-        try database.execute(sql: "PRAGMA temp_store = FILE")
-        defer { try? database.execute(sql: "PRAGMA temp_store = MEMORY") }
-        try database.execute(sql: "VACUUM")
-        try endErasure(database)
-        _ = try database.checkpoint(.truncate)
-    }
-
-    /// All that there is to do in memory: no file has copies, and a new one would need a temporary one on the disk.
-    private static func endErasure(_ database: Database) throws {
-        try database.execute(sql: "DELETE FROM chore WHERE id = ?", arguments: [Schema.erasureChore])
-    }
-
+extension WriteTransaction {
+    /// Deletes everything that was said with a peer.
     @discardableResult
-    static func deleteHistory(_ database: Database, of peer: Int64) throws -> Int {
-        try database.execute(sql: "DELETE FROM message WHERE peer = ?", arguments: [peer])
-        let count = database.changesCount
-        try scheduleErasure(database)
+    package func deleteHistory(with peer: PeerID) throws -> Int {
+        let count = try tables.messages.deleteAll("WHERE peer = ?", [peer.row], in: self)
+        try scheduleErasure()
         return count
     }
 
+    /// Deletes those of a peer's messages that are not wanted any more.
     @discardableResult
-    static func deleteMessages(
-        _ database: Database, _ cipher: RecordCipher, of peer: Int64, where isWanted: (MessageRecord) -> Bool
-    ) throws -> Int {
-        let rows = try Row.fetchCursor(
-            database, sql: "SELECT id, peer, sealed FROM message WHERE peer = ?", arguments: [peer])
-        var place = cipher.place()
-        var wanted: [Int64] = []
-        while let row = try rows.next() {
-            let bytes = try cipher.open(row, at: &place)
-            if isWanted(try cipher.decoding { try MessageRecord(decoding: bytes) }) { wanted.append(row[0]) }
+    func deleteMessages(with peer: PeerID, where isUnwanted: (MessageRecord) -> Bool) throws -> Int {
+        let records = try tables.messages.cursor("WHERE peer = ?", [peer.row], in: self)
+        var unwanted: [Int64] = []
+        while let record = try records.next() {
+            if isUnwanted(record) { unwanted.append(record.row) }
         }
-        return try delete(database, wanted)
+        return try deleteMessages(in: unwanted)
     }
 
-    private static func delete(_ database: Database, _ rows: [Int64]) throws -> Int {
-        let statement = try database.cachedStatement(sql: "DELETE FROM message WHERE id = ?")
+    fileprivate func deleteMessages(in rows: [Int64]) throws -> Int {
         var count = 0
-        for row in rows {
-            try statement.execute(arguments: [row])
-            count += database.changesCount
-        }
-        try scheduleErasure(database)
+        for row in rows where try tables.messages.delete(row, in: self) { count += 1 }
+        try scheduleErasure()
         return count
     }
 }

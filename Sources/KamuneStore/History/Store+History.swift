@@ -6,37 +6,24 @@ extension Store {
     public func messages(
         with peer: PeerID, before position: MessagePosition? = nil, limit: Int = 100
     ) async throws(StoreError) -> [StoredMessage] {
-        let cipher = keys.messages
-        return try await read { database in
-            try Self.messages(
-                database, cipher,
-                sql: "SELECT id, peer, sealed FROM message WHERE peer = ? AND id < ? ORDER BY id DESC LIMIT ?",
-                [peer.row, position?.row ?? Int64.max, max(0, limit)]
-            ).reversed()
-        }
+        try await read { try $0.messages(with: peer, before: position, limit: limit) }
     }
 
     /// A page of a conversation, oldest first, after a message that was read already, or from the beginning.
     public func messages(
         with peer: PeerID, after position: MessagePosition?, limit: Int = 100
     ) async throws(StoreError) -> [StoredMessage] {
-        let cipher = keys.messages
-        return try await read { database in
-            try Self.messages(
-                database, cipher,
-                sql: "SELECT id, peer, sealed FROM message WHERE peer = ? AND id > ? ORDER BY id LIMIT ?",
-                [peer.row, position?.row ?? Int64.min, max(0, limit)])
-        }
+        try await read { try $0.messages(with: peer, after: position, limit: limit) }
     }
 
     /// How many messages there are, with one peer or with all.
     public func messageCount(with peer: PeerID? = nil) async throws(StoreError) -> Int {
-        try await read { database in
-            if let peer {
-                try Int.fetchOne(
-                    database, sql: "SELECT count(*) FROM message WHERE peer = ?", arguments: [peer.row]) ?? 0
+        try await read { transaction in
+            let messages = transaction.tables.messages
+            return if let peer {
+                try messages.count("WHERE peer = ?", [peer.row], in: transaction)
             } else {
-                try Int.fetchOne(database, sql: "SELECT count(*) FROM message") ?? 0
+                try messages.count(in: transaction)
             }
         }
     }
@@ -50,20 +37,48 @@ extension Store {
     fileprivate func page(
         of peer: PeerID?, after position: MessagePosition?
     ) async throws(StoreError) -> [StoredMessage] {
-        let cipher = keys.messages
-        let start = position?.row ?? Int64.min
-        return try await read { database in
-            if let peer {
-                try Self.messages(
-                    database, cipher,
-                    sql: "SELECT id, peer, sealed FROM message WHERE peer = ? AND id > ? ORDER BY id LIMIT ?",
-                    [peer.row, start, MessageHistory.pageSize], byteLimit: MessageHistory.pageBytes)
-            } else {
-                try Self.messages(
-                    database, cipher, sql: "SELECT id, peer, sealed FROM message WHERE id > ? ORDER BY id LIMIT ?",
-                    [start, MessageHistory.pageSize], byteLimit: MessageHistory.pageBytes)
-            }
+        try await read { transaction in
+            try transaction.messages(
+                with: peer, after: position, limit: MessageHistory.pageSize, byteLimit: MessageHistory.pageBytes)
         }
+    }
+}
+
+extension ReadTransaction {
+    /// The latest messages with a peer, or the latest before one; oldest first.
+    package func messages(with peer: PeerID, before position: MessagePosition?, limit: Int) throws -> [StoredMessage] {
+        try messages(
+            "WHERE peer = ? AND id < ? ORDER BY id DESC LIMIT ?", [peer.row, position?.row ?? .max, max(0, limit)]
+        ).reversed()
+    }
+
+    /// Messages after one, or from the beginning, with one peer or with all; oldest first. Ends when they hold `byteLimit`
+    /// bytes.
+    package func messages(
+        with peer: PeerID?, after position: MessagePosition?, limit: Int, byteLimit: Int = .max
+    ) throws -> [StoredMessage] {
+        let start = position?.row ?? .min
+        return if let peer {
+            try messages(
+                "WHERE peer = ? AND id > ? ORDER BY id LIMIT ?", [peer.row, start, max(0, limit)],
+                byteLimit: byteLimit)
+        } else {
+            try messages("WHERE id > ? ORDER BY id LIMIT ?", [start, max(0, limit)], byteLimit: byteLimit)
+        }
+    }
+
+    /// Reads messages until the clause's end, or until they hold `byteLimit` bytes.
+    func messages(
+        _ clause: String, _ arguments: StatementArguments, byteLimit: Int = .max
+    ) throws -> [StoredMessage] {
+        let records = try tables.messages.cursor(clause, arguments, in: self)
+        var messages: [StoredMessage] = []
+        var size = 0
+        while size < byteLimit, let record = try records.next() {
+            size += record.body.count + MessageHistory.overhead
+            messages.append(record.message)
+        }
+        return messages
     }
 }
 
@@ -80,6 +95,8 @@ public struct MessageHistory: AsyncSequence, Sendable {
     /// A page ends after so many messages, or so many bytes.
     static let pageSize = 1_000
     static let pageBytes = 1 << 20
+    /// What a message takes beside its body.
+    static let overhead = 128
 
     /// Begins with the oldest message.
     public func makeAsyncIterator() -> Iterator {

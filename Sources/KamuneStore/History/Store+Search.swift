@@ -11,9 +11,9 @@ extension Store {
 
     /// The highest place that a search has to look at, or `nil` when there is none.
     fileprivate func searchBounds() async throws(StoreError) -> ClosedRange<Int64>? {
-        try await read { database in
+        try await read { transaction in
             let row = try Row.fetchOne(
-                database, sql: "SELECT (SELECT min(id) FROM message), (SELECT max(id) FROM message)")
+                transaction.database, sql: "SELECT (SELECT min(id) FROM message), (SELECT max(id) FROM message)")
             guard let row, let low = Int64.fromDatabaseValue(row[0]), let high = Int64.fromDatabaseValue(row[1]) else {
                 return nil
             }
@@ -27,16 +27,15 @@ extension Store {
     fileprivate func searchStretch(
         _ stretch: ClosedRange<Int64>, _ peer: PeerID?, _ filter: MessageFilter, _ isCancelled: CancellationFlag
     ) async throws(StoreError) -> (hits: [StoredMessage], rest: ClosedRange<Int64>?) {
-        let cipher = keys.messages
-        return try await read { database in
+        try await read { transaction in
+            let cipher = transaction.tables.messages.cipher
+            let marks = MarkMemory(transaction.tables.streams)
             // Without a peer the rows are taken as they lie; the plus keeps SQLite from a detour over an index.
-            let statement = try database.cachedStatement(
+            let columns = "SELECT id, peer, sealed, stream, number, pending FROM message"
+            let statement = try transaction.database.cachedStatement(
                 sql: peer == nil
-                    ? "SELECT id, peer, sealed FROM message WHERE id BETWEEN ? AND ? ORDER BY id DESC"
-                    : """
-                    SELECT id, peer, sealed FROM message INDEXED BY message_peer
-                    WHERE id BETWEEN ? AND ? AND peer = ? ORDER BY id DESC
-                    """)
+                    ? "\(columns) WHERE id BETWEEN ? AND ? ORDER BY id DESC"
+                    : "\(columns) INDEXED BY message_peer WHERE id BETWEEN ? AND ? AND peer = ? ORDER BY id DESC")
             var arguments: StatementArguments = [stretch.lowerBound, stretch.upperBound]
             if let peer { arguments += [peer.row] }
             try statement.setArguments(arguments)
@@ -59,7 +58,13 @@ extension Store {
                     start: sqlite3_column_blob(rows, 2), count: Int(sqlite3_column_bytes(rows, 2)))
                 let judgement = try cipher.withOpened(sealed, at: place) { bytes in
                     guard let view = MessageRecordView(bytes) else { return Judgement.malformed }
-                    return filter.matches(view) ? .hit(MessageRecord(view)) : .miss
+                    guard
+                        marks.mark(view.id, peer: owner, direction: view.direction)
+                            == MessageStreams.Mark(
+                                stream: sqlite3_column_int64(rows, 3), number: sqlite3_column_int64(rows, 4)),
+                        view.state.isPending == (sqlite3_column_type(rows, 5) != SQLITE_NULL)
+                    else { return .malformed }
+                    return filter.matches(view) ? .hit(MessageRecord(row: id, peer: owner, view)) : .miss
                 }
                 let record: MessageRecord
                 switch judgement {
@@ -67,8 +72,8 @@ extension Store {
                 case .hit(let found): record = found
                 case .malformed: throw cipher.damaged
                 }
-                hits.append(record.message(row: id, peer: owner))
-                size += record.body.count + MessageSearchResults.overhead
+                hits.append(record.message)
+                size += record.body.count + MessageHistory.overhead
                 if size >= MessageSearchResults.stretchBytes, id > stretch.lowerBound {
                     return (hits, stretch.lowerBound...(id - 1))
                 }
@@ -112,9 +117,6 @@ public struct MessageSearchResults: AsyncSequence, Sendable {
 
     /// A stretch is left when its hits hold so many bytes.
     fileprivate static let stretchBytes = 1 << 20
-
-    /// What a hit takes beside its body.
-    fileprivate static let overhead = 128
 
     /// Begins the search.
     public func makeAsyncIterator() -> Iterator {

@@ -7,7 +7,10 @@ import Foundation
 /// layout u8 = 1 | direction u8 | state u8 | kind u8 | sent i64 | received i64 or Int64.min | stream u64 | number u64
 /// | session i64 or 0 | body: count, bytes | zeros up to the size class
 /// ```
-struct MessageRecord {
+struct MessageRecord: Sendable {
+    /// Its place in the history, and the peer whom it belongs to. Both stand beside it, not in it.
+    var row: Int64
+    var peer: Int64
     var direction: MessageDirection
     var state: MessageState
     var kind: MessageKind
@@ -17,7 +20,9 @@ struct MessageRecord {
     var session: Int64
     var body: [UInt8]
 
-    init(_ message: NewMessage, id: MessageID) {
+    init(_ message: NewMessage, id: MessageID, row: Int64) {
+        self.row = row
+        peer = message.peer.row
         direction = message.direction
         state = message.state
         kind = message.kind
@@ -28,7 +33,9 @@ struct MessageRecord {
         body = message.body
     }
 
-    init(_ view: MessageRecordView) {
+    init(row: Int64, peer: Int64, _ view: MessageRecordView) {
+        self.row = row
+        self.peer = peer
         direction = view.direction
         state = view.state
         kind = view.kind
@@ -39,8 +46,10 @@ struct MessageRecord {
         body = Array(view.body)
     }
 
-    init(decoding bytes: [UInt8]) throws(RecordReader.Malformed) {
-        let record = bytes.withUnsafeBytes { bytes in MessageRecordView(bytes).map { MessageRecord($0) } }
+    init(row: Int64, peer: Int64, decoding bytes: [UInt8]) throws(RecordReader.Malformed) {
+        let record = bytes.withUnsafeBytes { bytes in
+            MessageRecordView(bytes).map { MessageRecord(row: row, peer: peer, $0) }
+        }
         guard let record else { throw RecordReader.Malformed() }
         self = record
     }
@@ -63,7 +72,8 @@ struct MessageRecord {
     /// The time by this machine's clock, in milliseconds.
     var localTime: Int64 { direction == .incoming ? received ?? sent : sent }
 
-    func message(row: Int64, peer: Int64) -> StoredMessage {
+    /// The message, for those who read the history.
+    var message: StoredMessage {
         StoredMessage(
             position: MessagePosition(row: row), peer: PeerID(row: peer),
             session: session == 0 ? nil : SessionID(row: session), id: id, direction: direction, state: state,

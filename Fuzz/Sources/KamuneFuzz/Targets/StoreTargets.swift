@@ -63,9 +63,9 @@ func fuzzRecords(_ input: [UInt8]) throws {
     let bytes = choices.remaining()
     switch kind {
     case 0:
-        guard let record = try? MessageRecord(decoding: bytes) else { return }
+        guard let record = try? MessageRecord(row: 1, peer: 2, decoding: bytes) else { return }
         let encoded = record.encoded()
-        let again = try MessageRecord(decoding: encoded)
+        let again = try MessageRecord(row: 1, peer: 2, decoding: encoded)
         try expect(again.encoded() == encoded && again.body == record.body, "a message changes when it is stored")
         try expect(encoded.count == SizeClass.size(for: encoded.count), "a size tells more than its class")
     case 1:

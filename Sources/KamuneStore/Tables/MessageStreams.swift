@@ -1,4 +1,3 @@
-import GRDB
 import Synchronization
 
 /// The names of messages: makes new ones, and hides them for the index.
@@ -12,6 +11,11 @@ final class MessageStreams: Sendable {
     struct Mark: Equatable {
         var stream: Int64
         var number: Int64
+
+        /// The mark of a message that is numbered so much higher in the same stream.
+        func advanced(by number: UInt64) -> Mark {
+            Mark(stream: stream, number: self.number &+ Int64(bitPattern: number))
+        }
     }
 
     private let cipher: RecordCipher
@@ -36,14 +40,14 @@ final class MessageStreams: Sendable {
     }
 
     /// The row for the next message. Only within a write: there is one at a time. Gaps do no harm.
-    func nextRow(_ database: Database) throws -> Int64 {
-        let row = try next.withLock { $0 } ?? Store.nextRow(database, table: Schema.message)
+    func nextRow(in transaction: WriteTransaction) throws -> Int64 {
+        let row = try next.withLock { $0 } ?? transaction.tables.messages.nextRow(in: transaction)
         guard row < Int64.max else { throw cipher.damaged }
         next.withLock { $0 = row + 1 }
         return row
     }
 
-    /// Has the next row looked up anew, after others than ``nextRow(_:)`` made rows.
+    /// Has the next row looked up anew, after others than ``nextRow(in:)`` made rows.
     func forgetNextRow() {
         next.withLock { $0 = nil }
     }
@@ -85,6 +89,35 @@ final class MessageStreams: Sendable {
             known[stream] = hash
             return hash
         }
-        return Mark(stream: Int64(bitPattern: hash.0), number: Int64(bitPattern: hash.1 &+ id.number))
+        return Mark(stream: Int64(bitPattern: hash.0), number: Int64(bitPattern: hash.1)).advanced(by: id.number)
+    }
+}
+
+/// The marks of messages, for one who looks at very many: the hashes of the latest streams are at hand without a lock.
+final class MarkMemory {
+    private let streams: MessageStreams
+    private var recent: [(peer: Int64, direction: MessageDirection, stream: UInt64, zero: MessageStreams.Mark)] = []
+    private var oldest = 0
+
+    /// A conversation has two streams at a time, one each way.
+    private static let size = 4
+
+    init(_ streams: MessageStreams) {
+        self.streams = streams
+    }
+
+    /// See ``MessageStreams/mark(_:peer:direction:)``.
+    func mark(_ id: MessageID, peer: Int64, direction: MessageDirection) -> MessageStreams.Mark {
+        for entry in recent where entry.stream == id.stream && entry.peer == peer && entry.direction == direction {
+            return entry.zero.advanced(by: id.number)
+        }
+        let zero = streams.mark(MessageID(stream: id.stream, number: 0), peer: peer, direction: direction)
+        if recent.count < Self.size {
+            recent.append((peer, direction, id.stream, zero))
+        } else {
+            recent[oldest] = (peer, direction, id.stream, zero)
+            oldest = (oldest + 1) % Self.size
+        }
+        return zero.advanced(by: id.number)
     }
 }

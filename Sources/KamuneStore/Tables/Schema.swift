@@ -5,13 +5,6 @@ import GRDB
 /// What stands in the open is what a thief of the file may see: how many rows there are, how large, in which order
 /// messages were stored, which of them belong to one (nameless) peer or session, and how many wait for a receipt.
 enum Schema {
-    static let identity = "identity"
-    static let peer = "peer"
-    static let session = "session"
-    static let message = "message"
-    static let token = "token"
-    static let setting = "setting"
-
     /// The column that holds the sealed record in every table.
     static let sealed = "sealed"
 

@@ -5,6 +5,7 @@ import Synchronization
 /// waits for the disk, a single write exactly one. Whoever waits for a write learns of it only after it is durable.
 final class WriteQueue: Sendable {
     private let database: any DatabaseWriter
+    private let tables: StoreTables
     private let path: String
     private let state = Mutex(State())
 
@@ -18,27 +19,28 @@ final class WriteQueue: Sendable {
 
     private struct Write: Sendable {
         /// Runs within a transaction. An error ends the whole transaction.
-        let perform: @Sendable (Database) throws -> Void
+        let perform: @Sendable (WriteTransaction) throws -> Void
         /// Is called once, with the transaction's failure if it failed.
         let finish: @Sendable (StoreError?) -> Void
     }
 
-    init(_ database: any DatabaseWriter, path: String) {
+    init(_ database: any DatabaseWriter, _ tables: StoreTables, path: String) {
         self.database = database
+        self.tables = tables
         self.path = path
     }
 
     /// Runs a write and returns when it is durable. The write is all or nothing: what it did before throwing is undone,
     /// while the other writes of the same transaction stay. Once begun it is not cancelled.
     func submit<Value: Sendable>(
-        _ body: @escaping @Sendable (Database) throws -> Value
+        _ body: @escaping @Sendable (WriteTransaction) throws -> Value
     ) async throws(StoreError) -> Value {
         let path = path
         let result: Result<Value, StoreError> = await withCheckedContinuation { continuation in
             let outcome = Outcome<Value>()
             enqueue(
                 Write(
-                    perform: { database in outcome.set(try Self.runInSavepoint(database, path: path, body)) },
+                    perform: { transaction in outcome.set(try Self.runInSavepoint(transaction, path: path, body)) },
                     finish: { failure in continuation.resume(returning: outcome.result(failure)) }))
         }
         return try result.get()
@@ -59,12 +61,13 @@ final class WriteQueue: Sendable {
     }
 
     private static func runInSavepoint<Value>(
-        _ database: Database, path: String, _ body: (Database) throws -> Value
+        _ transaction: WriteTransaction, path: String, _ body: (WriteTransaction) throws -> Value
     ) throws -> Result<Value, StoreError> {
+        let database = transaction.database
         var value: Value?
         do {
             try database.inSavepoint {
-                value = try body(database)
+                value = try body(transaction)
                 return .commit
             }
         } catch {
@@ -100,7 +103,8 @@ final class WriteQueue: Sendable {
         var failure: StoreError?
         do {
             try database.inTransaction(.immediate) {
-                for write in batch { try write.perform(database) }
+                let transaction = WriteTransaction(database, tables)
+                for write in batch { try write.perform(transaction) }
                 return .commit
             }
         } catch {

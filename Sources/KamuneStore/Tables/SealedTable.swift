@@ -1,0 +1,220 @@
+import GRDB
+import KamuneCrypto
+
+/// A table of sealed records: every row is its number, the number of its owner if it has one, the columns by which it is
+/// found, and the record.
+///
+/// A record opens only where it was written (``RecordCipher``). The columns beside it are not sealed, so every reading,
+/// whatever it looks for, compares them with what follows from the record: two that were exchanged never go unnoticed.
+struct SealedTable<Record: SealedRecord>: Sendable {
+    let cipher: RecordCipher
+    let indexer: Record.Indexer
+
+    /// The columns that hold what is not sealed, after `id`.
+    private let openColumns: [String]
+    private let selection: String
+    private let insertion: String
+
+    init(_ cipher: RecordCipher, _ indexer: Record.Indexer) {
+        self.cipher = cipher
+        self.indexer = indexer
+        openColumns = (Record.ownerColumn.map { [$0] } ?? []) + Record.Index.columns
+        let read = ["id", Record.ownerColumn ?? "0", Schema.sealed] + Record.Index.columns
+        selection = "SELECT \(read.joined(separator: ", ")) FROM \(Record.table) "
+        let written = ["id"] + openColumns + [Schema.sealed]
+        let marks = written.map { _ in "?" }.joined(separator: ", ")
+        insertion = "INSERT INTO \(Record.table) (\(written.joined(separator: ", "))) VALUES (\(marks))"
+    }
+
+    /// The error for a row that is not as it was written.
+    var damaged: StoreError { cipher.damaged }
+
+    // MARK: Reading
+
+    /// The record in a row; `nil` when there is none.
+    func record(_ row: Int64, in transaction: ReadTransaction) throws -> Record? {
+        try first("WHERE id = ?", [row], in: transaction)
+    }
+
+    /// The first record that a clause finds.
+    func first(
+        _ clause: String, _ arguments: StatementArguments, in transaction: ReadTransaction
+    ) throws -> Record? {
+        try cursor(clause, arguments, in: transaction).next()
+    }
+
+    /// All records that a clause finds.
+    func all(
+        _ clause: String = "", _ arguments: StatementArguments = [], in transaction: ReadTransaction
+    ) throws -> [Record] {
+        let cursor = try cursor(clause, arguments, in: transaction)
+        var records: [Record] = []
+        while let record = try cursor.next() { records.append(record) }
+        return records
+    }
+
+    /// Reads what a clause finds one by one. The table must not be changed meanwhile, nor read by the same clause.
+    func cursor(
+        _ clause: String = "", _ arguments: StatementArguments = [], in transaction: ReadTransaction
+    ) throws -> SealedCursor<Record> {
+        let statement = try transaction.database.cachedStatement(sql: selection + clause)
+        return SealedCursor(self, try Row.fetchCursor(statement, arguments: arguments))
+    }
+
+    /// How many rows there are that a clause finds.
+    func count(
+        _ clause: String = "", _ arguments: StatementArguments = [], in transaction: ReadTransaction
+    ) throws -> Int {
+        try Int.fetchOne(
+            transaction.database, sql: "SELECT count(*) FROM \(Record.table) " + clause, arguments: arguments) ?? 0
+    }
+
+    /// Whether there is such a row. Says nothing of its contents.
+    func contains(_ row: Int64, in transaction: ReadTransaction) throws -> Bool {
+        let statement = try transaction.database.cachedStatement(
+            sql: "SELECT EXISTS (SELECT 1 FROM \(Record.table) WHERE id = ?)")
+        return try Bool.fetchOne(statement, arguments: [row]) == true
+    }
+
+    /// The number after the last that the table ever had, for one whose rows are numbered as they come.
+    func nextRow(in transaction: ReadTransaction) throws -> Int64 {
+        let database = transaction.database
+        let last = try Int64.fetchOne(
+            database, sql: "SELECT seq FROM sqlite_sequence WHERE name = ?", arguments: [Record.table])
+        let highest = try Int64.fetchOne(database, sql: "SELECT max(id) FROM \(Record.table)")
+        let next = max(last ?? 0, highest ?? 0)
+        guard next < Int64.max else { throw StoreError.damaged(what: "the numbering of the table \(Record.table)") }
+        return next + 1
+    }
+
+    /// A random number that no row has.
+    func unusedRow(in transaction: ReadTransaction) throws -> Int64 {
+        while true {
+            let row = cipher.randomRow()
+            if try !contains(row, in: transaction) { return row }
+        }
+    }
+
+    // MARK: Writing
+
+    /// Adds a record, in a row that is not there yet.
+    func insert(_ record: Record, in transaction: WriteTransaction) throws {
+        let place = record.place
+        var arguments = [place.row.databaseValue]
+        if Record.ownerColumn != nil { arguments.append(place.owner.databaseValue) }
+        arguments += record.index(indexer).values
+        arguments.append(seal(record))
+        let statement = try transaction.database.cachedStatement(sql: insertion)
+        try statement.execute(arguments: StatementArguments(arguments))
+    }
+
+    /// Puts a record in the place of another, and touches no more columns than it must. One whose size class stays the same
+    /// leaves nothing of its former self.
+    ///
+    /// - Parameter skippingConflicts: whether nothing is done when another row has what it is to be found by.
+    func replace(
+        _ old: Record, with new: Record, skippingConflicts: Bool = false, in transaction: WriteTransaction
+    ) throws {
+        var columns = [Schema.sealed]
+        var arguments = [seal(new)]
+        func set(_ column: String, _ value: DatabaseValue) {
+            columns.append(column)
+            arguments.append(value)
+        }
+        if new.place.row != old.place.row { set("id", new.place.row.databaseValue) }
+        if let owner = Record.ownerColumn, new.place.owner != old.place.owner {
+            set(owner, new.place.owner.databaseValue)
+        }
+        let (before, after) = (old.index(indexer), new.index(indexer))
+        if before != after {
+            for (column, (former, value)) in zip(Record.Index.columns, zip(before.values, after.values))
+            where former != value {
+                set(column, value)
+            }
+        }
+        let assignments = columns.map { "\($0) = ?" }.joined(separator: ", ")
+        let verb = skippingConflicts ? "UPDATE OR IGNORE" : "UPDATE"
+        let statement = try transaction.database.cachedStatement(
+            sql: "\(verb) \(Record.table) SET \(assignments) WHERE id = ?")
+        try statement.execute(arguments: StatementArguments(arguments + [old.place.row.databaseValue]))
+    }
+
+    /// Changes a record.
+    ///
+    /// - Returns: what it is now.
+    @discardableResult
+    func change(
+        _ record: Record, in transaction: WriteTransaction, _ body: (inout Record) throws -> Void
+    ) throws -> Record {
+        var changed = record
+        try body(&changed)
+        try replace(record, with: changed, in: transaction)
+        return changed
+    }
+
+    /// Removes a row.
+    ///
+    /// - Returns: whether there was one.
+    @discardableResult
+    func delete(_ row: Int64, in transaction: WriteTransaction) throws -> Bool {
+        let statement = try transaction.database.cachedStatement(sql: "DELETE FROM \(Record.table) WHERE id = ?")
+        try statement.execute(arguments: [row])
+        return transaction.database.changesCount > 0
+    }
+
+    /// Removes the rows that a clause finds.
+    ///
+    /// - Returns: how many there were.
+    @discardableResult
+    func deleteAll(
+        _ clause: String, _ arguments: StatementArguments, in transaction: WriteTransaction
+    ) throws -> Int {
+        let statement = try transaction.database.cachedStatement(sql: "DELETE FROM \(Record.table) " + clause)
+        try statement.execute(arguments: arguments)
+        return transaction.database.changesCount
+    }
+
+    // MARK: Sealing
+
+    private func seal(_ record: Record) -> DatabaseValue {
+        var bytes = record.encoded()
+        defer { bytes.withUnsafeMutableBytes { erase($0) } }
+        return cipher.seal(bytes, row: record.place.row, owner: record.place.owner).databaseValue
+    }
+
+    /// Opens a row of ``selection``, and finds that what stands beside the record belongs to it.
+    fileprivate func open(_ row: Row, _ associatedData: inout RecordCipher.Place) throws -> Record {
+        guard let id = Int64.fromDatabaseValue(row[0]), let owner = Int64.fromDatabaseValue(row[1]),
+            let index = Record.Index(row, from: 3)
+        else { throw damaged }
+        associatedData.move(row: id, owner: owner)
+        let place = associatedData
+        var bytes = try row.withUnsafeData(atIndex: 2) { data in
+            guard let data else { throw damaged }
+            return try data.withUnsafeBytes { try cipher.open($0, at: place) }
+        }
+        defer { bytes.withUnsafeMutableBytes { erase($0) } }
+        let record = try cipher.decoding { try Record(at: RecordPlace(row: id, owner: owner), decoding: bytes) }
+        guard record.index(indexer) == index else { throw damaged }
+        return record
+    }
+}
+
+/// Reads records one by one.
+final class SealedCursor<Record: SealedRecord> {
+    private let table: SealedTable<Record>
+    private let rows: RowCursor
+    private var place: RecordCipher.Place
+
+    fileprivate init(_ table: SealedTable<Record>, _ rows: RowCursor) {
+        self.table = table
+        self.rows = rows
+        place = table.cipher.place()
+    }
+
+    /// The next record; `nil` at the end.
+    func next() throws -> Record? {
+        guard let row = try rows.next() else { return nil }
+        return try table.open(row, &place)
+    }
+}

@@ -1,0 +1,24 @@
+import GRDB
+
+/// One consistent view of the store: what is read through it, was so at one moment. It does not leave the closure that it is
+/// lent to.
+///
+/// Its methods throw what the database throws; ``Store/read(_:)`` and ``Store/write(_:)`` make a ``StoreError`` of that.
+package class ReadTransaction {
+    let database: Database
+    let tables: StoreTables
+
+    init(_ database: Database, _ tables: StoreTables) {
+        self.database = database
+        self.tables = tables
+    }
+}
+
+/// A view of the store that nobody else changes meanwhile, and the changes that are made to it: all of them last or, when it
+/// ends by an error, none. So what is judged in it still holds when it takes effect.
+package final class WriteTransaction: ReadTransaction {
+    /// Notes, together with a deletion, that nothing of it is to be left in the file: see ``Erasure``.
+    func scheduleErasure() throws {
+        try Erasure.schedule(in: self)
+    }
+}
