@@ -185,6 +185,15 @@ public struct KCPConversation: Sendable {
     /// How many bytes can be read.
     public var readableByteCount: Int { receiving.readableCount }
 
+    /// How many bytes are kept in all: to be read, ahead of a gap, and not acknowledged.
+    public var heldByteCount: Int { receiving.readableCount + receiving.aheadBytes + sending.byteCount }
+
+    /// Keeps no more received bytes than this from now on, or than ``KCPConfiguration/receiveBufferSize`` if that is less;
+    /// what is here already stays. The peer's window follows; what it sends beyond is as if it had been lost.
+    public mutating func limitReceiving(to count: Int) {
+        receiving.byteLimit = min(max(count, KCPLimits.leastReceived), configuration.receiveBufferSize)
+    }
+
     /// Queues bytes for sending, as many as there is room for; they leave with the next datagrams.
     ///
     /// - Returns: how many bytes were accepted, from the front. Fewer than offered means: wait until the peer has

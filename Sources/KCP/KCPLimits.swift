@@ -4,6 +4,8 @@ enum KCPLimits {
     static let initialPeerWindow = 32
     /// The payload of kcp-go's full segments: 1400 less the header. Windows count in these.
     static let referencePayload = 1376
+    /// What is received of a peer at least, however little memory there is: the window that it may assume.
+    static let leastReceived = initialPeerWindow * referencePayload
     /// The number of waiting acknowledgements at which kcp-go sends them without waiting for its clock: those that fit
     /// its datagram (`kcp.go`, `Input`).
     static let eagerAcknowledgements = 1400 / KCPHeader.size

@@ -15,7 +15,7 @@ struct ReceiveBuffer {
     /// The sequence number that comes next.
     private(set) var next: UInt32
     let window: Int
-    let byteLimit: Int
+    var byteLimit: Int
 
     private var ready: [UInt8] = []
     private var readyHead = 0

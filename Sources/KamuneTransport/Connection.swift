@@ -26,6 +26,10 @@ public protocol Connection: Sendable {
     /// Both ends and the transport, for people.
     var info: ConnectionInfo { get }
 
+    /// What is held for the peer. The connection counts in it what it has received and nobody took, and what it has not
+    /// sent yet; who keeps what was received counts that here too, and asks for more only while there is room.
+    var budget: MemoryBudget { get }
+
     /// Where tasks that use this connection are woken fastest; `nil` when that makes no difference.
     ///
     /// A task with this preference (SE-0417) is resumed by ``receive()`` on the thread that the frames arrived on, which

@@ -25,6 +25,10 @@ public struct TransportConfiguration: Sendable, Hashable {
     public var inboundBufferLimit: Int = 256 * 1024 {
         didSet { inboundBufferLimit = max(inboundBufferLimit, 1) }
     }
+    /// How many bytes may be held for one connection in all, by itself and by what stands on it: 4 MiB. See ``MemoryBudget``.
+    public var memoryLimit: Int = MemoryBudget.sessionLimit
+    /// Where the bytes count that are held for peers who have connected to us, until somebody knows them.
+    public var strangers: MemoryPool = .strangers
 
     /// How many connections the system queues for a listener: 256.
     public var listenBacklog: Int32 = 256
@@ -44,4 +48,11 @@ public struct TransportConfiguration: Sendable, Hashable {
 
     /// The defaults.
     public init() {}
+
+    /// The budget of a connection.
+    ///
+    /// - Parameter isAccepted: Whether the peer has connected to us.
+    func budget(isAccepted: Bool) -> MemoryBudget {
+        MemoryBudget(limit: memoryLimit, in: isAccepted ? strangers : nil)
+    }
 }

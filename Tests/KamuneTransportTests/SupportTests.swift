@@ -172,6 +172,22 @@ struct FramePipeTests {
         #expect(room.value == 1)
     }
 
+    @Test func aFullBudgetLeavesRoomOnlyWhereNothingWaits() async throws {
+        let budget = MemoryBudget(limit: 1_000)
+        let pipe = FramePipe(limit: 10_000, budget: budget)
+        budget.add(1_000)
+        #expect(!pipe.isFull)
+        #expect(!pipe.offer([[1]]))
+        #expect(pipe.isFull && budget.held > 1_000)
+        budget.remove(1_000)
+        #expect(!pipe.isFull && pipe.offer([[2]]))
+        #expect(try await pipe.receive() == [[1], [2]])
+        #expect(budget.held == 0)
+        _ = pipe.offer([[3]])
+        pipe.fail(.closedLocally, discarding: true)
+        #expect(budget.held == 0)
+    }
+
     @Test func theFirstEndingCountsUnlessFramesAreDropped() async throws {
         let pipe = FramePipe(limit: 100)
         _ = pipe.offer([[1]])
@@ -183,6 +199,29 @@ struct FramePipeTests {
         pipe.fail(.closedLocally, discarding: true)
         await #expect(throws: TransportError.closedLocally) { try await pipe.receive() }
         await #expect(throws: TransportError.closedLocally) { try await pipe.send([[3]]) }
+    }
+}
+
+struct OutboxTests {
+    @Test func aFullBudgetLeavesRoomOnlyWhereNothingWaits() throws {
+        let budget = MemoryBudget(limit: 1 << 20)
+        let outbox = Outbox(limit: 1 << 20, budget: budget)
+        budget.add(1 << 20)
+        #expect(!outbox.isFull)
+        let flushes = Counter()
+        try outbox.enqueue([[1]], flush: flushes.increment)
+        #expect(outbox.isFull && flushes.value == 1)
+        budget.remove(1 << 20)
+        #expect(!outbox.isFull)
+        // Counted is the memory, which is more than what is in it.
+        #expect(budget.held >= 128 * 1024)
+        let buffer = try #require(outbox.take())
+        #expect(buffer.readableBytes == 3 && budget.held >= 128 * 1024)
+        #expect(!outbox.wrote())
+        #expect(budget.held == 0)
+        try outbox.enqueue([[2]], flush: flushes.increment)
+        outbox.fail(.closedLocally)
+        #expect(budget.held == 0)
     }
 }
 

@@ -22,6 +22,7 @@ struct UDPTransportTests {
     static let checks: [ConnectionConformance.Check] = [
         .framesKeepTheirOrder, .framesOfAllSizes, .oversizedFramesAreRefused, .batchesStayTogether,
         .bothDirectionsAtOnce, .backPressure, .enqueueingOvershoots, .roomAtFirst,
+        .budgetCountsWhatWaits, .fullBudgetHoldsNobodyForEver,
         .waitingSenderEndsWithClose, .cancelledReceive, .cancelledSend, .oneReceiverOnly, .readTimeout,
     ]
 

@@ -156,6 +156,34 @@ extension ConnectionConformance.Context {
         try await requireFrames(frames, at: b)
         try await waited
     }
+
+    func budgetCountsWhatWaits() async throws {
+        let (a, b) = try await pair()
+        let frames = try congest(a)
+        let size = frames.map(\.count).reduce(0, +)
+        let held = a.budget.held + b.budget.held
+        try require(held > size / 2, "of \(size) bytes that wait, the budgets know of \(held)")
+        try await requireFrames(frames, at: b)
+        // What was acknowledged or written is gone a moment later.
+        while a.budget.held + b.budget.held > 0 { await Task.yield() }
+    }
+
+    /// When what stands on the connections has filled both budgets, it goes on in small steps.
+    func fullBudgetHoldsNobodyForEver() async throws {
+        let (a, b) = try await pair()
+        for connection in [a, b] { connection.budget.add(connection.budget.limit) }
+        let frames = (0..<100).map(numbered(size: 20_000))
+        func exchange(_ connection: any Connection) async throws {
+            async let sent: Void = {
+                for frame in frames { try await connection.send([frame]) }
+            }()
+            try await requireFrames(frames, at: connection)
+            try await sent
+        }
+        async let there: Void = exchange(a)
+        try await exchange(b)
+        try await there
+    }
 }
 
 /// A number that tasks share.

@@ -21,6 +21,7 @@ public struct ConnectionConformance: Sendable {
     public enum Check: String, CaseIterable, Sendable {
         case framesKeepTheirOrder, framesOfAllSizes, oversizedFramesAreRefused, batchesStayTogether
         case bothDirectionsAtOnce, backPressure, enqueueingOvershoots, roomAtFirst
+        case budgetCountsWhatWaits, fullBudgetHoldsNobodyForEver
         case halfClose, gracefulClose, closeWhileFramesArrive, abort, dropping
         case useAfterClose, useAfterPeerClosed, waitingEndsWithAbort, waitingEndsWithPeersAbort,
             waitingSenderEndsWithClose
@@ -63,6 +64,8 @@ public struct ConnectionConformance: Sendable {
         case .backPressure: try await context.backPressure()
         case .enqueueingOvershoots: try await context.enqueueingOvershoots()
         case .roomAtFirst: try await context.roomAtFirst()
+        case .budgetCountsWhatWaits: try await context.budgetCountsWhatWaits()
+        case .fullBudgetHoldsNobodyForEver: try await context.fullBudgetHoldsNobodyForEver()
         case .halfClose: try await context.halfClose()
         case .gracefulClose: try await context.gracefulClose()
         case .closeWhileFramesArrive: try await context.closeWhileFramesArrive()

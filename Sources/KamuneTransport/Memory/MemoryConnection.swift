@@ -5,13 +5,19 @@ internal import Synchronization
 /// One end of a connection within the process: two pipes, one for each direction.
 final class MemoryConnection: Connection {
     let info: ConnectionInfo
+    let budget: MemoryBudget
     private let inbound: FramePipe
     private let outbound: FramePipe
     private let maximumFrameSize: Int
     private let timer: TransportTimer
 
-    init(info: ConnectionInfo, inbound: FramePipe, outbound: FramePipe, configuration: TransportConfiguration) {
+    /// - Parameter budget: That of what arrives. What leaves is the other end's at once.
+    init(
+        info: ConnectionInfo, budget: MemoryBudget, inbound: FramePipe, outbound: FramePipe,
+        configuration: TransportConfiguration
+    ) {
         self.info = info
+        self.budget = budget
         self.inbound = inbound
         self.outbound = outbound
         maximumFrameSize = configuration.maximumFrameSize

@@ -16,17 +16,22 @@ public enum MemoryTransport {
         configuration: TransportConfiguration,
         name: String
     ) -> (MemoryConnection, MemoryConnection) {
-        let forth = FramePipe(limit: min(configuration.inboundBufferLimit, configuration.outboundBufferLimit))
-        let back = FramePipe(limit: min(configuration.inboundBufferLimit, configuration.outboundBufferLimit))
+        let limit = min(configuration.inboundBufferLimit, configuration.outboundBufferLimit)
+        let dialing = configuration.budget(isAccepted: false)
+        let accepting = configuration.budget(isAccepted: true)
+        let forth = FramePipe(limit: limit, budget: accepting)
+        let back = FramePipe(limit: limit, budget: dialing)
         return (
             MemoryConnection(
                 info: ConnectionInfo(transport: "memory", localAddress: "\(name) (dialed)", remoteAddress: name),
+                budget: dialing,
                 inbound: back,
                 outbound: forth,
                 configuration: configuration
             ),
             MemoryConnection(
                 info: ConnectionInfo(transport: "memory", localAddress: name, remoteAddress: "\(name) (dialed)"),
+                budget: accepting,
                 inbound: forth,
                 outbound: back,
                 configuration: configuration

@@ -44,11 +44,15 @@ final class FramePipe: Sendable {
     typealias Received = Result<[[UInt8]]?, TransportError>
 
     private let limit: Int
+    private let budget: MemoryBudget
     private let state = Mutex(State())
 
-    /// - Parameter limit: How many bytes may wait before there is no room; at least one.
-    init(limit: Int) {
+    /// - Parameters:
+    ///   - limit: How many bytes may wait before there is no room; at least one.
+    ///   - budget: Where they are counted. When that is full, there is room only for as long as nothing waits here.
+    init(limit: Int, budget: MemoryBudget = MemoryBudget()) {
         self.limit = limit
+        self.budget = budget
     }
 
     // MARK: Feeding
@@ -63,7 +67,7 @@ final class FramePipe: Sendable {
                 return (receiver, true)
             }
             enqueue(frames, in: &state)
-            state.isOverfull = state.cost >= limit
+            state.isOverfull = isFull(state.cost)
             return (nil, !state.isOverfull)
         }
         receiver?.continuation.resume(returning: .success(frames))
@@ -77,7 +81,11 @@ final class FramePipe: Sendable {
 
     /// Whether there is no room.
     var isFull: Bool {
-        state.withLock { $0.cost >= limit }
+        state.withLock { isFull($0.cost) }
+    }
+
+    private func isFull(_ cost: Int) -> Bool {
+        cost >= limit || cost > 0 && !budget.hasRoom
     }
 
     /// Adds frames, if any, and waits for room first.
@@ -112,7 +120,7 @@ final class FramePipe: Sendable {
         let (result, receiver): (Result<Bool, TransportError>, WaitingReceiver?) = state.withLock { state in
             if let refusal = state.refusal { return (.failure(refusal), nil) }
             if !frames.isEmpty, let receiver = state.receiver.take() { return (.success(true), receiver) }
-            guard force || state.senders.isEmpty && state.cost < limit else {
+            guard force || state.senders.isEmpty && !isFull(state.cost) else {
                 if let sender { state.senders.append(sender) }
                 return (.success(false), nil)
             }
@@ -128,7 +136,9 @@ final class FramePipe: Sendable {
     }
 
     private func enqueue(_ frames: [[UInt8]], in state: inout State) {
-        for frame in frames { state.cost &+= frame.count &+ Self.frameOverhead }
+        let cost = frames.reduce(0) { $0 &+ $1.count &+ Self.frameOverhead }
+        state.cost &+= cost
+        budget.add(cost)
         if state.frames.isEmpty {
             state.frames = frames
         } else {
@@ -163,8 +173,7 @@ final class FramePipe: Sendable {
         let (receiver, senders): (WaitingReceiver?, [WaitingSender]) = state.withLock { state in
             if discarding {
                 // Dropping what was received is our own doing, so it comes before however the peer ended.
-                state.frames = []
-                state.cost = 0
+                _ = takeFrames(from: &state)
                 state.ending = ending
             } else if state.ending == nil {
                 state.ending = ending
@@ -212,12 +221,9 @@ final class FramePipe: Sendable {
         let (received, roomMade, senders): (Received?, Bool, [WaitingSender]) = state.withLock { state in
             if state.receiver != nil { return (.failure(.concurrentReceive), false, []) }
             if !state.frames.isEmpty {
-                let frames = state.frames
                 let roomMade = state.isOverfull
-                state.frames = []
-                state.cost = 0
                 state.isOverfull = false
-                return (.success(frames), roomMade, admitSenders(in: &state))
+                return (.success(takeFrames(from: &state)), roomMade, admitSenders(in: &state))
             }
             if let ending = state.ending { return (Self.result(of: ending), false, []) }
             state.receiver = receiver
@@ -228,9 +234,18 @@ final class FramePipe: Sendable {
         return received
     }
 
+    private func takeFrames(from state: inout State) -> [[UInt8]] {
+        defer {
+            budget.remove(state.cost)
+            state.frames = []
+            state.cost = 0
+        }
+        return state.frames
+    }
+
     private func admitSenders(in state: inout State) -> [WaitingSender] {
         var admitted: [WaitingSender] = []
-        while state.cost < limit, let sender = state.senders.popFirst() {
+        while !isFull(state.cost), let sender = state.senders.popFirst() {
             enqueue(sender.frames, in: &state)
             admitted.append(sender)
         }

@@ -1,24 +1,12 @@
 internal import KamuneSystem
 internal import NIOCore
 
-/// The end of a channel's pipeline: turns its bytes into frames for the pipe, and what is in the outbox into bytes.
-///
-/// Lives on the channel's event loop. Whoever is elsewhere talks to the pipe and the outbox, and only asks the handler to
-/// flush, to read on, or to close.
-final class FrameChannelHandler: ChannelDuplexHandler {
+/// The end of a stream channel's pipeline: carries the bytes of one connection.
+final class FrameChannelHandler: ChannelDuplexHandler, FrameCarrier {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = Never
     typealias OutboundIn = Never
     typealias OutboundOut = ByteBuffer
-
-    /// How far our direction of the stream has come.
-    private enum Output {
-        case open
-        /// What is in the outbox goes out, and then the end of the stream.
-        case finishing
-        /// The end of the stream has been sent.
-        case finished
-    }
 
     /// What is being written.
     private enum Writing {
@@ -32,43 +20,36 @@ final class FrameChannelHandler: ChannelDuplexHandler {
     /// How many buffers are written before others on the event loop have their turn.
     private static let writesPerTurn = 4
 
-    let inbound: FramePipe
-    let outbound: Outbox
-    private let configuration: TransportConfiguration
-    private let timer: TransportTimer
-    private let readTimeout: TimeAmount
-    private let writeTimeout: TimeAmount
+    let end: ConnectionEnd
     /// Called once: with the channel when it becomes active, with `nil` when it is gone without having been so.
     private var onActive: ((FrameChannelHandler, (any Channel)?) -> Void)?
 
     private var context: ChannelHandlerContext?
-    private var decoder: FrameDecoder
-    private var output = Output.open
-    /// Whether the connection is being closed gracefully. What still arrives is dropped; but it is read, until the peer's
-    /// stream ends, since the system would answer it by a reset that overtakes our last frames.
-    private var isClosing = false
-    /// Whether the channel is gone.
-    private var isClosed = false
-    private var closers: [OneShot<Void>] = []
-    private var isReadPaused = false
     private var isReadWanted = false
     private var writing = Writing.idle
     /// Since when the write in flight has not moved, and what was left of it then.
     private var stalled: (since: NIODeadline, left: Int)?
 
+    /// - Parameter onActive: For a channel that was accepted; one that we have dialed has none.
     init(
         eventLoop: any EventLoop,
         configuration: TransportConfiguration,
         onActive: ((FrameChannelHandler, (any Channel)?) -> Void)? = nil
     ) {
-        inbound = FramePipe(limit: configuration.inboundBufferLimit)
-        outbound = Outbox(limit: configuration.outboundBufferLimit)
-        self.configuration = configuration
+        end = ConnectionEnd(eventLoop: eventLoop, configuration: configuration, isAccepted: onActive != nil)
         self.onActive = onActive
-        timer = TransportTimer(eventLoop: eventLoop)
-        readTimeout = TimeAmount(clamping: configuration.readTimeout)
-        writeTimeout = TimeAmount(clamping: configuration.writeTimeout)
-        decoder = FrameDecoder(maximumFrameSize: configuration.maximumFrameSize)
+    }
+
+    /// A handle on the connection. To be made once, when the channel is active.
+    func connection(on channel: any Channel) -> EventLoopConnection {
+        EventLoopConnection(
+            end,
+            info: ConnectionInfo(
+                transport: "tcp",
+                localAddress: channel.localAddress.map { "\(Address($0))" } ?? "unknown",
+                remoteAddress: channel.remoteAddress.map { "\(Address($0))" } ?? "unknown"
+            )
+        )
     }
 
     // MARK: Life of the channel
@@ -79,7 +60,8 @@ final class FrameChannelHandler: ChannelDuplexHandler {
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
-        ended(.reset)
+        end.carrierEnded(.reset)
+        noteGone()
         self.context = nil
     }
 
@@ -89,44 +71,32 @@ final class FrameChannelHandler: ChannelDuplexHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        // When our direction has ended and then the peer's does, the channel is closed without further notice. Any other
-        // ending than that has been reported as an error before.
-        if case .finished = output, !decoder.isMidFrame { inbound.finish(refusing: .closedLocally) }
-        ended(decoder.isMidFrame ? .endedMidFrame : .reset)
+        end.carrierDisconnected()
+        noteGone()
         context.fireChannelInactive()
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        fail(TransportError(ofConnection: error))
+        end.fail(TransportError(ofConnection: error))
     }
 
     private func activate(_ context: ChannelHandlerContext) {
-        if configuration.readTimeout != nil || configuration.writeTimeout != nil {
-            let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
-            timer.start(after: min(readTimeout, writeTimeout)) { now in bound.value.look(at: now) }
-        }
-        if configuration.writesOnCallersThread {
+        end.start(self)
+        if end.configuration.writesOnCallersThread {
             let descriptor = try? context.pipeline.syncOperations
                 .withUnsafeTransportIfAvailable(of: CInt.self) { SocketDescriptor(duplicating: $0) }
-            outbound.attach(descriptor ?? nil)
+            end.outbound.attach(descriptor ?? nil)
         }
         onActive.take()?(self, context.channel)
     }
 
     /// The handler never came to be in a channel.
     func abandon() {
-        ended(.reset)
+        end.carrierEnded(.reset)
+        noteGone()
     }
 
-    /// The channel is gone.
-    private func ended(_ error: TransportError) {
-        isClosed = true
-        timer.stop()
-        // Sending fails before the receiver learns of it, who may be about to send.
-        outbound.fail(error)
-        inbound.fail(error)
-        outbound.detach()
-        resolveClosers()
+    private func noteGone() {
         onActive.take()?(self, nil)
     }
 
@@ -134,42 +104,26 @@ final class FrameChannelHandler: ChannelDuplexHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let buffer = unwrapInboundIn(data)
-        defer { BufferPool.reading.give(buffer) }
-        guard !isClosing, !isClosed else { return }
-        var frames: [[UInt8]] = []
-        let result = Result { () throws(TransportError) in
-            try buffer.withUnsafeReadableBytes { bytes throws(TransportError) in
-                try decoder.decode(bytes, into: &frames)
-            }
-        }
-        if !frames.isEmpty, !inbound.offer(frames) { isReadPaused = true }
-        if case .failure(let error) = result { fail(error) }
+        buffer.withUnsafeReadableBytes(end.received)
+        BufferPool.reading.give(buffer)
     }
 
     func read(context: ChannelHandlerContext) {
-        if isReadPaused {
+        if end.isReadPaused {
             isReadWanted = true
         } else {
             context.read()
         }
     }
 
-    /// The pipe has room again.
     func readOn() {
-        isReadPaused = false
         guard isReadWanted, let context else { return }
         isReadWanted = false
         context.read()
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if case .some(.inputClosed) = event as? ChannelEvent {
-            if !isClosing, decoder.isMidFrame {
-                fail(.endedMidFrame)
-            } else {
-                inbound.finish(refusing: .closedLocally)
-            }
-        }
+        if case .some(.inputClosed) = event as? ChannelEvent { end.inputEnded() }
         context.fireUserInboundEventTriggered(event)
     }
 
@@ -179,7 +133,7 @@ final class FrameChannelHandler: ChannelDuplexHandler {
     func flush() {
         guard let context, case .idle = writing else { return }
         for _ in 0..<Self.writesPerTurn {
-            guard let buffer = outbound.take() else { return finishOutputIfFlushed() }
+            guard let buffer = end.outbound.take() else { return finishOutputIfFlushed() }
             writing = .beginning
             let promise = context.eventLoop.makePromise(of: Void.self)
             promise.futureResult.assumeIsolated().whenComplete { result in self.wrote(result) }
@@ -190,7 +144,7 @@ final class FrameChannelHandler: ChannelDuplexHandler {
                 return
             }
             BufferPool.writing.give(buffer)
-            guard !isClosed, outbound.wrote() else { return finishOutputIfFlushed() }
+            guard end.outbound.wrote() else { return finishOutputIfFlushed() }
         }
         // Others on this event loop have their turn first.
         context.eventLoop.assumeIsolated().execute { self.flush() }
@@ -200,91 +154,39 @@ final class FrameChannelHandler: ChannelDuplexHandler {
         stalled = nil
         let before = writing
         writing = .idle
-        if case .failure(let error) = result { fail(TransportError(ofConnection: error)) }
+        if case .failure(let error) = result { end.fail(TransportError(ofConnection: error)) }
         guard case .waiting(let buffer) = before else { return }
         BufferPool.writing.give(buffer)
-        if outbound.wrote() { flush() } else { finishOutputIfFlushed() }
+        if end.outbound.wrote() { flush() } else { finishOutputIfFlushed() }
+    }
+
+    private func finishOutputIfFlushed() {
+        guard end.isFinishing, case .idle = writing, end.outbound.isEmpty, let context else { return }
+        // Closes the channel altogether if the peer's direction has ended.
+        end.finishOutput { context.close(mode: .output, promise: nil) }
     }
 
     private var bufferedBytes: Int {
         (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
     }
 
-    // MARK: Closing
-
-    /// Ends our direction of the stream when everything was written.
-    func finishSending() {
-        guard case .open = output else { return }
-        output = .finishing
-        finishOutputIfFlushed()
+    func stalledSince(_ now: NIODeadline) -> NIODeadline? {
+        if let (_, left) = stalled, bufferedBytes != left { stalled = (now, bufferedBytes) }
+        return stalled?.since
     }
 
-    private func finishOutputIfFlushed() {
-        guard case .finishing = output, case .idle = writing, outbound.isEmpty, let context else { return }
-        output = .finished
-        // Closes the channel altogether if the peer's direction has ended.
-        context.close(mode: .output, promise: nil)
-        resolveClosers()
-    }
+    // MARK: Ending
 
-    /// Closes after everything was written. The closer is told when our end of the stream is on its way.
-    func close(_ closer: OneShot<Void>) {
-        closers.append(closer)
-        guard !isClosed, let context else { return resolveClosers() }
-        if !isClosing {
-            isClosing = true
-            readOn()
-            let deadline = context.eventLoop.assumeIsolated()
-                .scheduleTask(in: TimeAmount(clamping: configuration.closeTimeout)) { self.breakOff() }
-            context.channel.closeFuture.whenComplete { _ in deadline.cancel() }
-            finishSending()
-        }
-        if case .finished = output { resolveClosers() }
-    }
+    /// The peer ends its stream when it has seen the end of ours.
+    var lingering: TimeAmount? { nil }
 
-    private func resolveClosers() {
-        for closer in closers { closer.resolve(.success(())) }
-        closers = []
-    }
-
-    /// Ends the channel, with a reset if our stream has not ended, so that the peer does not take this for its end.
+    /// Closes the channel, with a reset if our stream has not ended.
     func breakOff() {
-        guard !isClosed, let context else { return }
-        if case .finished = output {
-        } else {
+        guard let context, context.channel.isActive else { return }
+        if !end.isFinished {
             let noLinger = linger(l_onoff: 1, l_linger: 0)
             (context.channel as? any SocketOptionProvider)?.setSoLinger(noLinger).whenFailure { _ in }
         }
         context.close(promise: nil)
-    }
-
-    /// Nobody refers to the connection any more. If it was not closed, that ends it.
-    func drop() {
-        if !isClosing { breakOff() }
-    }
-
-    private func fail(_ error: TransportError) {
-        outbound.fail(error)
-        inbound.fail(error)
-        breakOff()
-    }
-
-    // MARK: Time
-
-    /// Ends waits that have lasted too long, and says when to look again.
-    private func look(at now: NIODeadline) -> NIODeadline? {
-        guard !isClosing, !isClosed else { return nil }
-        let readDeadline = (inbound.receiverWaitingSince ?? now) + readTimeout
-        if readDeadline <= now {
-            fail(.timedOut(.read))
-            return nil
-        }
-        if let (_, left) = stalled, bufferedBytes != left { stalled = (now, bufferedBytes) }
-        let writeDeadline = (stalled?.since ?? now) + writeTimeout
-        if writeDeadline <= now {
-            fail(.timedOut(.write))
-            return nil
-        }
-        return min(readDeadline, writeDeadline)
     }
 }

@@ -92,7 +92,7 @@ final class TCPListener: ConnectionListener {
         let handler = FrameChannelHandler(eventLoop: channel.eventLoop, configuration: configuration) {
             handler, channel in
             if let channel {
-                queue.fill(TCPConnection(channel: channel, handler: handler, configuration: configuration))
+                queue.fill(handler.connection(on: channel))
             } else {
                 queue.cancelReservation()
             }

@@ -37,10 +37,10 @@ public enum TCPTransport {
             } else {
                 bootstrap.connect(host: address.host, port: Int(address.port))
             }
-        let result = OneShot<TCPConnection>()
+        let result = OneShot<EventLoopConnection>()
         future.flatMapThrowing { channel in
             let handler = try channel.pipeline.syncOperations.handler(type: FrameChannelHandler.self)
-            return TCPConnection(channel: channel, handler: handler, configuration: configuration)
+            return handler.connection(on: channel)
         }.whenComplete { connection in
             // If the task was cancelled meanwhile, the connection is dropped here, which aborts it.
             result.resolve(connection.mapError { TransportError(dialing: address, $0) })

@@ -70,12 +70,12 @@ final class UDPChannelHandler: ChannelInboundHandler {
         for conversation in conversations.values {
             let error = TransportError(dialing: Address(udp: conversation.remoteAddress), error)
             guard case .refused = error else { continue }
-            conversation.fail(conversation.hasHeard ? .reset : error)
+            conversation.end.fail(conversation.hasHeard ? .reset : error)
         }
     }
 
     private func endAll(_ error: TransportError) {
-        for conversation in Array(conversations.values) { conversation.end(error) }
+        for conversation in Array(conversations.values) { conversation.stop(error) }
     }
 
     /// Stops to take new conversations, and closes the socket with the last one.
@@ -124,9 +124,7 @@ final class UDPChannelHandler: ChannelInboundHandler {
         else { return nil }
         let conversation = add(conversationID: conversationID, address: address, isAccepted: true)
         unproven.append(conversation)
-        queue.fill(
-            UDPConnection(conversation: conversation, handler: self, localAddress: context.localAddress)
-        )
+        queue.fill(conversation.connection(localAddress: context.localAddress))
         return conversation
     }
 
@@ -140,7 +138,7 @@ final class UDPChannelHandler: ChannelInboundHandler {
         unproven.removeAll { $0.isProven }
         guard unproven.count >= options.unprovenLimit else { return true }
         guard let oldest = unproven.first, oldest.startedAt + Self.unprovenGrace < .now() else { return false }
-        oldest.end(.reset)
+        oldest.stop(.reset)
         return true
     }
 

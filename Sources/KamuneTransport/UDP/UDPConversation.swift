@@ -1,25 +1,8 @@
 internal import KCP
 internal import NIOCore
 
-/// One conversation of a UDP socket, on the socket's event loop: moves bytes between its KCP machine and the pipe and the
-/// outbox that tasks use, and keeps its timer.
-final class UDPConversation {
-    /// How far our end has come.
-    private enum Phase {
-        case open
-        /// Nothing more is said; what is queued goes out, and what arrives is still received.
-        case finishing
-        /// All that was acknowledged: the receiver was told the end, because nobody ever will.
-        case finished
-        /// What is queued goes out, then nothing more is said.
-        case closing
-        /// Everything was acknowledged. For a moment the peer still gets answers to what it repeats.
-        case lingering
-        case ended
-    }
-
-    /// How long the peer is answered after everything of ours has arrived.
-    private static let lingering = TimeAmount.seconds(2)
+/// One conversation of a UDP socket: carries the bytes of a connection by a KCP machine, and keeps its timer.
+final class UDPConversation: FrameCarrier {
     /// The datagrams made at once, in one allocation and for one call of the system.
     private static let batchSize = 48
     /// The most bytes that the system takes as one message to cut into datagrams.
@@ -27,24 +10,19 @@ final class UDPConversation {
 
     let conversationID: UInt32
     let remoteAddress: SocketAddress
-    let inbound: FramePipe
-    let outbound: Outbox
+    let end: ConnectionEnd
     let startedAt = NIODeadline.now()
     /// Outlives every conversation that has not ended: it ends them when the channel goes.
     private unowned let handler: UDPChannelHandler
-    private let configuration: TransportConfiguration
-    private let timer: TransportTimer
-    private let readTimeout: TimeAmount
 
     private var machine: KCPConversation
     private let datagramSize: Int
-    private var decoder: FrameDecoder
-    private var phase = Phase.open
-    private var isReadPaused = false
+    private var hasEnded = false
     /// What was taken from the outbox and did not fit the machine yet.
     private var unsent: ByteBuffer?
     private var wakeUp: (at: NIODeadline, task: Scheduled<Void>)?
-    private var closers: [OneShot<Void>] = []
+    /// What the budget was told of the machine.
+    private var heldByMachine = 0
 
     init(
         conversationID: UInt32,
@@ -55,19 +33,24 @@ final class UDPConversation {
         self.conversationID = conversationID
         self.remoteAddress = remoteAddress
         self.handler = handler
-        configuration = handler.configuration
-        inbound = FramePipe(limit: configuration.inboundBufferLimit)
-        outbound = Outbox(limit: configuration.outboundBufferLimit)
-        timer = TransportTimer(eventLoop: handler.eventLoop)
-        readTimeout = TimeAmount(clamping: configuration.readTimeout)
-        decoder = FrameDecoder(maximumFrameSize: configuration.maximumFrameSize)
-        let policy = handler.options.policy(for: configuration, isAccepted: isAccepted)
+        end = ConnectionEnd(
+            eventLoop: handler.eventLoop, configuration: handler.configuration, isAccepted: isAccepted)
+        let policy = handler.options.policy(for: handler.configuration, isAccepted: isAccepted)
         datagramSize = min(max(policy.maximumDatagramSize, 48), 65_507)
         machine = KCPConversation(conversationID: conversationID, configuration: policy, now: .now())
-        if configuration.readTimeout != nil {
-            let bound = NIOLoopBound(self, eventLoop: handler.eventLoop)
-            timer.start(after: readTimeout) { now in bound.value.look(at: now) }
-        }
+        end.start(self)
+    }
+
+    /// A handle on the connection. To be made once.
+    func connection(localAddress: SocketAddress?) -> EventLoopConnection {
+        EventLoopConnection(
+            end,
+            info: ConnectionInfo(
+                transport: "udp",
+                localAddress: localAddress.map { "\(Address(udp: $0))" } ?? "unknown",
+                remoteAddress: "\(Address(udp: remoteAddress))"
+            )
+        )
     }
 
     /// Whether the peer has shown that it receives at its address.
@@ -75,7 +58,7 @@ final class UDPConversation {
     /// Whether anything valid has arrived.
     var hasHeard: Bool { machine.statistics.datagramsReceived > 0 }
 
-    // MARK: Datagrams
+    // MARK: Receiving
 
     /// Takes in a datagram. What it brings is dealt with by ``deliver()`` and ``pump()``, after the last of a batch.
     func take(_ datagram: ByteBuffer) {
@@ -86,40 +69,32 @@ final class UDPConversation {
         }
     }
 
-    private var hasEnded: Bool {
-        if case .ended = phase { true } else { false }
-    }
-
-    /// Delivers what has arrived, and sends what may go out now.
-    func update() {
-        guard !hasEnded else { return }
-        deliver()
-        pump()
-    }
-
     /// Hands what has arrived to whoever receives.
     func deliver() {
-        switch phase {
-        case .ended: return
-        case .finished, .closing, .lingering:
-            // Read, so that the window stays open for what carries our acknowledgements.
-            machine.readAll { _ in }
-            return
-        case .open, .finishing: break
-        }
-        guard !isReadPaused, machine.readableByteCount > 0 else { return }
-        var frames: [[UInt8]] = []
-        let result = Result { () throws(TransportError) in
-            try machine.readAll { bytes throws(TransportError) in try decoder.decode(bytes, into: &frames) }
-        }
-        if !frames.isEmpty, !inbound.offer(frames) { isReadPaused = true }
-        if case .failure(let error) = result { fail(error) }
+        if !end.isReadPaused, machine.readableByteCount > 0 { machine.readAll(end.received) }
+        count()
     }
 
-    /// The pipe has room again.
     func readOn() {
-        isReadPaused = false
-        update()
+        handler.turn {
+            deliver()
+            pump()
+        }
+    }
+
+    /// Tells the budget what the machine holds, and the machine what it may.
+    private func count() {
+        guard !hasEnded else { return }
+        let held = machine.heldByteCount
+        if held != heldByMachine { end.budget.add(held - heldByMachine) }
+        heldByMachine = held
+        machine.limitReceiving(to: held + end.budget.room)
+    }
+
+    // MARK: Sending
+
+    func flush() {
+        handler.turn { pump() }
     }
 
     /// Hands the outbox to the machine and the machine's datagrams to the socket.
@@ -129,16 +104,17 @@ final class UDPConversation {
         while handler.isWritable, sendBatch() { fillMachine() }
         guard machine.state == .alive else {
             // Nothing was heard for the limit of time, or the peer's address leads nowhere.
-            fail(.timedOut(.write))
+            end.fail(.timedOut(.write))
             return
         }
+        count()
         finishIfDrained()
         scheduleWakeUp()
     }
 
     private func fillMachine() {
         while true {
-            guard var buffer = unsent ?? outbound.take() else { return }
+            guard var buffer = unsent ?? end.outbound.take() else { return }
             unsent = nil
             let written = buffer.withUnsafeReadableBytes { machine.write($0.bytes) }
             buffer.moveReaderIndex(forwardBy: written)
@@ -147,7 +123,7 @@ final class UDPConversation {
                 return
             }
             BufferPool.writing.give(buffer)
-            guard outbound.wrote() else { return }
+            guard end.outbound.wrote() else { return }
         }
     }
 
@@ -194,10 +170,17 @@ final class UDPConversation {
         }
     }
 
+    /// There is no end of a stream in KCP that the peer could answer by its own. So once everything of ours has arrived,
+    /// the receiver gets the end too.
+    private func finishIfDrained() {
+        guard end.isFinishing, unsent == nil, end.outbound.isEmpty, machine.unacknowledgedByteCount == 0 else { return }
+        end.finishOutput { end.inputEnded() }
+    }
+
     // MARK: Time
 
     private func scheduleWakeUp() {
-        guard let deadline = machine.nextDeadline else { return }
+        guard !hasEnded, let deadline = machine.nextDeadline else { return }
         let (nanoseconds, overflow) = deadline.microseconds.multipliedReportingOverflow(by: 1000)
         guard !overflow, nanoseconds < UInt64(Int64.max) else { return }
         let time = NIODeadline.uptimeNanoseconds(nanoseconds)
@@ -214,91 +197,30 @@ final class UDPConversation {
         wakeUp = (time, task)
     }
 
-    /// Ends a receiver's wait that has lasted too long, and says when to look again.
-    private func look(at now: NIODeadline) -> NIODeadline? {
-        switch phase {
-        case .open, .finishing: break
-        case .finished, .closing, .lingering, .ended: return nil
-        }
-        let deadline = (inbound.receiverWaitingSince ?? now) + readTimeout
-        guard deadline <= now else { return deadline }
-        fail(.timedOut(.read))
-        return nil
-    }
+    /// The machine has a limit of its own.
+    func stalledSince(_ now: NIODeadline) -> NIODeadline? { nil }
 
     // MARK: Ending
 
-    /// Ends our direction. There is no end of a stream in KCP that the peer could answer by its own; so once everything
-    /// of ours has arrived, the receiver gets the end.
-    func finishSending() {
-        guard case .open = phase else { return }
-        phase = .finishing
-        update()
+    /// How long the peer is answered after everything of ours has arrived.
+    var lingering: TimeAmount? { .seconds(2) }
+
+    /// Ends the conversation. The peer hears nothing of it.
+    func breakOff() {
+        stop(.closedLocally)
     }
 
-    /// Closes after everything was acknowledged.
-    func close(_ closer: OneShot<Void>) {
-        switch phase {
-        case .lingering, .ended:
-            closer.resolve(.success(()))
-        case .closing:
-            closers.append(closer)
-        case .open, .finishing, .finished:
-            closers.append(closer)
-            phase = .closing
-            timer.stop()
-            handler.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(clamping: configuration.closeTimeout)) {
-                if case .closing = self.phase { self.end(.closedLocally) }
-            }
-            update()
-        }
-    }
-
-    private func finishIfDrained() {
-        guard unsent == nil, outbound.isEmpty, machine.unacknowledgedByteCount == 0 else { return }
-        switch phase {
-        case .open, .finished, .lingering, .ended: return
-        case .finishing:
-            phase = .finished
-            inbound.finish(refusing: .closedLocally)
-            return
-        case .closing: break
-        }
-        phase = .lingering
-        resolveClosers()
-        handler.eventLoop.assumeIsolated().scheduleTask(in: Self.lingering) { self.end(.closedLocally) }
-    }
-
-    /// Nobody refers to the connection any more. If it was not closed, that ends it.
-    func drop() {
-        switch phase {
-        case .open, .finishing, .finished: end(.closedLocally)
-        case .closing, .lingering, .ended: break
-        }
-    }
-
-    /// Ends the conversation because of an error.
-    func fail(_ error: TransportError) {
-        end(error)
-    }
-
-    /// Ends the conversation at once. The peer hears nothing of it.
-    func end(_ error: TransportError) {
+    /// Ends the conversation, for a reason that those learn who do not know a better one.
+    func stop(_ error: TransportError) {
         guard !hasEnded else { return }
-        phase = .ended
-        timer.stop()
+        hasEnded = true
         wakeUp?.task.cancel()
         wakeUp = nil
         unsent = nil
-        outbound.fail(error)
-        inbound.fail(error)
-        resolveClosers()
+        end.carrierEnded(error)
+        end.budget.remove(heldByMachine)
+        heldByMachine = 0
         handler.remove(self)
-    }
-
-    private func resolveClosers() {
-        for closer in closers { closer.resolve(.success(())) }
-        closers = []
     }
 }
 

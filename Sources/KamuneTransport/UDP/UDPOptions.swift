@@ -34,6 +34,8 @@ public struct UDPOptions: Sendable, Hashable {
     func policy(for configuration: TransportConfiguration, isAccepted: Bool) -> KCPConfiguration {
         var policy = KCPConfiguration()
         policy.maximumDatagramSize = maximumDatagramSize
+        // What is received may take what this leaves of the connection's memory.
+        policy.sendBufferSize = min(policy.sendBufferSize, configuration.memoryLimit / 2)
         policy.congestionControl =
             switch congestion {
             case .rateBased: .rateBased

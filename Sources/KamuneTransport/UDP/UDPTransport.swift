@@ -27,18 +27,14 @@ public enum UDPTransport {
             throw .invalidAddress("\(address)", reason: "port 0 can only be listened on")
         }
         let options = options.adjusted(to: address)
-        let result = OneShot<UDPConnection>()
+        let result = OneShot<EventLoopConnection>()
         SocketAddress.resolve(host: address.host, port: Int(address.port), configuration: configuration)
             .flatMap { remote in
                 bootstrap(configuration: configuration, options: options, queue: nil, isDualStack: false)
                     .connect(to: remote)
                     .flatMapThrowing { channel in
                         let handler = try channel.pipeline.syncOperations.handler(type: UDPChannelHandler.self)
-                        return UDPConnection(
-                            conversation: handler.open(to: remote),
-                            handler: handler,
-                            localAddress: channel.localAddress
-                        )
+                        return handler.open(to: remote).connection(localAddress: channel.localAddress)
                     }
             }
             .whenComplete { connection in

@@ -21,6 +21,7 @@ final class BlackHole: Sendable {
         private var isSwallowing: Bool { hole.isSwallowing.load(ordering: .sequentiallyConsistent) }
 
         var info: ConnectionInfo { base.info }
+        var budget: MemoryBudget { base.budget }
         var preferredExecutor: (any TaskExecutor)? { base.preferredExecutor }
         var isCongested: Bool { base.isCongested }
 

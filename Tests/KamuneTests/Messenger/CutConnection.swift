@@ -19,6 +19,7 @@ final class CutConnection: Connection {
     }
 
     var info: ConnectionInfo { base.info }
+    var budget: MemoryBudget { base.budget }
     var preferredExecutor: (any TaskExecutor)? { base.preferredExecutor }
     var isCongested: Bool { base.isCongested }
 

@@ -35,6 +35,9 @@ struct FrameDecoder {
         if case .header = state { false } else { true }
     }
 
+    /// How many bytes of memory a frame takes that has arrived in part.
+    var held: Int { partial.capacity }
+
     /// Appends the frames that these bytes complete.
     ///
     /// - Throws: ``TransportError/frameTooLarge(size:limit:)``; the frames before it have been appended, and the decoder must

@@ -14,13 +14,18 @@ final class Outbox: Sendable {
         var pending: ByteBuffer?
         /// Bytes that were taken by ``take()``, or that a sender is writing itself.
         var inFlight = 0
+        /// The memory of those that were taken.
+        var inFlightCapacity = 0
         /// Whether somebody has promised to call ``take()``.
         var isFlushPromised = false
         var refusal: TransportError?
         var senders = WaitingSenders()
         var lastTicket: UInt64 = 0
+        /// How many bytes of memory the budget was told of.
+        var counted = 0
 
         var size: Int { inFlight &+ (pending?.readableBytes ?? 0) }
+        var capacity: Int { inFlightCapacity &+ (pending?.capacity ?? 0) }
     }
 
     /// What became of frames.
@@ -39,11 +44,15 @@ final class Outbox: Sendable {
 
     private let limit: Int
     private let lowWater: Int
+    private let budget: MemoryBudget
     private let state = Mutex(State())
 
-    /// - Parameter limit: How many bytes may wait before senders wait.
-    init(limit: Int) {
+    /// - Parameters:
+    ///   - limit: How many bytes may wait before senders wait.
+    ///   - budget: Where they are counted. When that is full, there is room only for as long as nothing waits here.
+    init(limit: Int, budget: MemoryBudget) {
         self.limit = limit
+        self.budget = budget
         lowWater = limit / 2
     }
 
@@ -100,13 +109,24 @@ final class Outbox: Sendable {
 
     /// Whether there is no room.
     var isFull: Bool {
-        state.withLock { $0.size >= limit }
+        state.withLock { isFull($0.size) }
+    }
+
+    private func isFull(_ size: Int) -> Bool {
+        size >= limit || size > 0 && !budget.hasRoom
+    }
+
+    /// Tells the budget how much memory is taken now.
+    private func count(_ state: inout State) {
+        let capacity = state.capacity
+        if capacity != state.counted { budget.add(capacity &- state.counted) }
+        state.counted = capacity
     }
 
     private func add(_ frames: [[UInt8]], force: Bool = false, orWait sender: WaitingSender? = nil) -> Added {
         state.withLock { state in
             if let refusal = state.refusal { return .refused(refusal) }
-            guard force || state.senders.isEmpty && state.size < limit else {
+            guard force || state.senders.isEmpty && !isFull(state.size) else {
                 if let sender { state.senders.append(sender) }
                 return .full
             }
@@ -118,6 +138,7 @@ final class Outbox: Sendable {
                 return .writeNow(descriptor)
             }
             append(frames, in: &state)
+            count(&state)
             if state.isFlushPromised || state.inFlight > 0 { return .taken }
             state.isFlushPromised = true
             return .flushNeeded
@@ -176,6 +197,7 @@ final class Outbox: Sendable {
                 state.pending = rest
             }
             let admitted = admitSenders(in: &state)
+            count(&state)
             // Whoever refused further frames meanwhile may be waiting for these to be out.
             let isFlushNeeded = !state.isFlushPromised && (state.pending != nil || state.refusal != nil)
             if isFlushNeeded { state.isFlushPromised = true }
@@ -199,7 +221,7 @@ final class Outbox: Sendable {
     private func admitSenders(in state: inout State) -> [WaitingSender] {
         var admitted: [WaitingSender] = []
         guard state.size <= lowWater else { return admitted }
-        while state.size < limit, let sender = state.senders.popFirst() {
+        while !isFull(state.size), let sender = state.senders.popFirst() {
             if !sender.frames.isEmpty { append(sender.frames, in: &state) }
             admitted.append(sender)
         }
@@ -218,6 +240,7 @@ final class Outbox: Sendable {
             state.isFlushPromised = false
             guard state.inFlight == 0, let buffer = state.pending.take() else { return nil }
             state.inFlight = buffer.readableBytes
+            state.inFlightCapacity = buffer.capacity
             return buffer
         }
     }
@@ -228,7 +251,10 @@ final class Outbox: Sendable {
     func wrote() -> Bool {
         let (admitted, hasMore): ([WaitingSender], Bool) = state.withLock { state in
             state.inFlight = 0
-            return (admitSenders(in: &state), state.pending != nil)
+            state.inFlightCapacity = 0
+            let admitted = admitSenders(in: &state)
+            count(&state)
+            return (admitted, state.pending != nil)
         }
         for sender in admitted { sender.continuation.resume(returning: nil) }
         return hasMore
@@ -248,7 +274,11 @@ final class Outbox: Sendable {
     /// Refuses further frames and drops those in the buffer.
     func fail(_ error: TransportError) {
         refuse(error)
-        if let dropped = state.withLock({ $0.pending.take() }) { BufferPool.writing.give(dropped) }
+        let dropped = state.withLock { state in
+            defer { count(&state) }
+            return state.pending.take()
+        }
+        if let dropped { BufferPool.writing.give(dropped) }
     }
 
     /// Whether everything was written.

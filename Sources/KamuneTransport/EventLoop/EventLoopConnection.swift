@@ -1,34 +1,34 @@
 internal import NIOCore
 
-/// A TCP connection: a handle on the pipe and the outbox of a channel's handler.
-final class TCPConnection: Connection {
+/// A connection whose bytes are moved on an event loop: a handle on the two buffers and on the end that lives there.
+///
+/// It is the same for every transport; they differ in their ``FrameCarrier``.
+final class EventLoopConnection: Connection {
     let info: ConnectionInfo
+    let budget: MemoryBudget
     private let eventLoop: any EventLoop
     private let inbound: FramePipe
     private let outbound: Outbox
     private let maximumFrameSize: Int
-    private let handler: NIOLoopBound<FrameChannelHandler>
+    private let end: NIOLoopBound<ConnectionEnd>
     /// Made once, because one is handed to the event loop for every flush.
     private let flushTask: @Sendable () -> Void
 
-    /// To be called on the channel's event loop, when the channel is active.
-    init(channel: any Channel, handler: FrameChannelHandler, configuration: TransportConfiguration) {
-        info = ConnectionInfo(
-            transport: "tcp",
-            localAddress: channel.localAddress.map { "\(Address($0))" } ?? "unknown",
-            remoteAddress: channel.remoteAddress.map { "\(Address($0))" } ?? "unknown"
-        )
-        eventLoop = channel.eventLoop
-        inbound = handler.inbound
-        outbound = handler.outbound
-        maximumFrameSize = configuration.maximumFrameSize
-        let bound = NIOLoopBound(handler, eventLoop: channel.eventLoop)
-        self.handler = bound
+    /// To be called on the event loop of the end.
+    init(_ end: ConnectionEnd, info: ConnectionInfo) {
+        self.info = info
+        budget = end.budget
+        eventLoop = end.eventLoop
+        inbound = end.inbound
+        outbound = end.outbound
+        maximumFrameSize = end.configuration.maximumFrameSize
+        let bound = NIOLoopBound(end, eventLoop: end.eventLoop)
+        self.end = bound
         flushTask = { bound.value.flush() }
     }
 
     deinit {
-        eventLoop.execute { [handler] in handler.value.drop() }
+        eventLoop.execute { [end] in end.value.drop() }
     }
 
     var preferredExecutor: (any TaskExecutor)? { EventLoopExecutor.of(eventLoop) }
@@ -51,17 +51,17 @@ final class TCPConnection: Connection {
 
     func finishSending() {
         outbound.refuse(.closedLocally)
-        eventLoop.execute { [handler] in handler.value.finishSending() }
+        eventLoop.execute { [end] in end.value.finishSending() }
     }
 
     @Sendable
     private func flush() {
-        eventLoop.execute(flushTask)
+        if eventLoop.inEventLoop { flushTask() } else { eventLoop.execute(flushTask) }
     }
 
     func receive() async throws(TransportError) -> [[UInt8]]? {
         try await inbound.receive {
-            eventLoop.execute { [handler] in handler.value.readOn() }
+            eventLoop.execute { [end] in end.value.readOn() }
         }
     }
 
@@ -69,13 +69,13 @@ final class TCPConnection: Connection {
         outbound.refuse(.closedLocally)
         inbound.fail(.closedLocally, discarding: true)
         let closed = OneShot<Void>()
-        eventLoop.execute { [handler] in handler.value.close(closed) }
+        eventLoop.execute { [end] in end.value.close(closed) }
         _ = await closed.waitRegardless()
     }
 
     func abort() {
         outbound.fail(.closedLocally)
         inbound.fail(.closedLocally, discarding: true)
-        eventLoop.execute { [handler] in handler.value.breakOff() }
+        eventLoop.execute { [end] in end.value.breakOff() }
     }
 }
