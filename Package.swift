@@ -78,9 +78,14 @@ let package = Package(
                 .product(name: "HeapModule", package: "swift-collections"),
             ]
         ),
+        // What lower tests use of the test kit, which itself stands on everything.
+        .target(name: "KamuneTestSupport", dependencies: ["KamuneCrypto", "KamuneSystem"]),
         .target(
             name: "KamuneTestKit",
-            dependencies: ["KCP", "Kamune", "KamuneCrypto", "KamuneProtocol", "KamuneStore", "KamuneTransport"]
+            dependencies: [
+                "KCP", "Kamune", "KamuneCrypto", "KamuneProtocol", "KamuneStore", "KamuneSystem", "KamuneTestSupport",
+                "KamuneTransport",
+            ]
         ),
         .target(
             name: "KamuneBenchmark",
@@ -107,15 +112,17 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]
         ),
+        .testTarget(name: "KamuneSystemTests", dependencies: ["KamuneSystem", "KamuneTestSupport"]),
         .testTarget(
             name: "KamuneCryptoTests",
-            dependencies: ["KamuneCrypto", .product(name: "Crypto", package: "swift-crypto")],
+            dependencies: ["KamuneCrypto", "KamuneTestSupport", .product(name: "Crypto", package: "swift-crypto")],
             resources: [.copy("Resources")]
         ),
         .testTarget(
             name: "KamuneProtocolTests",
             dependencies: [
-                "KamuneCrypto", "KamuneProtocol", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+                "KamuneCrypto", "KamuneProtocol", "KamuneTestSupport",
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ]
         ),
         .testTarget(
@@ -128,7 +135,10 @@ let package = Package(
         ),
         .testTarget(
             name: "FuzzReplayTests",
-            dependencies: ["KCP", "KamuneCrypto", "KamuneProtocol", "KamuneStore", "KamuneTransport"]
+            dependencies: [
+                "KCP", "KamuneCrypto", "KamuneProtocol", "KamuneStore", "KamuneTestSupport", "KamuneTransport",
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ]
         ),
         .testTarget(
             name: "KCPTests",
@@ -138,7 +148,7 @@ let package = Package(
         .testTarget(
             name: "KamuneTransportTests",
             dependencies: [
-                "KCP", "KamuneTestKit", "KamuneTransport",
+                "KCP", "KamuneSystem", "KamuneTestKit", "KamuneTransport",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -146,7 +156,9 @@ let package = Package(
         ),
         .testTarget(
             name: "KamuneStoreTests",
-            dependencies: ["KamuneCrypto", "KamuneStore", .product(name: "GRDB", package: "GRDB.swift")],
+            dependencies: [
+                "KamuneCrypto", "KamuneStore", "KamuneTestSupport", .product(name: "GRDB", package: "GRDB.swift"),
+            ],
             resources: [.copy("Resources")]
         ),
         .testTarget(
@@ -171,7 +183,7 @@ let package = Package(
         // The programs are named too, so that they are built before they are run.
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["KamuneCommand", "KamuneNetworkLab", "KamuneTestKit"]
+            dependencies: ["KamuneCommand", "KamuneNetworkLab", "KamuneSystem", "KamuneTestKit"]
         ),
     ]
 )

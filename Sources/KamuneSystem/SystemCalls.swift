@@ -45,6 +45,17 @@ package func systemConnect(_ descriptor: Int32, _ address: UnsafePointer<sockadd
     #endif
 }
 
+/// `listen(2)`.
+package func systemListen(_ descriptor: Int32, _ backlog: Int32) -> Int32 {
+    #if canImport(Darwin)
+    Darwin.listen(descriptor, backlog)
+    #elseif canImport(Musl)
+    Musl.listen(descriptor, backlog)
+    #else
+    Glibc.listen(descriptor, backlog)
+    #endif
+}
+
 /// `pipe(2)`: two ends that no child inherits.
 package func systemPipe() throws(SystemError) -> (read: Int32, write: Int32) {
     var ends: [Int32] = [-1, -1]

@@ -1,3 +1,4 @@
+import KamuneSystem
 import Testing
 
 @Suite("Exit codes and sentences for what goes wrong")

@@ -54,7 +54,7 @@ struct KillTests {
         let rounds = 150
         let lines = 30
         let (ada, bob) = (try Home(), try Home())
-        var random = LinkRandom(seed: 7)
+        var random = SeededRandom(7)
         for round in 0..<rounds {
             let listening = try await Listening(["--verify", "all", "--reconnect", "0", "--name", "Bob"], home: bob)
             let dial = try Child(

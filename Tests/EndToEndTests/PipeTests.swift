@@ -1,3 +1,4 @@
+import KamuneSystem
 import Testing
 
 @Suite("Conversations of scripts")

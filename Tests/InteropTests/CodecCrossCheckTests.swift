@@ -33,7 +33,7 @@ struct CodecCrossCheckTests {
 
     @Test("bytes of every size that matters")
     func bytesValue() throws {
-        var random = SeededRandomSource(seed: 1)
+        var random = SeededRandom(1)
         let sizes = Self.sizes + (0..<50).map { _ in Int(random.integer(below: 3_000)) }
         for size in sizes {
             let value = random.bytes(size)
@@ -78,9 +78,9 @@ struct CodecCrossCheckTests {
         return metadata
     }
 
-    private static func randomMetadata(_ random: inout SeededRandomSource) -> Metadata {
+    private static func randomMetadata(_ random: inout SeededRandom) -> Metadata {
         /// Numbers of all magnitudes alike.
-        func number(_ random: inout SeededRandomSource) -> UInt64 {
+        func number(_ random: inout SeededRandom) -> UInt64 {
             let shift = random.integer(below: 65)
             return shift == 64 ? 0 : random.integer(UInt64.self) >> UInt64(shift)
         }
@@ -139,7 +139,7 @@ struct CodecCrossCheckTests {
 
     @Test("random metadata", arguments: 0..<4 as Range<UInt64>)
     func random(_ seed: UInt64) throws {
-        var random = SeededRandomSource(seed: seed)
+        var random = SeededRandom(seed)
         for _ in 0..<400 { try compare(Self.randomMetadata(&random)) }
     }
 
@@ -147,7 +147,7 @@ struct CodecCrossCheckTests {
 
     @Test("envelopes of every size that matters")
     func envelopes() throws {
-        var random = SeededRandomSource(seed: 2)
+        var random = SeededRandom(2)
         let identity = try Identity(algorithm: .ed25519, seed: SecretBytes.random(count: 32, using: &random))
         var padded = 0
         for size in Self.sizes + (0..<30).map({ _ in Int(random.integer(below: 1_500)) }) {
@@ -180,7 +180,7 @@ struct CodecCrossCheckTests {
 
     /// A field that none of the messages knows, or a known number with a wire type that it does not have.
     private static func unknownField(
-        _ random: inout SeededRandomSource, wrongTypes: [(field: UInt64, types: [UInt64])], depth: Int = 0
+        _ random: inout SeededRandom, wrongTypes: [(field: UInt64, types: [UInt64])], depth: Int = 0
     ) -> [UInt8] {
         var output: [UInt8] = []
         var field = [5, 15, 16, 100, 1_000, 2_047, 2_048, (1 << 29) - 1][Int(random.integer(below: 8))] as UInt64
@@ -210,7 +210,7 @@ struct CodecCrossCheckTests {
 
     /// Fields in random order, with others that nobody knows between them.
     private static func scattered(
-        _ fields: [[UInt8]], _ random: inout SeededRandomSource, wrongTypes: [(field: UInt64, types: [UInt64])]
+        _ fields: [[UInt8]], _ random: inout SeededRandom, wrongTypes: [(field: UInt64, types: [UInt64])]
     ) -> [UInt8] {
         var output: [UInt8] = []
         for field in fields.shuffled(using: &random) {
@@ -234,7 +234,7 @@ struct CodecCrossCheckTests {
 
     @Test("unknown fields in metadata", arguments: 0..<4 as Range<UInt64>)
     func unknownInMetadata(_ seed: UInt64) throws {
-        var random = SeededRandomSource(seed: 100 + seed)
+        var random = SeededRandom(100 + seed)
         let wrongTypes = [(field: 1 as UInt64, types: Self.notBytes), (2, Self.notBytes), (3, [1, 5]), (4, [1, 5])]
         for _ in 0..<200 {
             let metadata = Self.randomMetadata(&random)
@@ -273,7 +273,7 @@ struct CodecCrossCheckTests {
 
     @Test("unknown fields in envelopes and bytes")
     func unknownElsewhere() throws {
-        var random = SeededRandomSource(seed: 3)
+        var random = SeededRandom(3)
         let identity = try Identity(algorithm: .ed25519, seed: SecretBytes.random(count: 32, using: &random))
         let wrongTypes = (1...4 as ClosedRange<UInt64>).map { (field: $0, types: Self.notBytes) }
         for _ in 0..<300 {
@@ -309,7 +309,7 @@ struct CodecCrossCheckTests {
 
     @Test("both refuse the same truncated and altered metadata")
     func damaged() throws {
-        var random = SeededRandomSource(seed: 4)
+        var random = SeededRandom(4)
         var counts = (refused: 0, taken: 0, excess: 0)
         for _ in 0..<30 {
             let whole = try Self.wire(Self.randomMetadata(&random)).encoded()

@@ -78,7 +78,7 @@ struct PaddingVectorTests {
 
     @Test("raises come as often as they should")
     func distribution() {
-        var random = SeededRandomSource(seed: 7)
+        var random = SeededRandom(7)
         var counts = [0, 0, 0, 0]
         let draws = 40_000
         for _ in 0..<draws { counts[Padding.randomBump(using: &random)] += 1 }

@@ -41,19 +41,19 @@ struct TestKitTests {
     @Test("seeded randomness is the published SplitMix64, whatever the size of the draws")
     func seeded() {
         // The first outputs of the reference implementation for this seed.
-        var numbers = SeededRandomSource(seed: 1_234_567)
+        var numbers = SeededRandom(1_234_567)
         #expect(
             (0..<5).map { _ in numbers.next() } == [
                 6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423,
                 4_593_380_528_125_082_431, 16_408_922_859_458_223_821,
             ])
-        var source = SeededRandomSource(seed: 1_234_567)
+        var source = SeededRandom(1_234_567)
         #expect(
             source.bytes(8) == withUnsafeBytes(of: (6_457_827_717_110_365_317 as UInt64).littleEndian) { Array($0) })
         #expect(
             source.bytes(3)
                 == withUnsafeBytes(of: (3_203_168_211_198_807_973 as UInt64).littleEndian) { Array($0.prefix(3)) })
-        var other = SeededRandomSource(seed: 1_234_568)
+        var other = SeededRandom(1_234_568)
         #expect(other.next() != 6_457_827_717_110_365_317)
     }
 

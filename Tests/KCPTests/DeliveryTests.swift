@@ -21,7 +21,7 @@ struct DeliveryTests {
         var firstNumbers: (UInt32, UInt32)
 
         init(seed: UInt64) {
-            var random = LinkRandom(seed: seed)
+            var random = SeededRandom(seed)
             func below(_ limit: Int) -> Int { Int(random.next() % UInt64(limit)) }
             func link() -> LinkConditions {
                 var link = LinkConditions()

@@ -24,7 +24,7 @@ struct GoPeerTests {
 
     @Test(arguments: 0..<100 as Range<UInt64>)
     func everyByteArrivesInBothDirections(seed: UInt64) {
-        var random = LinkRandom(seed: seed)
+        var random = SeededRandom(seed)
         var link = LinkConditions.link(
             delay: [100, 10_000, 50_000, 200_000][Int(random.next() % 4)],
             loss: [0, 0.01, 0.1, 0.2][Int(random.next() % 4)])

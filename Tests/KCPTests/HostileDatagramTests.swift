@@ -172,7 +172,7 @@ struct HostileDatagramTests {
 
     @Test(arguments: 0..<4 as Range<UInt64>)
     func randomAndMutatedDatagramsNeverTrap(part: UInt64) {
-        var random = LinkRandom(seed: part)
+        var random = SeededRandom(part)
         for _ in 0..<40 {
             var conversation = busyConversation()
             for step in 0..<100 {

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Kamune
 import KamuneStore
+import Logging
 import Testing
 
 @testable import KamuneCommand

@@ -1,13 +1,14 @@
 import KamuneCrypto
+import KamuneTestSupport
 import Testing
 
 @Suite("XChaCha20-Poly1305 and HChaCha20")
 struct CipherTests {
     @Test("HChaCha20, draft-irtf-cfrg-xchacha-03 §2.2.1")
     func hchacha20() {
-        let key: Hex = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
-        let nonce: Hex = "000000090000004a0000000031415927"
-        let expected: Hex = "82413b4227b27bfed30e42508a877d73a0f9e4d58a74a853c12ec41326d3ecdc"
+        let key: HexBytes = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+        let nonce: HexBytes = "000000090000004a0000000031415927"
+        let expected: HexBytes = "82413b4227b27bfed30e42508a877d73a0f9e4d58a74a853c12ec41326d3ecdc"
         var output = [UInt8](repeating: 0, count: 32)
         key.bytes.withUnsafeBytes { key in
             nonce.bytes.withUnsafeBytes { nonce in
@@ -17,17 +18,17 @@ struct CipherTests {
         #expect(output == expected.bytes)
     }
 
-    static let draftKey: Hex = "808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9f"
-    static let draftNonce: Hex = "404142434445464748494a4b4c4d4e4f5051525354555657"
-    static let draftData: Hex = "50515253c0c1c2c3c4c5c6c7"
+    static let draftKey: HexBytes = "808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9f"
+    static let draftNonce: HexBytes = "404142434445464748494a4b4c4d4e4f5051525354555657"
+    static let draftData: HexBytes = "50515253c0c1c2c3c4c5c6c7"
     static let draftText = """
         Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, sunscreen would be it.
         """
-    static let draftCiphertext: Hex = """
+    static let draftCiphertext: HexBytes = """
         bd6d179d3e83d43b9576579493c0e939572a1700252bfaccbed2902c21396cbb731c7f1b0b4aa6440bf3a82f4eda7e39ae64c6708c54c216cb
         96b72e1213b4522f8c9ba40db5d945b11b69b982c1bb9e3f3fac2bc369488f76b2383565d3fff921f9664c97637da9768812f615c68b13b52e
         """
-    static let draftTag: Hex = "c0875924c1c7987947deafd8780acf49"
+    static let draftTag: HexBytes = "c0875924c1c7987947deafd8780acf49"
 
     @Test("XChaCha20-Poly1305, draft-irtf-cfrg-xchacha-03 appendix A.3.1")
     func draft() throws {
@@ -243,7 +244,7 @@ struct TunnelTests {
         }
     }
 
-    static let lowOrderPoints: [Hex] = [
+    static let lowOrderPoints: [HexBytes] = [
         "0000000000000000000000000000000000000000000000000000000000000000",
         "0100000000000000000000000000000000000000000000000000000000000000",
         "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",

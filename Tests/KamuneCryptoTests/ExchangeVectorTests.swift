@@ -1,25 +1,26 @@
 import Crypto
 import KamuneCrypto
+import KamuneTestSupport
 import Testing
 
 /// Recorded exchanges of kamune 0.7: X-Wing and HPKE, ML-KEM-768, X25519.
 @Suite struct ExchangeVectorTests {
     struct File: Decodable {
-        struct Frame: Decodable { let frame, plain: Hex }
+        struct Frame: Decodable { let frame, plain: HexBytes }
         struct Direction: Decodable {
-            let encapsulated, sharedSecret, key, baseNonce: Hex
+            let encapsulated, sharedSecret, key, baseNonce: HexBytes
             let frames: [Frame]
         }
-        struct KEM: Decodable { let seed, `public`, ciphertext, sharedSecret: Hex }
+        struct KEM: Decodable { let seed, `public`, ciphertext, sharedSecret: HexBytes }
         struct Session: Decodable {
             let name: String
-            let iSeed, iPublic, rSeed, rPublic: Hex
+            let iSeed, iPublic, rSeed, rPublic: HexBytes
             let i2r, r2i: Direction
             let mlkem: KEM?
         }
         struct Agreement: Decodable {
-            let aPrivate, bPrivate, aPublic, bPublic, shared: Hex
-            let tokens: [Hex]
+            let aPrivate, bPrivate, aPublic, bPublic, shared: HexBytes
+            let tokens: [HexBytes]
         }
         let sessions: [Session]
         let x25519: [Agreement]

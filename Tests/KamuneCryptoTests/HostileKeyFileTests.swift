@@ -1,5 +1,6 @@
 import Foundation
 import KamuneCrypto
+import KamuneTestSupport
 import Testing
 
 /// What the parsers of keys make of files that somebody damaged or forged. The initializers have typed errors, so what
@@ -155,7 +156,7 @@ struct HostileKeyFileTests {
             """
         #expect(thrownError { _ = try Identity(pem: old) } == .encryptedKey)
         // EncryptedPrivateKeyInfo (RFC 5958 §3): an algorithm (PBES2) and an octet string.
-        let der: Hex = "301b 300b 06092a864886f70d01050d 040c 000102030405060708090a0b"
+        let der: HexBytes = "301b 300b 06092a864886f70d01050d 040c 000102030405060708090a0b"
         #expect(thrownError { _ = try Identity(pkcs8: der.bytes) } == .encryptedKey)
     }
 
@@ -239,7 +240,7 @@ struct HostileKeyFileTests {
 
     @Test("lengths and tags that lie, nest deeply or claim gigabytes end in an error")
     func adversarialDER() {
-        let cases: [Hex] = [
+        let cases: [HexBytes] = [
             "", "30", "3000", "3080", "30800000", "3084ffffffff", "3088ffffffffffffffff", "30887fffffffffffffff",
             "3089010000000000000000", "30ff", "0500", "0201", "020100", "3003020100", "30060201003000",
             "300c02010030000603", "30020200", "3003020180", "30130211 0000000000000000000000000000000000",

@@ -1,4 +1,5 @@
 import KamuneCrypto
+import KamuneTestSupport
 import Testing
 
 /// Keys, encodings and fingerprints as kamune 0.7 makes them.
@@ -6,23 +7,23 @@ import Testing
     struct File: Decodable {
         struct Key: Decodable {
             let name: String
-            let seed, `public`, spki, pkcs8, emojiUtf8: Hex
+            let seed, `public`, spki, pkcs8, emojiUtf8: HexBytes
             let base64, sum, hex, pseudonym: String
             let emoji: [String]
         }
         struct SPKICheck: Decodable {
             let name: String
-            let spki: Hex
+            let spki: HexBytes
             let ok: Bool
         }
         struct PKCS8Check: Decodable {
             let name: String
-            let pkcs8: Hex
+            let pkcs8: HexBytes
             let ok: Bool
-            let `public`: Hex?
+            let `public`: HexBytes?
         }
         struct Raw: Decodable {
-            let input, emojiUtf8: Hex
+            let input, emojiUtf8: HexBytes
             let base64, sum, hex, pseudonym: String
             let emoji: [String]
         }

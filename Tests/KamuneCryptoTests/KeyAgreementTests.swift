@@ -1,4 +1,5 @@
 import KamuneCrypto
+import KamuneTestSupport
 import Testing
 
 @Suite("ML-KEM-768, X25519 and HKDF-SHA512")
@@ -73,11 +74,11 @@ struct KeyAgreementTests {
 
     @Test("X25519, RFC 7748 §6.1")
     func rfc7748() throws {
-        let alicePrivate: Hex = "77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a"
-        let alicePublic: Hex = "8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a"
-        let bobPrivate: Hex = "5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb"
-        let bobPublic: Hex = "de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f"
-        let shared: Hex = "4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742"
+        let alicePrivate: HexBytes = "77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a"
+        let alicePublic: HexBytes = "8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a"
+        let bobPrivate: HexBytes = "5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb"
+        let bobPublic: HexBytes = "de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f"
+        let shared: HexBytes = "4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742"
         let alice = try X25519PrivateKey(seed: alicePrivate.secret)
         let bob = try X25519PrivateKey(seed: bobPrivate.secret)
         #expect(alice.publicKey == alicePublic.bytes)
@@ -106,7 +107,7 @@ struct KeyAgreementTests {
     }
 
     struct Derivation: Sendable {
-        let secret, salt, info, key, output: Hex
+        let secret, salt, info, key, output: HexBytes
     }
 
     /// The inputs of RFC 5869, appendices A.1 to A.3, with SHA-512 instead of SHA-256; results from another

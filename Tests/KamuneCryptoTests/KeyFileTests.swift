@@ -1,5 +1,6 @@
 import Foundation
 import KamuneCrypto
+import KamuneTestSupport
 import Testing
 
 @Suite("Keys in their standard encodings")
@@ -86,7 +87,8 @@ struct KeyFileTests {
             case let other: Issue.record("\(text): \(String(describing: other))")
             }
         }
-        let x25519: Hex = "302a300506032b656e032100504a36999f489cd2fdbc08baff3d88fa00569ba986cba22548ffde80f9806829"
+        let x25519: HexBytes =
+            "302a300506032b656e032100504a36999f489cd2fdbc08baff3d88fa00569ba986cba22548ffde80f9806829"
         #expect(
             thrownError { _ = try PublicIdentity(spki: x25519.bytes) } == .unsupportedAlgorithm(oid: "1.3.101.110"))
     }

@@ -1,33 +1,34 @@
 import KamuneCrypto
+import KamuneTestSupport
 import Testing
 
 /// Derivations and sealed frames as kamune 0.7 makes them.
 @Suite struct KeyScheduleVectorTests {
     struct File: Decodable {
         struct Labels: Decodable { let transcript, c2s, s2c, root, token: String }
-        struct Handshake: Decodable { let salt: Hex }
+        struct Handshake: Decodable { let salt: HexBytes }
         struct Session: Decodable {
             let name, sessionId: String
-            let secret: Hex
+            let secret: HexBytes
             let request, response: Handshake
-            let c2sKey, s2cKey, c2sChallengeInfo, c2sChallenge, s2cChallengeInfo, s2cChallenge, resumptionRoot: Hex
-            let resumptionTokens: [Hex]
+            let c2sKey, s2cKey, c2sChallengeInfo, c2sChallenge, s2cChallengeInfo, s2cChallenge, resumptionRoot: HexBytes
+            let resumptionTokens: [HexBytes]
         }
-        struct Derivation: Decodable { let ikm, salt, info, out: Hex }
+        struct Derivation: Decodable { let ikm, salt, info, out: HexBytes }
         struct Frame: Decodable {
             let size, frameSize: Int
-            let key, nonce: Hex
-            let frame, plain: Hex?
-            let frameSha256, plainSha256: Hex?
+            let key, nonce: HexBytes
+            let frame, plain: HexBytes?
+            let frameSha256, plainSha256: HexBytes?
         }
         struct Open: Decodable {
             struct Case: Decodable {
                 let name: String
-                let frame: Hex
+                let frame: HexBytes
                 let ok: Bool
-                let plain: Hex?
+                let plain: HexBytes?
             }
-            let key: Hex
+            let key: HexBytes
             let cases: [Case]
         }
         let labels: Labels

@@ -1,4 +1,5 @@
 import KamuneCrypto
+import KamuneTestSupport
 import Testing
 
 @Suite("Random sources")

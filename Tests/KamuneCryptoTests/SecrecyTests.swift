@@ -1,5 +1,6 @@
 import Foundation
 import KamuneCrypto
+import KamuneTestSupport
 import Synchronization
 import Testing
 

@@ -1,10 +1,11 @@
 import KamuneCrypto
+import KamuneTestSupport
 import Testing
 
 @Suite("Signatures")
 struct SignatureTests {
     struct Example: Sendable {
-        let seed, publicKey, message, signature: Hex
+        let seed, publicKey, message, signature: HexBytes
     }
 
     /// RFC 8032 §7.1, tests 1 to 3.
@@ -48,7 +49,7 @@ struct SignatureTests {
 
     @Test("S beyond the group's order is refused (RFC 8032 §5.1.7), so nobody can make a second signature of one")
     func malleability() throws {
-        let order: Hex = "edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010"
+        let order: HexBytes = "edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010"
         for example in Self.rfc8032 {
             let key = try Identity(algorithm: .ed25519, seed: example.seed.secret).publicKey
             var signature = example.signature.bytes
@@ -111,9 +112,9 @@ struct SignatureTests {
 
     @Test("an Ed25519 key that is no point, or one of small order, verifies nothing that somebody else could make")
     func degenerateKeys() throws {
-        let header: Hex = "302a300506032b6570032100"
-        let notAPoint: Hex = "0200000000000000000000000000000000000000000000000000000000000000"
-        let identity: Hex = "0100000000000000000000000000000000000000000000000000000000000000"
+        let header: HexBytes = "302a300506032b6570032100"
+        let notAPoint: HexBytes = "0200000000000000000000000000000000000000000000000000000000000000"
+        let identity: HexBytes = "0100000000000000000000000000000000000000000000000000000000000000"
         let key = try PublicIdentity(spki: header.bytes + notAPoint.bytes)
         for signature in [[UInt8](repeating: 0, count: 64), identity.bytes + [UInt8](repeating: 0, count: 32)] {
             #expect(!key.isValidSignature(signature, for: [1, 2, 3]))

@@ -1,4 +1,5 @@
 import KamuneCrypto
+import KamuneTestSupport
 import Testing
 
 /// The public suites of the Wycheproof project and of the X-Wing draft. They are not part of the repository: where their
@@ -10,12 +11,12 @@ struct StandardVectorTests {
         struct Group: Decodable {
             struct Case: Decodable {
                 let tcId: Int
-                let key: Hex
-                let iv: Hex
-                let aad: Hex
-                let msg: Hex
-                let ct: Hex
-                let tag: Hex
+                let key: HexBytes
+                let iv: HexBytes
+                let aad: HexBytes
+                let msg: HexBytes
+                let ct: HexBytes
+                let tag: HexBytes
                 let result: String
             }
             let tests: [Case]
@@ -52,11 +53,11 @@ struct StandardVectorTests {
     func hkdf() throws {
         struct Group: Decodable {
             struct Case: Decodable {
-                let ikm: Hex
-                let salt: Hex
-                let info: Hex
+                let ikm: HexBytes
+                let salt: HexBytes
+                let info: HexBytes
                 let size: Int
-                let okm: Hex
+                let okm: HexBytes
                 let result: String
             }
             let tests: [Case]
@@ -76,12 +77,12 @@ struct StandardVectorTests {
         struct Group: Decodable {
             struct Case: Decodable {
                 let tcId: Int
-                let msg: Hex
-                let sig: Hex
-                let ctx: Hex?
+                let msg: HexBytes
+                let sig: HexBytes
+                let ctx: HexBytes?
                 let result: String
             }
-            let publicKeyDer: Hex?
+            let publicKeyDer: HexBytes?
             let tests: [Case]
         }
         let groups = try Vectors.loadStandard(Wycheproof<Group>.self, file.name).testGroups
@@ -103,9 +104,9 @@ struct StandardVectorTests {
     @Test("ML-DSA-65 keys from seeds")
     func mldsaSeeds() throws {
         struct Group: Decodable {
-            let privateSeed: Hex
-            let privateKeyPkcs8: Hex?
-            let publicKey: Hex?
+            let privateSeed: HexBytes
+            let privateKeyPkcs8: HexBytes?
+            let publicKey: HexBytes?
         }
         let groups = try Vectors.loadStandard(Wycheproof<Group>.self, "mldsa_65_sign_seed_test").testGroups
         var count = 0
@@ -127,10 +128,10 @@ struct StandardVectorTests {
         struct Group: Decodable {
             struct Case: Decodable {
                 let tcId: Int
-                let seed: Hex?
-                let ek: Hex?
-                let c: Hex?
-                let K: Hex?
+                let seed: HexBytes?
+                let ek: HexBytes?
+                let c: HexBytes?
+                let K: HexBytes?
                 let result: String
             }
             let type: String
@@ -159,9 +160,9 @@ struct StandardVectorTests {
         struct Group: Decodable {
             struct Case: Decodable {
                 let tcId: Int
-                let `public`: Hex
-                let `private`: Hex
-                let shared: Hex
+                let `public`: HexBytes
+                let `private`: HexBytes
+                let shared: HexBytes
                 let flags: [String]
             }
             let tests: [Case]
@@ -181,10 +182,10 @@ struct StandardVectorTests {
     @Test("X-Wing: keys from seeds, and the recipient's half")
     func xwing() throws {
         struct Vector: Decodable {
-            let seed: Hex
-            let pk: Hex
-            let ct: Hex
-            let ss: Hex
+            let seed: HexBytes
+            let pk: HexBytes
+            let ct: HexBytes
+            let ss: HexBytes
         }
         let vectors = try Vectors.loadStandard([Vector].self, "xwing")
         #expect(vectors.count == 3)

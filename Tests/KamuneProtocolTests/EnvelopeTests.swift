@@ -1,4 +1,6 @@
 import KamuneCrypto
+import KamuneTestSupport
+import SwiftProtobuf
 import Testing
 
 @testable import KamuneProtocol

@@ -1,4 +1,7 @@
+import Foundation
 import KamuneCrypto
+import KamuneTestSupport
+import SwiftProtobuf
 import Testing
 
 @testable import KamuneProtocol

@@ -1,5 +1,6 @@
 import Foundation
 import KamuneCrypto
+import KamuneTestSupport
 import Testing
 
 @testable import KamuneStore
@@ -190,7 +191,7 @@ import Testing
         var newer = whole
         newer[15] = 9
         #expect(await attempt(newer) == .newerVersion(found: 9, supported: 1))
-        var random = SeededSource(5)
+        var random = SeededRandom(5)
         for _ in 0..<200 {
             var bytes = whole
             // The cost of the derivation is covered too, but trying it takes long.

@@ -1,5 +1,7 @@
 import Foundation
+import GRDB
 import KamuneCrypto
+import KamuneTestSupport
 import Synchronization
 import Testing
 
@@ -20,7 +22,7 @@ import Testing
         try await store.database.writeWithoutTransaction { try $0.execute(sql: "PRAGMA wal_autocheckpoint = 0") }
         let progress = Progress()
         let writer = Task {
-            var random = SeededSource(1)
+            var random = SeededRandom(1)
             for round in 0..<60 {
                 let batch = 1 + Int(random.integer(below: 20))
                 try await withThrowingTaskGroup(of: Void.self) { group in
@@ -75,7 +77,7 @@ import Testing
         let log = try #require(try copy.contents()["kamune.db-wal"])
         let file = try #require(try copy.contents()["kamune.db"])
         var lengths: Set<Int> = []
-        var random = SeededSource(2)
+        var random = SeededRandom(2)
         for size in [0, 1, 31, 32, log.count] + (0..<40).map({ _ in Int(random.integer(below: UInt32(log.count))) }) {
             let cut = try Folder()
             try cut.write(file, to: "kamune.db")

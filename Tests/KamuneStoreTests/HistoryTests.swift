@@ -1,6 +1,7 @@
 import Foundation
 import GRDB
 import KamuneCrypto
+import KamuneTestSupport
 import Testing
 
 @testable import KamuneStore
@@ -177,7 +178,7 @@ import Testing
     }
 
     @Test func anyBytes() {
-        var random = SeededSource(11)
+        var random = SeededRandom(11)
         let matcher = MessageMatcher("a é", wholeWords: true)
         for _ in 0..<2_000 {
             let bytes = random.bytes(Int(random.integer(below: 40)))
@@ -248,7 +249,7 @@ import Testing
         let folder = try Folder()
         let store = try folder.store()
         let (bob, eve) = (try await store.addPeer(1), try await store.addPeer(2))
-        var random = SeededSource(seed)
+        var random = SeededRandom(seed)
         for index in 0..<400 {
             let body = [UInt8](repeating: 65, count: Int(random.integer(below: 900)))
             let message = try await store.append(.outgoing(to: index % 2 == 0 ? bob : eve, body: body, at: noon))

@@ -1,5 +1,6 @@
 import Foundation
 import KamuneCrypto
+import KamuneTestSupport
 import Testing
 
 @testable import KamuneStore
@@ -16,7 +17,7 @@ import Testing
     private func sealed(_ chunks: [[UInt8]], endsMarked: Bool = true) throws -> [UInt8] {
         let header = BackupFormat.header(cheap, salt: salt)
         let cipher = try BackupFormat.cipher(cheap, salt: salt, passphrase: secret())
-        var random = SeededSource(3)
+        var random = SeededRandom(3)
         var file = header
         for (index, chunk) in chunks.enumerated() {
             let isLast = endsMarked && index == chunks.count - 1

@@ -1,4 +1,5 @@
 import Foundation
+import KamuneCrypto
 import Testing
 
 @testable import KamuneStore

@@ -1,5 +1,6 @@
 import Foundation
 import KamuneCrypto
+import KamuneTestSupport
 import Testing
 
 @testable import KamuneStore
@@ -68,29 +69,9 @@ final class Folder: Sendable {
     }
 }
 
-/// Random bytes that are the same each time.
-struct SeededSource: RandomSource {
-    private var state: UInt64
-
-    init(_ seed: UInt64) {
-        state = seed
-    }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-
-    mutating func fill(_ buffer: UnsafeMutableRawBufferPointer) {
-        for index in buffer.indices { buffer[index] = UInt8(truncatingIfNeeded: next()) }
-    }
-}
-
+/// An identity that is the same each time: the fixtures hold some that were made so.
 func identity(_ seed: UInt64, _ algorithm: IdentityAlgorithm = .ed25519) throws -> Identity {
-    var random = SeededSource(seed)
+    var random = SeededRandom(seed, bytesPerNumber: 1)
     return try Identity.generate(algorithm, using: &random)
 }
 

@@ -16,9 +16,9 @@ struct AlarmClockTests {
 
     private let clock = ManualClock()
     private let log = Log()
-    private let alarms: AlarmClock<ManualClock>
+    private let alarms: AlarmClock
 
-    init() { alarms = AlarmClock(clock: clock) }
+    init() { alarms = AlarmClock(time: clock) }
 
     private func set(_ name: Int, after time: Duration) {
         alarms.ring(after: time) { [clock, log] in log.add(name, at: clock.now.elapsed) }
@@ -64,7 +64,7 @@ struct AlarmClockTests {
 
     /// Times from 10 ms to 100 s, some of them set by alarms that ring.
     @Test func everyAlarmRingsOnceNeverEarlyAndNeverLaterThanItsLeeway() async throws {
-        var random = LinkRandom(seed: 7)
+        var random = SeededRandom(7)
         set(-1, after: .seconds(100_000))
         var expected: [Int: ClosedRange<Duration>] = [:]
         func range(_ time: Duration, from start: Duration) -> ClosedRange<Duration> {

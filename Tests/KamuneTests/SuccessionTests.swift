@@ -132,7 +132,7 @@ struct SuccessionTests {
         ).encoded
         var random = SystemRandomSource()
         let recorded = try Envelope.seal(
-            metadata: Metadata(timestamp: .now(), route: .identity), dataSize: encoded.count,
+            metadata: Metadata(timestamp: Moment.now().wall, route: .identity), dataSize: encoded.count,
             appendData: { $0.append(contentsOf: encoded) }, signedBy: second, random: &random)
 
         var frames = FrameReader(connection: near)

@@ -1,3 +1,4 @@
+import KamuneTestKit
 import Testing
 
 @testable import KamuneTransport
@@ -125,7 +126,7 @@ struct AddressTests {
 
     /// Whatever random text of telling characters parses, prints as something that reads back the same.
     @Test func randomTextsReadBackOrAreRefused() {
-        var generator = SplitMix(state: 42)
+        var generator = SeededRandom(42)
         let alphabet = Array("a1:.[]/%-0tcpud ?&=")
         for _ in 0..<5_000 {
             let text = String(
@@ -134,18 +135,5 @@ struct AddressTests {
                 })
             if let address = Address(text), Address(address.description) != address { Issue.record("\(text)") }
         }
-    }
-}
-
-/// A generator whose numbers are the same each time.
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

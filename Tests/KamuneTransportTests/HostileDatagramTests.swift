@@ -116,7 +116,7 @@ struct HostileDatagramTests {
     @Test func noiseOpensNothingAndDisturbsNobody() async throws {
         let scene = try await Scene()
         let stranger = try #require(RawDatagrams(to: scene.listener.localAddress.port))
-        var random = SplitMix(state: 5)
+        var random = SeededRandom(5)
         // A segment with its data, of which some is missing.
         let opening = Self.opening(77).prefix(KCPHeader.size + 2)
         for round in 0..<2_000 {

@@ -1,14 +1,9 @@
+import KamuneSystem
 import NIOCore
 import NIOPosix
 import Testing
 
 @testable import KamuneTransport
-
-#if canImport(Darwin)
-import Darwin
-#else
-import Glibc
-#endif
 
 @Suite(.timeLimit(.minutes(5)))
 struct OneShotTests {

@@ -1,11 +1,6 @@
+import KamuneSystem
 import KamuneTransport
 import Testing
-
-#if canImport(Darwin)
-import Darwin
-#else
-import Glibc
-#endif
 
 @Suite(.timeLimit(.minutes(5)))
 struct TCPTransportTests {

@@ -1,10 +1,4 @@
-#if canImport(Darwin)
-import Darwin
-#elseif canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#endif
+import KamuneSystem
 
 /// The target that `KAMUNE_FUZZ_TARGET` names.
 private let target: FuzzTarget = {

@@ -1,3 +1,4 @@
+package import KamuneSystem
 public import KamuneTransport
 
 /// The limits and timeouts of an endpoint. The defaults are those of the protocol's specification, §11.
@@ -33,6 +34,11 @@ public struct Configuration: Sendable {
     public var maximumWaitingSessions = 64
     /// Whether to announce what we can do beyond protocol 0.7. Without, every byte is as 0.7 sends it.
     public var announcesCapabilities = true
+
+    /// What everything is timed by: the system's clocks, unless a test moves its own.
+    package var alarms = AlarmClock.shared
+    /// The clocks of ``alarms``.
+    package var time: any TimeSource { alarms.time }
 
     /// The defaults.
     public init() {}

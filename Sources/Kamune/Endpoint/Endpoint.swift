@@ -88,7 +88,9 @@ public struct Endpoint: Sendable {
         return connection
     }
 
-    var archive: SessionArchive? { store.map { SessionArchive(store: $0, identity: identity.publicKey) } }
+    var archive: SessionArchive? {
+        store.map { SessionArchive(store: $0, identity: identity.publicKey, time: configuration.time) }
+    }
 
     var capabilities: CapabilitySet {
         guard configuration.announcesCapabilities else { return .none }
@@ -146,7 +148,7 @@ public struct Endpoint: Sendable {
             let handshake = HandshakeConfiguration(
                 identity: identity, name: name, capabilities: capabilities,
                 succession: capabilities.isEmpty ? .none : try await succession.find())
-            return try await withDeadline(configuration.handshakeTimeout, expired: timeout) {
+            return try await withDeadline(configuration.handshakeTimeout, by: configuration.alarms, expired: timeout) {
                 () async throws(KamuneError) -> Session in
                 switch role {
                 case .initiator:

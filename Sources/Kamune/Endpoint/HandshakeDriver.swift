@@ -1,6 +1,7 @@
 import KamuneCrypto
 import KamuneProtocol
 import KamuneStore
+import KamuneSystem
 import KamuneTransport
 import Synchronization
 
@@ -22,7 +23,7 @@ struct HandshakeDriver: Sendable {
         resuming resumedPeer: StoredPeer? = nil
     ) async throws(KamuneError) -> Session {
         var frames = FrameReader(connection: connection)
-        var steps = StepClock()
+        var steps = StepClock(time: configuration.time)
         var action = HandshakeAction.send(firstFrames)
         // Whom a session is resumed with. There are no introductions then.
         var known = resumedPeer
@@ -33,7 +34,7 @@ struct HandshakeDriver: Sendable {
                 let peerIsDeciding = machine.peerIsDeciding
                 let frame = try await nextFrame(&frames, peerIsDeciding: peerIsDeciding)
                 do throws(ProtocolError) {
-                    action = try machine.receivedFrame(frame, at: .now())
+                    action = try machine.receivedFrame(frame, at: configuration.time.timestamp)
                 } catch {
                     throw KamuneError(error)
                 }
@@ -46,7 +47,7 @@ struct HandshakeDriver: Sendable {
                 try await verify(Peer(introduction), &frames)
                 steps.finished(.peerAccepted)
                 do throws(ProtocolError) {
-                    action = try machine.acceptPeer(at: .now())
+                    action = try machine.acceptPeer(at: configuration.time.timestamp)
                 } catch {
                     throw KamuneError(error)
                 }
@@ -104,7 +105,7 @@ struct HandshakeDriver: Sendable {
         let agreed = capabilities.intersection(peer.capabilities)
         let machine = SessionMachine(
             established.state, agreedCapabilities: agreed, configuration: configuration.session(of: role),
-            at: .now())
+            at: configuration.time.moment)
         let core = SessionCore(machine, role: role, connection: connection, configuration: configuration)
         let bookkeeping: Task<Void, Never>? =
             if let archive, let record {
@@ -227,10 +228,16 @@ struct FrameReader: Sendable {
 /// Measures the steps of a handshake.
 private struct StepClock {
     private(set) var steps: [HandshakeStep] = []
-    private var last = Moment.monotonicNow()
+    private let time: any TimeSource
+    private var last: Duration
+
+    init(time: any TimeSource) {
+        self.time = time
+        last = time.monotonic
+    }
 
     mutating func finished(_ kind: HandshakeStep.Kind) {
-        let now = Moment.monotonicNow()
+        let now = time.monotonic
         steps.append(HandshakeStep(kind: kind, duration: now - last))
         last = now
     }

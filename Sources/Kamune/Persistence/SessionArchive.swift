@@ -2,12 +2,14 @@ import Foundation
 import KamuneCrypto
 import KamuneProtocol
 import KamuneStore
+import KamuneSystem
 
 /// Keeps the records of sessions and their single-use tokens, and finds them again (§9).
 struct SessionArchive: Sendable {
     let store: Store
     /// Who we are. A session is resumed only by the identity that it was made with.
     let identity: PublicIdentity
+    let time: any TimeSource
 
     /// A session as the handshake left it, to be kept.
     struct Established: Sendable {
@@ -36,7 +38,7 @@ struct SessionArchive: Sendable {
             let ours = try await ownIdentity()
             for session in try await store.sessions(with: known.id, limit: Self.depth) {
                 guard session.isInitiator, session.identity == ours, let agreed = session.agreed(within: capabilities),
-                    let token = try await store.takeToken(of: session.id, at: Date())
+                    let token = try await store.takeToken(of: session.id, at: time.date)
                 else { continue }
                 return Ticket(identifier: session.identifier, token: token, peer: known, agreed: agreed)
             }
@@ -78,7 +80,7 @@ struct SessionArchive: Sendable {
                 let agreed = session.agreed(within: capabilities),
                 session.identity == (try await ownIdentity()),
                 let peer = try await store.peer(session.peer), !peer.isBlocked,
-                !peer.isExpired(at: Date(), expiry: try await store.peerExpiry())
+                !peer.isExpired(at: time.date, expiry: try await store.peerExpiry())
             else { return nil }
             let verified: VerifiedResumption
             do throws(ProtocolError) {
@@ -86,7 +88,7 @@ struct SessionArchive: Sendable {
             } catch {
                 return nil
             }
-            guard try await store.consumeToken(verified.token, of: session.id, at: Date()) else { return nil }
+            guard try await store.consumeToken(verified.token, of: session.id, at: time.date) else { return nil }
             return Resolution(resumption: verified, peer: peer, agreed: agreed)
         } catch {
             throw KamuneError(error)
@@ -98,7 +100,7 @@ struct SessionArchive: Sendable {
     /// Keeps a session and its tokens, and with it the peer.
     func record(_ session: Established) async throws(KamuneError) -> StoredSession {
         do throws(StoreError) {
-            let now = Date()
+            let now = time.date
             let peer: StoredPeer
             if !session.isIntroduced, let known = try await store.peer(withKey: session.peer.identity) {
                 try await store.setLastSeen(known.id, at: now)
@@ -138,7 +140,7 @@ struct SessionArchive: Sendable {
             }
         // If the store fails now, the tokens stay until they expire: the session then can still be resumed.
         try? await store.endSession(
-            session.id, at: Date(), gracefully: isGraceful, ifEstablished: session.established)
+            session.id, at: time.date, gracefully: isGraceful, ifEstablished: session.established)
     }
 
     private func ownIdentity() async throws(StoreError) -> IdentityID? {

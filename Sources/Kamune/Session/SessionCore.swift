@@ -1,5 +1,6 @@
 import KamuneCrypto
 import KamuneProtocol
+import KamuneSystem
 import KamuneTransport
 import Synchronization
 
@@ -15,6 +16,8 @@ actor SessionCore {
     private var machine: SessionMachine
     private let connection: any Connection
     private let closeTimeout: Duration
+    private let alarms: AlarmClock
+    private let time: any TimeSource
     private var end: SessionEnd?
     private var isClosing = false
     private var hasHungUp = false
@@ -40,6 +43,8 @@ actor SessionCore {
         self.machine = machine
         self.connection = connection
         closeTimeout = configuration.closeTimeout
+        alarms = configuration.alarms
+        time = configuration.time
         inbox = Mailbox(capacity: configuration.maximumWaitingMessages)
     }
 
@@ -57,12 +62,12 @@ actor SessionCore {
         try throwIfEnded()
         let message: SealedMessage
         do {
-            message = try machine.send(payload, at: .now())
+            message = try machine.send(payload, at: time.moment)
         } catch {
             throw KamuneError(error)
         }
         try await transmit(message.frame)
-        let sentAt = message.metadata.timestamp ?? .now()
+        let sentAt = message.metadata.timestamp ?? time.timestamp
         return SentMessage(id: message.metadata.id, sentAt: .init(sentAt))
     }
 
@@ -70,7 +75,7 @@ actor SessionCore {
         try throwIfEnded()
         let frame: [UInt8]
         do {
-            frame = try machine.ping(at: .now())
+            frame = try machine.ping(at: time.moment)
         } catch {
             throw KamuneError(error)
         }
@@ -135,7 +140,7 @@ actor SessionCore {
     }
 
     private func received(_ frame: [UInt8]) {
-        let now = Moment.now()
+        let now = time.moment
         do {
             let event = try machine.receivedFrame(frame, at: now)
             releaseHeldBackSenders()
@@ -177,7 +182,7 @@ actor SessionCore {
 
     private func setAlarm() {
         guard end == nil, let deadline = machine.nextDeadline else { return }
-        alarm = AlarmClock.shared.ring(after: max(deadline - Moment.monotonicNow(), .milliseconds(1))) { [weak self] in
+        alarm = alarms.ring(after: max(deadline - time.monotonic, .milliseconds(1))) { [weak self] in
             await self?.alarmRang()
         }
     }
@@ -190,7 +195,7 @@ actor SessionCore {
     private func timeElapsed() {
         guard end == nil else { return }
         do {
-            switch try machine.timeElapsed(at: .now()) {
+            switch try machine.timeElapsed(at: time.moment) {
             case .nothing: break
             case .send(let frame): try connection.enqueue([frame])
             case .peerIsGone:
@@ -222,7 +227,7 @@ actor SessionCore {
             while machine.heldBackUntil != nil, !heldBackSenders.isEmpty {
                 await withCheckedContinuation { heldBackSenders.append($0) }
             }
-            if let goodbye = try? machine.close(at: .now()) { try? connection.enqueue([goodbye]) }
+            if let goodbye = try? machine.close(at: time.moment) { try? connection.enqueue([goodbye]) }
             finish(.closedByUs)
         }
         // Closing a socket while the peer's frames wait unread in it would reset the connection, and take with it what
@@ -231,8 +236,8 @@ actor SessionCore {
         if !hasHungUp {
             let connection = connection
             let limit = closeTimeout
-            let watchdog = Task {
-                guard (try? await AlarmClock.shared.sleep(for: limit)) != nil else { return }
+            let watchdog = Task { [alarms] in
+                guard (try? await alarms.sleep(for: limit)) != nil else { return }
                 connection.abort()
             }
             await withCheckedContinuation { hangUpWaiters.append($0) }
@@ -253,7 +258,7 @@ actor SessionCore {
     private func finish(_ how: SessionEnd) {
         guard end == nil else { return }
         end = how
-        if let alarm { AlarmClock.shared.cancel(alarm) }
+        if let alarm { alarms.cancel(alarm) }
         releaseHeldBackSenders()
         switch how {
         case .closedByUs:

@@ -1,4 +1,5 @@
 internal import HeapModule
+package import KamuneSystem
 internal import Synchronization
 
 /// Wakes whoever has something to do at a time: all that is due together on one timer.
@@ -6,12 +7,12 @@ internal import Synchronization
 /// A process may hold thousands of sessions that each ping every half minute. A sleeping task for each would wake two
 /// threads for each; here those that are due within each other's leeway are woken in one go, so that what they send
 /// goes out together too.
-final class AlarmClock<C: Clock>: Sendable where C.Duration == Duration {
+package final class AlarmClock: Sendable {
     /// Alarms are ordered by when they have to ring at the latest. Nothing in one is counted by reference: a heap moves them
     /// about.
     private struct Alarm: Comparable {
-        let due: C.Instant
-        let latest: C.Instant
+        let due: Duration
+        let latest: Duration
         let number: UInt64
 
         static func < (left: Alarm, right: Alarm) -> Bool { left.latest < right.latest }
@@ -25,14 +26,18 @@ final class AlarmClock<C: Clock>: Sendable where C.Duration == Duration {
         /// What each does, by its number.
         var rings: [UInt64: Ring] = [:]
         var lastNumber: UInt64 = 0
-        var sleeper: (until: C.Instant, task: Task<Void, Never>)?
+        var sleeper: (until: Duration, task: Task<Void, Never>)?
     }
 
-    private let clock: C
+    /// By which they ring.
+    package let time: any TimeSource
     private let state = Mutex(State())
 
-    init(clock: C) {
-        self.clock = clock
+    /// The one of this process.
+    package static let shared = AlarmClock(time: .system)
+
+    package init(time: any TimeSource) {
+        self.time = time
     }
 
     /// How late an alarm may ring, as a share of the time until then, and at most.
@@ -48,14 +53,14 @@ final class AlarmClock<C: Clock>: Sendable where C.Duration == Duration {
     ///
     /// - Returns: What ``cancel(_:)`` takes.
     @discardableResult
-    func ring(after time: Duration, _ ring: @escaping Ring) -> UInt64 {
-        let time = max(time, .zero)
-        let due = clock.now.advanced(by: time)
-        let leeway = min(time / Self.leewayShare, Self.longestLeeway)
+    func ring(after wait: Duration, _ ring: @escaping Ring) -> UInt64 {
+        let wait = max(wait, .zero)
+        let due = time.monotonic + wait
+        let leeway = min(wait / Self.leewayShare, Self.longestLeeway)
         return state.withLock { state in
             state.lastNumber += 1
             state.rings[state.lastNumber] = ring
-            state.alarms.insert(Alarm(due: due, latest: due.advanced(by: leeway), number: state.lastNumber))
+            state.alarms.insert(Alarm(due: due, latest: due + leeway, number: state.lastNumber))
             sleep(&state)
             return state.lastNumber
         }
@@ -106,22 +111,22 @@ final class AlarmClock<C: Clock>: Sendable where C.Duration == Duration {
         state.sleeper?.task.cancel()
         let task = Task.detached { [self] in
             // Cancelled when another wakes earlier.
-            guard (try? await clock.sleep(until: latest, tolerance: nil)) != nil else { return }
+            guard (try? await time.sleep(until: latest)) != nil else { return }
             await wake(latest)
         }
         state.sleeper = (latest, task)
     }
 
-    private func wake(_ time: C.Instant) async {
-        while let ring = next(after: time) { await ring() }
+    private func wake(_ latest: Duration) async {
+        while let ring = next(after: latest) { await ring() }
     }
 
     /// Takes out the next alarm that is due, or lets another sleep until one is.
-    private func next(after time: C.Instant) -> Ring? {
-        let now = clock.now
+    private func next(after latest: Duration) -> Ring? {
+        let now = time.monotonic
         return state.withLock { state in
             // Somebody who woke just when an earlier alarm was set has no place here any more.
-            guard state.sleeper?.until == time else { return nil }
+            guard state.sleeper?.until == latest else { return nil }
             while let first = state.alarms.min, first.due <= now {
                 state.alarms.removeMin()
                 if let ring = state.rings.removeValue(forKey: first.number) { return ring }
@@ -174,9 +179,4 @@ private final class Sleeper: Sendable {
         continuation?.resume(returning: isOver)
         return alarm
     }
-}
-
-extension AlarmClock where C == ContinuousClock {
-    /// The one of this process.
-    static let shared = AlarmClock(clock: ContinuousClock())
 }

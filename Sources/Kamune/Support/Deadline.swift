@@ -2,7 +2,8 @@
 ///
 /// - Throws: What `body` throws; `expired` when the time ran out, whatever the cancelled body threw.
 func withDeadline<R: Sendable>(
-    _ limit: Duration?, expired: KamuneError, _ body: @escaping @Sendable () async throws(KamuneError) -> R
+    _ limit: Duration?, by alarms: AlarmClock = .shared, expired: KamuneError,
+    _ body: @escaping @Sendable () async throws(KamuneError) -> R
 ) async throws(KamuneError) -> R {
     guard let limit else { return try await body() }
     let result = await withTaskGroup(of: Result<R, KamuneError>?.self) { group in
@@ -14,7 +15,7 @@ func withDeadline<R: Sendable>(
             }
         }
         group.addTask {
-            try? await AlarmClock.shared.sleep(for: limit)
+            try? await alarms.sleep(for: limit)
             return nil
         }
         // Whoever comes first wins; the other is cancelled and waited for, so nothing outlives the call.

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Kamune
+import KamuneStore
 
 /// `kamune identity`
 struct IdentityCommand: ParsableCommand {

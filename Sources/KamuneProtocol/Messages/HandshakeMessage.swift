@@ -1,6 +1,12 @@
 import KamuneCrypto
 import SwiftProtobuf
 
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
 /// The one message of each side that the session's keys come from (§6.3): key material, salt and half an identifier.
 struct HandshakeMessage: Equatable, Sendable {
     /// The initiator's ML-KEM-768 encapsulation key, or the responder's ciphertext.

@@ -1,6 +1,12 @@
 public import KamuneCrypto
 import SwiftProtobuf
 
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
 /// What a peer says of itself at the start of a cold handshake (§6.2), once its signature was found right: that proves
 /// who holds the key, and nothing about the name.
 public struct PeerIntroduction: Equatable, Sendable {

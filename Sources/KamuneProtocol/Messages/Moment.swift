@@ -11,6 +11,17 @@ public struct Timestamp: Equatable, Hashable, Sendable, Comparable {
         self.nanoseconds = nanoseconds
     }
 
+    /// The time that is this long after the beginning of 1970, or before it when negative.
+    package init(sinceEpoch time: Duration) {
+        let (seconds, attoseconds) = time.components
+        let nanoseconds = Int32(attoseconds / 1_000_000_000)
+        // The fraction counts forward from the second, before 1970 too.
+        self =
+            nanoseconds < 0
+            ? Timestamp(seconds: seconds - 1, nanoseconds: nanoseconds + 1_000_000_000)
+            : Timestamp(seconds: seconds, nanoseconds: nanoseconds)
+    }
+
     /// Earlier is less.
     public static func < (left: Timestamp, right: Timestamp) -> Bool {
         (left.seconds, left.nanoseconds) < (right.seconds, right.nanoseconds)

@@ -1,6 +1,12 @@
 public import KamuneCrypto
 import SwiftProtobuf
 
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
 /// What an initiator needs to resume a session: kept from the session before (§9).
 public struct ResumptionTicket: ~Copyable, Sendable {
     let sessionID: String

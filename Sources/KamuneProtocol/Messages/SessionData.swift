@@ -1,5 +1,11 @@
 import SwiftProtobuf
 
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
 /// Named values that belong to the session (§8.4).
 struct SessionData: Equatable, Sendable {
     var fields: [String: [UInt8]]

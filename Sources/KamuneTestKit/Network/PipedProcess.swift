@@ -1,5 +1,6 @@
 import Dispatch
 import Foundation
+import KamuneSystem
 
 /// A program whose standard input and output are ours, and that is expected to end with its standard input. Standard error is ours.
 ///
@@ -24,38 +25,26 @@ package final class PipedProcess: Sendable {
             close(theirInput)
             close(theirOutput)
         }
-        #if canImport(Darwin)
-        var actions: posix_spawn_file_actions_t?
-        var attributes: posix_spawnattr_t?
-        #else
-        var actions = posix_spawn_file_actions_t()
-        var attributes = posix_spawnattr_t()
-        #endif
-        posix_spawn_file_actions_init(&actions)
-        posix_spawnattr_init(&attributes)
-        defer {
-            posix_spawn_file_actions_destroy(&actions)
-            posix_spawnattr_destroy(&attributes)
-        }
-        posix_spawn_file_actions_adddup2(&actions, theirInput, 0)
-        posix_spawn_file_actions_adddup2(&actions, theirOutput, 1)
-        // What we ignore or block, such as SIGPIPE, is not for others.
-        var all = sigset_t()
-        var none = sigset_t()
-        sigfillset(&all)
-        sigemptyset(&none)
-        posix_spawnattr_setsigdefault(&attributes, &all)
-        posix_spawnattr_setsigmask(&attributes, &none)
-        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF) | Int16(POSIX_SPAWN_SETSIGMASK))
         let strings = arguments.map { strdup($0) }
         defer { for string in strings { free(string) } }
         var processID: pid_t = 0
-        let code = posix_spawnp(&processID, arguments.first ?? "", &actions, &attributes, strings + [nil], environ)
+        let code = withSpawnPreparation { actions, attributes in
+            posix_spawn_file_actions_adddup2(&actions, theirInput, 0)
+            posix_spawn_file_actions_adddup2(&actions, theirOutput, 1)
+            // What we ignore or block, such as SIGPIPE, is not for others.
+            var all = sigset_t()
+            var none = sigset_t()
+            sigfillset(&all)
+            sigemptyset(&none)
+            posix_spawnattr_setsigdefault(&attributes, &all)
+            posix_spawnattr_setsigmask(&attributes, &none)
+            posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF) | Int16(POSIX_SPAWN_SETSIGMASK))
+            return posix_spawnp(&processID, arguments.first ?? "", &actions, &attributes, strings + [nil], environ)
+        }
         guard code == 0 else {
             close(ourInput)
             close(ourOutput)
-            throw Failure(
-                description: "“\(arguments.first ?? "")” cannot be started: \(String(cString: strerror(code)))")
+            throw Failure(description: "“\(arguments.first ?? "")” cannot be started: \(SystemError(code))")
         }
         (input, output, self.processID) = (ourInput, ourOutput, processID)
     }
@@ -86,13 +75,8 @@ package final class PipedProcess: Sendable {
 
     /// Writes a line to it.
     package func write(line: String) {
-        #if canImport(Darwin)
-        let flags: Int32 = 0
-        #else
-        let flags = Int32(MSG_NOSIGNAL)
-        #endif
         // If it has ended, reading tells.
-        _ = Array((line + "\n").utf8).withUnsafeBytes { send(input, $0.baseAddress, $0.count, flags) }
+        _ = Array((line + "\n").utf8).withUnsafeBytes { send(input, $0.baseAddress, $0.count, SendFlags.withoutSignal) }
     }
 
     /// Reads until the end of a line, of which it must write one at a time; nil when it has ended.
@@ -158,14 +142,10 @@ package final class PipedProcess: Sendable {
     /// Two ends of which no other child inherits ours, not even one that is started at this moment. Unlike those of a
     /// pipe.
     private static func pair() throws(Failure) -> (theirs: Int32, ours: Int32) {
-        var ends: [Int32] = [-1, -1]
-        #if canImport(Darwin)
-        let code = socketpair(AF_UNIX, SOCK_STREAM, 0, &ends)
-        #else
-        let code = socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &ends)
-        #endif
-        guard code == 0 else { throw Failure(description: "There are too many open files.") }
-        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-        return (ends[0], ends[1])
+        do {
+            return try systemSocketPair()
+        } catch {
+            throw Failure(description: "There are too many open files.")
+        }
     }
 }

@@ -30,7 +30,7 @@ public struct SimulatedLink: Sendable {
     /// Bytes that are under way.
     public private(set) var bytesUnderWay = 0
 
-    private var random: LinkRandom
+    private var random: SeededRandom
     private var isBad = false
     private var lossSteppedAt: UInt64 = 0
     /// With fractions of a microsecond, which add up when datagrams are small or the link is fast.
@@ -42,7 +42,7 @@ public struct SimulatedLink: Sendable {
     /// Makes a link; equal seeds and equal traffic give equal arrivals.
     public init(conditions: LinkConditions, seed: UInt64) {
         self.conditions = conditions
-        random = LinkRandom(seed: seed)
+        random = SeededRandom(seed)
     }
 
     /// When the next datagram arrives, if one is under way.

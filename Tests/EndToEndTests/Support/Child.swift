@@ -1,5 +1,6 @@
 import Dispatch
 import Foundation
+import KamuneSystem
 import Synchronization
 import Testing
 

@@ -1,4 +1,5 @@
 import Foundation
+import KamuneSystem
 import Synchronization
 
 /// A network between two programs that can fail: carries TCP connections to a port, and loses them when it is told to.

@@ -1,4 +1,5 @@
 import Foundation
+import KamuneSystem
 
 /// A TCP server that is no kamune: it does to whoever connects what a test says.
 final class Server: Sendable {
@@ -49,20 +50,14 @@ final class Server: Sendable {
     }
 
     static func listen() throws -> Int32 {
-        let descriptor = socket(AF_INET, streamType, 0)
+        let descriptor = socket(AF_INET, SocketType.stream, 0)
         var address = loopback(port: 0)
         let code = withUnsafePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
             }
         }
-        #if canImport(Darwin)
-        let listening = Darwin.listen(descriptor, 16)
-        #elseif canImport(Musl)
-        let listening = Musl.listen(descriptor, 16)
-        #else
-        let listening = Glibc.listen(descriptor, 16)
-        #endif
+        let listening = systemListen(descriptor, 16)
         _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
         guard descriptor >= 0, code == 0, listening == 0 else { throw POSIXError(.EADDRINUSE) }
         return descriptor
@@ -85,17 +80,9 @@ final class Server: Sendable {
         return address
     }
 
-    static var streamType: Int32 {
-        #if canImport(Glibc)
-        Int32(SOCK_STREAM.rawValue)
-        #else
-        SOCK_STREAM
-        #endif
-    }
-
     /// A connection to a port; nil when nobody listens there.
     static func connect(to port: UInt16) -> Int32? {
-        let descriptor = socket(AF_INET, streamType, 0)
+        let descriptor = socket(AF_INET, SocketType.stream, 0)
         _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
         var address = loopback(port: port)
         let code = withUnsafePointer(to: &address) { pointer in

@@ -1,4 +1,5 @@
 import Foundation
+import KamuneSystem
 import Synchronization
 
 /// The descriptors between a test and its child.
@@ -14,7 +15,7 @@ struct Ends {
     init(_ input: Child.Input) throws {
         switch input {
         case .pipe:
-            let (input, output, errors) = (try Self.pipe(), try Self.pipe(), try Self.pipe())
+            let (input, output, errors) = (try systemPipe(), try systemPipe(), try systemPipe())
             (ourInput, ourOutput, ourErrors) = (input.write, output.read, errors.read)
             theirs = [input.read, output.write, errors.write]
             terminalPath = nil
@@ -29,21 +30,6 @@ struct Ends {
 
     func closeTheirs() {
         for descriptor in theirs { close(descriptor) }
-    }
-
-    private static func pipe() throws -> (read: Int32, write: Int32) {
-        var ends: [Int32] = [-1, -1]
-        #if canImport(Darwin)
-        let code = Darwin.pipe(&ends)
-        #elseif canImport(Musl)
-        let code = Musl.pipe(&ends)
-        #else
-        let code = Glibc.pipe(&ends)
-        #endif
-        guard code == 0 else { throw POSIXError(.EMFILE) }
-        // A child that inherits another's end would keep it from ending.
-        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-        return (ends[0], ends[1])
     }
 
     private static func terminal() throws -> (Int32, String) {
@@ -99,40 +85,31 @@ enum Spawn {
         _ program: String, _ arguments: [String], environment: [String: String], ends: Ends
     ) throws -> pid_t {
         #if canImport(Darwin)
-        var actions: posix_spawn_file_actions_t?
-        var attributes: posix_spawnattr_t?
         let flags = POSIX_SPAWN_SETSID | Int32(POSIX_SPAWN_SETSIGDEF) | POSIX_SPAWN_CLOEXEC_DEFAULT
         #else
-        var actions = posix_spawn_file_actions_t()
-        var attributes = posix_spawnattr_t()
         // POSIX_SPAWN_SETSID of glibc and musl.
         let flags = 0x80 | Int32(POSIX_SPAWN_SETSIGDEF)
         #endif
-        posix_spawn_file_actions_init(&actions)
-        posix_spawnattr_init(&attributes)
-        defer {
-            posix_spawn_file_actions_destroy(&actions)
-            posix_spawnattr_destroy(&attributes)
-        }
-        if let path = ends.terminalPath {
-            for descriptor in 0..<Int32(3) {
-                // The first terminal that a session opens becomes its own.
-                posix_spawn_file_actions_addopen(&actions, descriptor, path, O_RDWR, 0)
-            }
-        } else {
-            for (index, descriptor) in ends.theirs.enumerated() {
-                posix_spawn_file_actions_adddup2(&actions, descriptor, Int32(index))
-            }
-        }
-        var all = sigset_t()
-        sigfillset(&all)
-        posix_spawnattr_setsigdefault(&attributes, &all)
-        posix_spawnattr_setflags(&attributes, Int16(flags))
-
         var processID: pid_t = 0
-        let code = withCStrings([program] + arguments) { arguments in
-            withCStrings(environment.map { "\($0.key)=\($0.value)" }) { environment in
-                posix_spawn(&processID, program, &actions, &attributes, arguments, environment)
+        let code = withSpawnPreparation { actions, attributes in
+            if let path = ends.terminalPath {
+                for descriptor in 0..<Int32(3) {
+                    // The first terminal that a session opens becomes its own.
+                    posix_spawn_file_actions_addopen(&actions, descriptor, path, O_RDWR, 0)
+                }
+            } else {
+                for (index, descriptor) in ends.theirs.enumerated() {
+                    posix_spawn_file_actions_adddup2(&actions, descriptor, Int32(index))
+                }
+            }
+            var all = sigset_t()
+            sigfillset(&all)
+            posix_spawnattr_setsigdefault(&attributes, &all)
+            posix_spawnattr_setflags(&attributes, Int16(flags))
+            return withCStrings([program] + arguments) { arguments in
+                withCStrings(environment.map { "\($0.key)=\($0.value)" }) { environment in
+                    posix_spawn(&processID, program, &actions, &attributes, arguments, environment)
+                }
             }
         }
         guard code == 0 else { throw POSIXError(POSIXErrorCode(rawValue: code) ?? .EINVAL) }

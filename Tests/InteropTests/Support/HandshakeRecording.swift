@@ -1,5 +1,6 @@
 import KamuneCrypto
 import KamuneTestKit
+import SwiftProtobuf
 import Testing
 
 @testable import KamuneProtocol

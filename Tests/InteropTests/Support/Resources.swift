@@ -13,11 +13,6 @@ enum Resources {
     }
 }
 
-extension SecretBytes {
-    /// For comparisons in tests, where nothing is secret.
-    borrowing func exposed() -> [UInt8] { withUnsafeBytes { Array($0) } }
-}
-
 extension PublicIdentity {
     /// An Ed25519 key without its wrapping, as some vectors give it (RFC 8410 §4).
     init(rawEd25519 key: HexBytes) throws {

@@ -72,7 +72,7 @@ struct TestStream {
     private(set) var firstDifference: Int?
 
     init(count: Int, seed: UInt64) {
-        var random = LinkRandom(seed: seed)
+        var random = SeededRandom(seed)
         var bytes: [UInt8] = []
         bytes.reserveCapacity(count + 8)
         while bytes.count < count {

@@ -1,4 +1,5 @@
 import KamuneCrypto
+import KamuneTestSupport
 
 @testable import KamuneProtocol
 

@@ -1,4 +1,5 @@
 import KamuneCrypto
+import KamuneTestSupport
 import Testing
 
 @testable import KamuneProtocol

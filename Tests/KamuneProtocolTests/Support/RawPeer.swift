@@ -1,4 +1,6 @@
+import Foundation
 import KamuneCrypto
+import KamuneTestSupport
 
 @testable import KamuneProtocol
 

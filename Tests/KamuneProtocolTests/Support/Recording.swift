@@ -1,4 +1,5 @@
 import KamuneCrypto
+import KamuneTestSupport
 import Synchronization
 
 @testable import KamuneProtocol

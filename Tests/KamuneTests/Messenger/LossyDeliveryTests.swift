@@ -79,7 +79,7 @@ struct LossyDeliveryTests {
         reconnection.maximumRefusals = .max
         let two = try await TwoMessengers(reconnection: reconnection)
         let listener = try await two.bob.listen(on: "127.0.0.1:0")
-        let random = Mutex(SeededRandomSource(seed: 20_251))
+        let random = Mutex(SeededRandom(20_251))
         let connections = Mutex(0)
         let proxy = try await CuttingProxy.start(to: listener.address) { number in
             connections.withLock { $0 = number + 1 }

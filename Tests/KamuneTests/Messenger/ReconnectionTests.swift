@@ -48,7 +48,7 @@ struct ReconnectionTests {
     @Test("intervals grow up to a limit, and are random within bounds")
     func delays() {
         var reconnection = Reconnection()
-        var random = SeededRandomSource(seed: 1)
+        var random = SeededRandom(1)
         for (attempt, middle) in zip(1..., [0.5, 1, 2, 4, 8, 16, 32, 60, 60, 60]) {
             let delays = (0..<200).map { _ in reconnection.delay(before: attempt, using: &random) / .seconds(1) }
             #expect(delays.allSatisfy { $0 >= middle * 0.5 && $0 <= middle * 1.5 })

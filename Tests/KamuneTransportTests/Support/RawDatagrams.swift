@@ -1,8 +1,4 @@
-#if canImport(Darwin)
-import Darwin
-#else
-import Glibc
-#endif
+import KamuneSystem
 
 /// Somebody who sends datagrams that keep to no protocol: a plain UDP socket.
 final class RawDatagrams: Sendable {
@@ -13,11 +9,7 @@ final class RawDatagrams: Sendable {
     ///   - host: The last three numbers of the loopback address to send from. Only Linux has more than 127.0.0.1.
     ///   - port: Where to send to, on 127.0.0.1.
     init?(from host: UInt32 = 1, to port: UInt16) {
-        #if canImport(Darwin)
-        descriptor = socket(AF_INET, SOCK_DGRAM, 0)
-        #else
-        descriptor = socket(AF_INET, CInt(SOCK_DGRAM.rawValue), 0)
-        #endif
+        descriptor = socket(AF_INET, SocketType.datagram, 0)
         self.port = port
         guard descriptor >= 0 else { return nil }
         var address = Self.address(0x7F00_0000 | host, 0)

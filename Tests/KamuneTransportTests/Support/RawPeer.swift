@@ -1,11 +1,6 @@
+import KamuneSystem
 import KamuneTransport
 import Synchronization
-
-#if canImport(Darwin)
-import Darwin
-#else
-import Glibc
-#endif
 
 /// A peer who speaks TCP but keeps to no protocol: a plain socket, whose calls block only for what is there already.
 final class RawPeer: Sendable {
@@ -14,11 +9,7 @@ final class RawPeer: Sendable {
 
     /// Connects to a listener on the loopback interface. The system accepts, whether the listener does or not.
     init?(port: UInt16) {
-        #if canImport(Darwin)
-        descriptor = socket(AF_INET, SOCK_STREAM, 0)
-        #else
-        descriptor = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
-        #endif
+        descriptor = socket(AF_INET, SocketType.stream, 0)
         guard descriptor >= 0 else { return nil }
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
@@ -74,13 +65,7 @@ final class RawPeer: Sendable {
         if isOpen.exchange(false, ordering: .relaxed) { _ = close(descriptor) }
     }
 
-    private static var flags: CInt {
-        #if canImport(Darwin)
-        CInt(MSG_DONTWAIT)
-        #else
-        CInt(MSG_DONTWAIT) | CInt(MSG_NOSIGNAL)
-        #endif
-    }
+    private static var flags: CInt { SendFlags.withoutWaiting | SendFlags.withoutSignal }
 }
 
 /// A port of the loopback interface that nobody listens on, and nobody else gets while this lives.
@@ -89,11 +74,7 @@ final class ClosedPort: Sendable {
     private let descriptor: CInt
 
     init?() {
-        #if canImport(Darwin)
-        let descriptor = socket(AF_INET, SOCK_STREAM, 0)
-        #else
-        let descriptor = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
-        #endif
+        let descriptor = socket(AF_INET, SocketType.stream, 0)
         self.descriptor = descriptor
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)

@@ -1,3 +1,6 @@
+import KamuneTestSupport
+import SwiftProtobuf
+
 @testable import KamuneCrypto
 @testable import KamuneProtocol
 
@@ -7,7 +10,7 @@ struct Adversary: ~Copyable {
     let role: Role
     let identity: Identity
     var choices: Choices
-    var random = FuzzRandom(17)
+    var random = SeededRandom(17)
     var tunnel: Tunnel?
     /// The step of the handshake that is next: the number of frames that this side has sent in the tunnel.
     var step = 0

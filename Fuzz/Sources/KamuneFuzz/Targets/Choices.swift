@@ -1,4 +1,5 @@
 import KamuneCrypto
+import KamuneTestSupport
 
 /// An input read as a series of decisions. Beyond its end everything is zero, so that every input is a whole one.
 struct Choices {
@@ -54,31 +55,13 @@ struct Choices {
     }
 }
 
-/// The same bytes in every run (SplitMix64), so that a finding stays one.
-struct FuzzRandom: RandomSource {
-    private var state: UInt64
-
-    init(_ seed: UInt64) {
-        state = seed
-    }
-
-    mutating func fill(_ buffer: UnsafeMutableRawBufferPointer) {
-        for index in buffer.indices {
-            state &+= 0x9e37_79b9_7f4a_7c15
-            var value = (state ^ (state >> 30)) &* 0xbf58_476d_1ce4_e5b9
-            value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
-            buffer[index] = UInt8(truncatingIfNeeded: value ^ (value >> 31))
-        }
-    }
-}
-
 /// Who takes part. Made once: a key costs more than a run.
 enum People {
     static let victim = Result { try person(1) }
     static let attacker = Result { try person(2) }
 
     private static func person(_ seed: UInt64) throws -> Identity {
-        var random = FuzzRandom(seed)
+        var random = SeededRandom(seed)
         return try Identity.generate(.ed25519, using: &random)
     }
 }

@@ -1,3 +1,5 @@
+import KamuneTestSupport
+
 @testable import KamuneCrypto
 @testable import KamuneProtocol
 
@@ -7,7 +9,7 @@ func fuzzInitiator(_ input: [UInt8]) throws {
     var machine = InitiatorMachine(
         configuration: HandshakeConfiguration(
             identity: try People.victim.get(), capabilities: adversary.choices.below(2) == 0 ? .all : .none),
-        random: FuzzRandom(5))
+        random: SeededRandom(5))
     var victim = Victim()
     let theirKey = try machine.start()
 
@@ -30,7 +32,7 @@ func fuzzResponder(_ input: [UInt8]) throws {
     var machine = ResponderMachine(
         configuration: HandshakeConfiguration(
             identity: try People.victim.get(), capabilities: adversary.choices.below(2) == 0 ? .all : .none),
-        random: FuzzRandom(6))
+        random: SeededRandom(6))
     var victim = Victim()
 
     let key = try TunnelPrivateKey.generate(using: &adversary.random)

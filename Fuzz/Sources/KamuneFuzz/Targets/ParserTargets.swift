@@ -1,3 +1,6 @@
+import KamuneTestSupport
+import SwiftProtobuf
+
 @testable import KamuneCrypto
 @testable import KamuneProtocol
 
@@ -63,7 +66,7 @@ func fuzzMetadata(_ input: [UInt8]) throws {
 /// The input is the message within an envelope. Where it names no key it gets the signer's: a fuzzer guesses none.
 func fuzzIntroduction(_ input: [UInt8]) throws {
     let attacker = try People.attacker.get()
-    var random = FuzzRandom(3)
+    var random = SeededRandom(3)
     var data = input
     if var wire = try? WireIntroduce(serializedBytes: input), wire.publicKey.isEmpty {
         wire.publicKey = .init(attacker.publicKey.spki)
@@ -100,7 +103,7 @@ func fuzzHandshakeMessage(_ input: [UInt8]) throws {
 /// Request and answer.
 func fuzzResumption(_ input: [UInt8]) throws {
     let attacker = try People.attacker.get()
-    var random = FuzzRandom(4)
+    var random = SeededRandom(4)
     let request = try Envelope(parsing: try sealedEnvelope(.resumeRequest, input, signedBy: attacker, &random))
     if let request = try? ResumptionRequest(request) {
         try expect((try? request.verified(as: People.victim.get().publicKey)) == nil, "a forged request was taken")
@@ -160,7 +163,7 @@ func expectPeersFault(_ error: ProtocolError) throws {
 
 func sealedEnvelope(
     _ route: Route, _ data: [UInt8], rawRoute: Int32? = nil, sequence: UInt64 = 0, signedBy identity: Identity,
-    _ random: inout FuzzRandom
+    _ random: inout SeededRandom
 ) throws -> [UInt8] {
     var metadata = Metadata(timestamp: Timestamp(seconds: 1_760_000_000), sequence: sequence, route: route)
     if let rawRoute { metadata.rawRoute = rawRoute }

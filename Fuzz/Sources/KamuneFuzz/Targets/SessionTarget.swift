@@ -1,10 +1,12 @@
+import KamuneTestSupport
+
 @testable import KamuneCrypto
 @testable import KamuneProtocol
 
 /// A session against a peer that does what it likes, with the clock in the fuzzer's hand.
 func fuzzSession(_ input: [UInt8]) throws {
     var choices = Choices(input)
-    var random = FuzzRandom(7)
+    var random = SeededRandom(7)
     let identity = try People.victim.get()
     let attacker = try People.attacker.get()
     let role: Role = choices.below(2) == 0 ? .initiator : .responder

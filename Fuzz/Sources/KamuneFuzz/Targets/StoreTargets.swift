@@ -1,4 +1,5 @@
 import KamuneCrypto
+import KamuneTestSupport
 
 @testable import KamuneStore
 
@@ -8,7 +9,7 @@ func fuzzBackup(_ input: [UInt8]) throws {
     var choices = Choices(input)
     let size = 1 + choices.below(256) * (1 + choices.below(16))
     let (marksEnd, isAltered) = (choices.below(8) != 0, choices.below(8) == 1)
-    var key = FuzzRandom(1)
+    var key = SeededRandom(1)
     let secret = SecretBytes.random(count: XChaCha20Poly1305.keySize, using: &key)
     let sealer = try XChaCha20Poly1305(key: secret)
     let opener = try XChaCha20Poly1305(key: secret)

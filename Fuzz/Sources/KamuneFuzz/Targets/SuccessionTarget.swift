@@ -1,3 +1,5 @@
+import KamuneTestSupport
+
 @testable import KamuneCrypto
 @testable import KamuneProtocol
 
@@ -62,7 +64,7 @@ private enum SuccessionPeople {
     }
 
     private static func person(_ seed: UInt64) throws -> Identity {
-        var random = FuzzRandom(seed)
+        var random = SeededRandom(seed)
         return try Identity.generate(.ed25519, using: &random)
     }
 }

@@ -65,6 +65,11 @@ public struct HexBytes: Decodable, Hashable, Sendable, ExpressibleByStringLitera
     }
 }
 
+extension SecretBytes {
+    /// For comparisons in tests, where nothing is secret.
+    public borrowing func exposed() -> [UInt8] { withUnsafeBytes { Array($0) } }
+}
+
 extension HexBytes: CustomStringConvertible {
     /// The bytes in lower-case hexadecimal.
     public var description: String {

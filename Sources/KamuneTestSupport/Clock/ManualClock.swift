@@ -1,10 +1,10 @@
-public import KamuneProtocol
+import KamuneSystem
 import Synchronization
 
 /// A clock that stands still until it is moved: for tests of what happens after half an hour, in no time.
 ///
-/// It serves both kinds of code: what is told the time takes ``moment``, and what sleeps on a `Clock` sleeps on this one
-/// until ``advance(by:)`` passes its deadline.
+/// It serves every kind of code: what is told the time takes `moment`, what asks for it has this one for its
+/// `TimeSource`, and what sleeps on a `Clock` sleeps on this one until ``advance(by:)`` passes its deadline.
 ///
 /// ```swift
 /// let clock = ManualClock()
@@ -87,9 +87,9 @@ public final class ManualClock: Clock, Sendable {
 
     private let state: Mutex<State>
 
-    /// A clock whose civil time begins here: by default at 2026-01-01T00:00:00Z.
-    public init(wall: Timestamp = Timestamp(seconds: 1_767_225_600)) {
-        state = Mutex(State(wallOffset: .seconds(wall.seconds) + .nanoseconds(Int64(wall.nanoseconds))))
+    /// A clock whose civil time begins so long after the beginning of 1970: by default at 2026-01-01T00:00:00Z.
+    public init(wall: Duration = .seconds(1_767_225_600)) {
+        state = Mutex(State(wallOffset: wall))
     }
 
     /// The time that the clock shows.
@@ -98,9 +98,9 @@ public final class ManualClock: Clock, Sendable {
     /// There is no smallest step.
     public var minimumResolution: Duration { .zero }
 
-    /// Civil and monotonic time together, as the protocol's machines are told them. Monotonic time begins at zero.
-    public var moment: Moment {
-        state.withLock { Moment(wall: Timestamp($0.wallOffset + $0.now.elapsed), monotonic: $0.now.elapsed) }
+    /// Civil time since the beginning of 1970, and monotonic time, which begins at zero.
+    public var times: (wall: Duration, monotonic: Duration) {
+        state.withLock { ($0.wallOffset + $0.now.elapsed, $0.now.elapsed) }
     }
 
     /// Moves the clock forward, and wakes whoever slept until then or earlier. They run when they are scheduled, and see
@@ -120,12 +120,9 @@ public final class ManualClock: Clock, Sendable {
         for continuation in ready { continuation.resume() }
     }
 
-    /// Sets civil time, as a person or a time server would, forward or back. Nobody is woken: only ``moment`` shows it.
-    public func setWall(_ timestamp: Timestamp) {
-        state.withLock { state in
-            state.wallOffset =
-                .seconds(timestamp.seconds) + .nanoseconds(Int64(timestamp.nanoseconds)) - state.now.elapsed
-        }
+    /// Sets civil time, as a person or a time server would, forward or back. Nobody is woken.
+    public func setWall(_ time: Duration) {
+        state.withLock { $0.wallOffset = time - $0.now.elapsed }
     }
 
     /// Sleeps until the clock has been moved to `deadline`; not at all when it shows that time already.
@@ -172,15 +169,21 @@ public final class ManualClock: Clock, Sendable {
     }
 }
 
-extension Timestamp {
-    /// The time that is this long after the beginning of 1970, or before it when negative.
-    fileprivate init(_ sinceEpoch: Duration) {
-        let (seconds, attoseconds) = sinceEpoch.components
-        let nanoseconds = attoseconds / 1_000_000_000
-        // The fraction counts forward from the second, before 1970 too.
-        self =
-            nanoseconds < 0
-            ? Timestamp(seconds: seconds - 1, nanoseconds: Int32(nanoseconds + 1_000_000_000))
-            : Timestamp(seconds: seconds, nanoseconds: Int32(nanoseconds))
+extension ManualClock: TimeSource {
+    /// Civil time.
+    package var wall: Duration { times.wall }
+
+    /// How far the clock was moved.
+    package var monotonic: Duration { now.elapsed }
+
+    /// Sleeps until the clock was moved this far.
+    ///
+    /// - Throws: When the task is cancelled.
+    package func sleep(until deadline: Duration) async throws(CancellationError) {
+        do {
+            try await sleep(until: Instant(elapsed: deadline), tolerance: nil)
+        } catch {
+            throw CancellationError()
+        }
     }
 }
