@@ -64,7 +64,7 @@ for target in package.targets {
         .unsafeFlags([
             "-swift-version", "6", "-package-name", "kamune", "-enable-testing", "-sanitize=fuzzer",
             "-parse-as-library", "-enable-upcoming-feature", "ExistentialAny", "-enable-upcoming-feature",
-            "InternalImportsByDefault",
+            "InternalImportsByDefault", "-enable-upcoming-feature", "MemberImportVisibility",
         ])
     ]
 }
