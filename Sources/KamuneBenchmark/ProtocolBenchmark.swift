@@ -23,9 +23,11 @@ public struct ProtocolBenchmark: Sendable {
     /// A whole cold handshake.
     func handshake() throws -> Sessions {
         let configuration = HandshakeConfiguration(identity: identity, name: "benchmark")
-        var initiator = InitiatorMachine(configuration: configuration, random: SystemRandomSource())
-        var responder = ResponderMachine(configuration: configuration, random: SystemRandomSource())
-        var toResponder = [try initiator.start()]
+        var initiator: InitiatorMachine? = try InitiatorMachine(
+            configuration: configuration, random: SystemRandomSource())
+        var responder: ResponderMachine? = ResponderMachine(
+            configuration: configuration, random: SystemRandomSource())
+        var toResponder = initiator?.outgoing ?? []
         var toInitiator: [[UInt8]] = []
         var initiatorState: SessionState?
         var responderState: SessionState?
@@ -33,11 +35,26 @@ public struct ProtocolBenchmark: Sendable {
         while initiatorState == nil || responderState == nil {
             guard !toResponder.isEmpty || !toInitiator.isEmpty else { throw BenchmarkFailure.handshakeStalled }
             for frame in toResponder {
-                try Self.step(&responder, frame, &toInitiator, &responderState)
+                guard let machine = responder.take() else { throw BenchmarkFailure.handshakeStalled }
+                switch try machine.receivedFrame(frame, at: Self.now.wall) {
+                case .proceed(let next): responder = consume next
+                case .verifyPeer(let peer): responder = try peer.accept(at: Self.now.wall)
+                case .resolveResumption: throw BenchmarkFailure.handshakeStalled
+                case .established(let established): responderState = .some(established.state)
+                }
+                toInitiator += responder?.outgoing ?? []
             }
             toResponder = []
             for frame in toInitiator {
-                try Self.step(&initiator, frame, &toResponder, &initiatorState)
+                guard let machine = initiator.take() else { throw BenchmarkFailure.handshakeStalled }
+                switch try machine.receivedFrame(frame, at: Self.now.wall) {
+                case .proceed(let next): initiator = consume next
+                case .verifyPeer(let peer): initiator = try peer.accept(at: Self.now.wall)
+                case .established(let established, let frames):
+                    initiatorState = .some(established.state)
+                    toResponder += frames
+                }
+                toResponder += initiator?.outgoing ?? []
             }
             toInitiator = []
         }
@@ -45,28 +62,6 @@ public struct ProtocolBenchmark: Sendable {
         return Sessions(
             initiator: SessionMachine(initiatorState, agreedCapabilities: .all, at: Self.now),
             responder: SessionMachine(responderState, agreedCapabilities: .all, at: Self.now))
-    }
-
-    private static func step(
-        _ machine: inout some HandshakeMachine & ~Copyable, _ frame: [UInt8], _ outgoing: inout [[UInt8]],
-        _ state: inout SessionState?
-    ) throws {
-        var action = try machine.receivedFrame(frame, at: now.wall)
-        while true {
-            switch consume action {
-            case .send(let frames):
-                outgoing += frames
-                return
-            case .verifyPeer:
-                action = try machine.acceptPeer(at: now.wall)
-            case .established(let established, let frames):
-                outgoing += frames
-                state = .some(established.state)
-                return
-            case .resolveResumption:
-                throw BenchmarkFailure.handshakeStalled
-            }
-        }
     }
 
     /// The cost of a cold handshake, both sides together, in microseconds.

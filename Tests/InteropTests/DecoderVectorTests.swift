@@ -32,11 +32,11 @@ struct DecoderVectorTests {
                 // 0 stands for every route that is not known.
                 #expect((opened.metadata.route != nil) == vector.routeValid, comment)
                 #expect((opened.metadata.route?.rawValue ?? 0) == vector.route, comment)
-            case ("parse", .failure(.malformedEnvelope(let reason))):
+            case ("parse", .failure(.peerMisbehaved(.malformedEnvelope(let reason)))):
                 #expect(!reason.hasPrefix("metadata"), comment)
-            case ("metadata", .failure(.malformedEnvelope(let reason))):
+            case ("metadata", .failure(.peerMisbehaved(.malformedEnvelope(let reason)))):
                 #expect(reason.hasPrefix("metadata"), comment)
-            case ("signature", .failure(.invalidSignature)):
+            case ("signature", .failure(.authenticationFailed(.invalidSignature))):
                 break
             default:
                 Issue.record("\(vector.name): \(vector.error ?? "ok"), but here \(result)")
@@ -66,7 +66,7 @@ struct DecoderVectorTests {
                 let data = try SessionData(decoding: vector.bytes.bytes[...])
                 #expect(data.fields == vector.dictionary, "\(vector.name)")
             } else {
-                #expect(throws: ProtocolError.malformedMessage(.sessionData), "\(vector.name)") {
+                #expect(throws: ProtocolError.peerMisbehaved(.malformedMessage(.sessionData)), "\(vector.name)") {
                     try SessionData(decoding: vector.bytes.bytes[...])
                 }
             }
@@ -82,11 +82,11 @@ struct DecoderVectorTests {
                 try PeerIntroduction(try Envelope(parsing: vector.payload.bytes), localVersion: .current)
             }
             switch (vector.name, result) {
-            case ("raw 32-byte key", .failure(.malformedIdentity)),
-                ("another party's key", .failure(.invalidSignature)),
-                ("wrong route", .failure(.unexpectedRoute(expected: .identity, actual: _))):
+            case ("raw 32-byte key", .failure(.peerMisbehaved(.malformedIdentity))),
+                ("another party's key", .failure(.authenticationFailed(.invalidSignature))),
+                ("wrong route", .failure(.peerMisbehaved(.unexpectedRoute(expected: .identity, actual: _)))):
                 #expect(!vector.ok)
-            case ("empty name and version", .failure(.incompatibleVersion(local: "0.7.0", remote: ""))):
+            case ("empty name and version", .failure(.incompatible(.version(local: "0.7.0", remote: "")))):
                 // What was recorded is the decoder alone, which takes it. The version is judged after it, there as here.
                 #expect(vector.ok)
             case (_, .success(let introduction)):

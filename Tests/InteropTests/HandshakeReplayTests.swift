@@ -80,31 +80,36 @@ struct HandshakeReplayTests {
         #expect(frames.count == 5)
 
         let initiatorRandom = try recording.script(of: .initiator)
-        var initiator = InitiatorMachine(
+        let initiator = try InitiatorMachine(
             configuration: try recording.configuration(of: .initiator), resuming: try recording.ticket(),
             random: initiatorRandom, encapsulator: try recording.encapsulator(of: .initiator))
-        #expect(try initiator.start() == frames[0].bytes.bytes)
-        guard case .send(let opening) = try initiator.receivedFrame(frames[1].bytes.bytes, at: .init(seconds: 0))
+        #expect(initiator.outgoing == [frames[0].bytes.bytes])
+        guard case .proceed(let asking) = try initiator.receivedFrame(frames[1].bytes.bytes, at: .init(seconds: 0))
         else { throw ReplayFailure.unexpectedAction }
-        #expect(opening == [frames[2].bytes.bytes, frames[3].bytes.bytes])
-        #expect(throws: ProtocolError.resumptionRefused(reason: "resumption not available")) {
-            _ = try initiator.receivedFrame(frames[4].bytes.bytes, at: .init(seconds: 0))
+        #expect(asking.outgoing == [frames[2].bytes.bytes, frames[3].bytes.bytes])
+        do throws(ProtocolError) {
+            _ = try asking.receivedFrame(frames[4].bytes.bytes, at: .init(seconds: 0))
+            Issue.record("a refusal was taken for consent")
+        } catch {
+            #expect(error == .refused(.resumption(reason: "resumption not available")))
         }
         #expect(initiatorRandom.progress.isComplete)
 
         let responderRandom = try recording.script(of: .responder)
-        var responder = ResponderMachine(
+        let responder = ResponderMachine(
             configuration: try recording.configuration(of: .responder), random: responderRandom,
             encapsulator: try recording.encapsulator(of: .responder))
-        guard case .send(let exchange) = try responder.receivedFrame(frames[0].bytes.bytes, at: .init(seconds: 0)),
-            case .send = try responder.receivedFrame(frames[2].bytes.bytes, at: .init(seconds: 0)),
-            case .resolveResumption(let request) = try responder.receivedFrame(
+        guard case .proceed(let exchanging) = try responder.receivedFrame(frames[0].bytes.bytes, at: .init(seconds: 0))
+        else { throw ReplayFailure.unexpectedAction }
+        #expect(exchanging.outgoing == [frames[1].bytes.bytes])
+        guard case .proceed(let tunnelled) = try exchanging.receivedFrame(frames[2].bytes.bytes, at: .init(seconds: 0)),
+            case .resolveResumption(let peer) = try tunnelled.receivedFrame(
                 frames[3].bytes.bytes, at: .init(seconds: 0))
         else { throw ReplayFailure.unexpectedAction }
-        #expect(exchange == [frames[1].bytes.bytes])
-        let verified = try request.verified(as: try PublicIdentity(spki: recording.initiator.spki.bytes))
+        let verified = try peer.request.verified(as: try PublicIdentity(spki: recording.initiator.spki.bytes))
         #expect(verified.token == recording.resume?.token.bytes)
-        #expect(try responder.refuseResumption() == frames[4].bytes.bytes)
+        let refusal = try peer.refuse()
+        #expect(refusal == frames[4].bytes.bytes)
         #expect(responderRandom.progress.isComplete)
     }
 
@@ -112,16 +117,19 @@ struct HandshakeReplayTests {
     @Test("other randomness gives other bytes")
     func sensitive() throws {
         let recording = try #require(HandshakeRecording.established.first)
-        var machine = InitiatorMachine(
+        let machine = try InitiatorMachine(
             configuration: try recording.configuration(of: .initiator), random: ScriptedRandomSource([[1, 2, 3]]),
             encapsulator: try recording.encapsulator(of: .initiator))
-        #expect(try machine.start() != recording.frames[0].bytes.bytes)
+        #expect(machine.outgoing != [recording.frames[0].bytes.bytes])
         // What the recorded responder sent back is for another key, so the tunnel opens but leads nowhere.
-        guard case .send = try machine.receivedFrame(recording.frames[1].bytes.bytes, at: .init(seconds: 0)) else {
-            throw ReplayFailure.unexpectedAction
-        }
-        #expect(throws: ProtocolError.undecryptable(.tunnel)) {
-            _ = try machine.receivedFrame(recording.frames[4].bytes.bytes, at: .init(seconds: 0))
+        guard
+            case .proceed(let next) = try machine.receivedFrame(recording.frames[1].bytes.bytes, at: .init(seconds: 0))
+        else { throw ReplayFailure.unexpectedAction }
+        do throws(ProtocolError) {
+            _ = try next.receivedFrame(recording.frames[4].bytes.bytes, at: .init(seconds: 0))
+            Issue.record("the tunnel led somewhere")
+        } catch {
+            #expect(error == .authenticationFailed(.undecryptable(.tunnel)))
         }
     }
 

@@ -111,7 +111,7 @@ struct KeyScheduleVectorTests {
                 if check.ok {
                     #expect(try HandshakeMessage(decoding: encoded[...], route: route) == message, "\(check)")
                 } else {
-                    #expect(throws: ProtocolError.invalidHandshakeField(field), "\(check)") {
+                    #expect(throws: ProtocolError.peerMisbehaved(.invalidHandshakeField(field)), "\(check)") {
                         try HandshakeMessage(decoding: encoded[...], route: route)
                     }
                 }

@@ -115,10 +115,12 @@ struct SessionReplayTests {
         for frame in recording.sessionFrames where frame.sender == .initiator {
             var altered = frame.bytes.bytes
             altered[altered.count / 2] ^= 1
-            #expect(throws: ProtocolError.undecryptable(.session)) { _ = try state.open(altered) }
+            #expect(throws: ProtocolError.authenticationFailed(.undecryptable(.session))) {
+                _ = try state.open(altered)
+            }
             _ = try state.open(frame.bytes.bytes)
             let number = try #require(frame.seq)
-            #expect(throws: ProtocolError.outOfSequence(expected: number + 1, actual: number)) {
+            #expect(throws: ProtocolError.peerMisbehaved(.outOfSequence(expected: number + 1, actual: number))) {
                 _ = try state.open(frame.bytes.bytes)
             }
             checked += 1

@@ -41,7 +41,7 @@ struct DeliveryTests {
         ] as [[UInt8]])
     func malformed(_ payload: [UInt8]) throws {
         var machine = DeliveryMachine()
-        expectError(.malformedMessage(.exchangeMessages)) { () throws(ProtocolError) in
+        expectError(.peerMisbehaved(.malformedMessage(.exchangeMessages))) { () throws(ProtocolError) in
             _ = try machine.received(payload)
         }
     }
@@ -51,7 +51,7 @@ struct DeliveryTests {
         var machine = DeliveryMachine()
         let first = try message(1)
         #expect(!machine.canSend)
-        expectError(.misuse(reason: "the peer has to acknowledge first")) { () throws(ProtocolError) in
+        expectError(.misuse(.awaitingAcknowledgement)) { () throws(ProtocolError) in
             _ = try machine.send(first)
         }
         #expect(try machine.received(machine.begin(afterStoring: try id(3))) == .peerHas(try id(3)))
@@ -64,10 +64,11 @@ struct DeliveryTests {
         let acknowledgement = DeliveryMachine().acknowledge(try id(1))
         for first in [payload, acknowledgement] {
             var machine = DeliveryMachine()
-            expectError(.unexpectedFrame) { () throws(ProtocolError) in _ = try machine.received(first) }
+            expectError(.peerMisbehaved(.unexpectedFrame)) { () throws(ProtocolError) in _ = try machine.received(first)
+            }
         }
         var machine = try begun()
-        expectError(.unexpectedFrame) { () throws(ProtocolError) in _ = try machine.received([0]) }
+        expectError(.peerMisbehaved(.unexpectedFrame)) { () throws(ProtocolError) in _ = try machine.received([0]) }
     }
 
     @Test("an acknowledgement covers everything that was sent before")
@@ -89,7 +90,9 @@ struct DeliveryTests {
         _ = try machine.received(machine.acknowledge(try id(1)))
         _ = try machine.send(try message(2))
         let hostile = machine.acknowledge(try id(number))
-        expectError(.invalidAcknowledgement) { () throws(ProtocolError) in _ = try machine.received(hostile) }
+        expectError(.peerMisbehaved(.invalidAcknowledgement)) { () throws(ProtocolError) in
+            _ = try machine.received(hostile)
+        }
     }
 
     @Test("so many are on their way at most, for however long a session goes on")

@@ -66,7 +66,7 @@ struct EnvelopeTests {
                 #expect(error == nil, "\(mutation)")
                 passed += 1
             case .fields:
-                #expect(error == .invalidSignature, "\(mutation)")
+                #expect(error == .authenticationFailed(.invalidSignature), "\(mutation)")
             }
         }
         // Within the padding's own bytes, and nowhere else.
@@ -148,13 +148,15 @@ struct EnvelopeTests {
         #expect(throws: Never.self) { try Envelope(parsing: [0x30] + largest) }
         for number in [overlong, [UInt8](repeating: 0x80, count: 10) + [0x00], [UInt8](repeating: 0xff, count: 11)] {
             for tag: UInt8 in [0x30, 0x20, 0x0a] {
-                expectError(.malformedEnvelope(reason: "overlong number")) { () throws(ProtocolError) in
+                expectError(.peerMisbehaved(.malformedEnvelope(reason: "overlong number"))) {
+                    () throws(ProtocolError) in
                     _ = try Envelope(parsing: [tag] + number)
                 }
             }
             let metadata = [0x18] + number
             let envelope = try Envelope(parsing: [0x1a, UInt8(metadata.count)] + metadata)
-            expectError(.malformedEnvelope(reason: "metadata: overlong number")) { () throws(ProtocolError) in
+            expectError(.peerMisbehaved(.malformedEnvelope(reason: "metadata: overlong number"))) {
+                () throws(ProtocolError) in
                 _ = try envelope.claimedRoute()
             }
         }
@@ -163,7 +165,7 @@ struct EnvelopeTests {
     @Test("Groups within groups are followed only so far")
     func deepGroups() {
         let deep = [UInt8](repeating: 0x2b, count: 60_000)
-        expectError(.malformedEnvelope(reason: "nested too deeply")) { () throws(ProtocolError) in
+        expectError(.peerMisbehaved(.malformedEnvelope(reason: "nested too deeply"))) { () throws(ProtocolError) in
             _ = try Envelope(parsing: deep)
         }
     }

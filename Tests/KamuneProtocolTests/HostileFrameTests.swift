@@ -81,10 +81,10 @@ struct HostileFrameTests {
         }
         for mutation in mutations {
             let error = try recording.error(of: name, replacedBy: mutation.applied(to: frame))
-            #expect(error == .undecryptable(.tunnel), "\(name) \(mutation)")
+            #expect(error == .authenticationFailed(.undecryptable(.tunnel)), "\(name) \(mutation)")
         }
         let untouched = try recording.error(of: name, replacedBy: [])
-        #expect(untouched == .undecryptable(.tunnel))
+        #expect(untouched == .authenticationFailed(.undecryptable(.tunnel)))
     }
 
     // MARK: The exchange
@@ -162,15 +162,15 @@ struct HostileFrameTests {
             )
             switch name {
             case .initiatorKey where isKey:
-                #expect(seen == (.undecryptable(.tunnel), nil), "byte \(index)")
+                #expect(seen == (.authenticationFailed(.undecryptable(.tunnel)), nil), "byte \(index)")
             case .initiatorKey:
                 #expect(seen.responder?.isMalformedExchange == true && seen.initiator == nil, "byte \(index)")
             case .exchange where index < 2 || (index >= 1_122 && !isKey):
                 #expect(seen.initiator?.isMalformedExchange == true && seen.responder == nil, "byte \(index)")
             case .exchange where index < 1_122:
-                #expect(seen == (.undecryptable(.tunnel), nil), "byte \(index)")
+                #expect(seen == (.authenticationFailed(.undecryptable(.tunnel)), nil), "byte \(index)")
             default:
-                #expect(seen == (nil, .undecryptable(.tunnel)), "byte \(index)")
+                #expect(seen == (nil, .authenticationFailed(.undecryptable(.tunnel))), "byte \(index)")
             }
             #expect(pair.initiator.isEstablished == false && pair.responder.isEstablished == false)
         }
@@ -213,7 +213,7 @@ struct HostileFrameTests {
             for stranger in strangers {
                 let error = try recording.error(of: due, replacedBy: stranger)
                 if due.isTunnelled {
-                    #expect(error == .undecryptable(.tunnel), "\(name) where \(due) was due")
+                    #expect(error == .authenticationFailed(.undecryptable(.tunnel)), "\(name) where \(due) was due")
                 } else {
                     #expect(error?.isMalformedExchange == true, "\(name) where \(due) was due")
                 }
@@ -221,38 +221,10 @@ struct HostileFrameTests {
         }
     }
 
-    @Test("A frame while the person still judges the peer is out of turn")
-    func whileJudging() throws {
-        let recording = try recording(.cold)
-        var responder = recording.responder(before: .opening)
-        guard case .verifyPeer = try responder.machine.receivedFrame(recording[.opening], at: Fixture.now) else {
-            Issue.record("nobody was to be judged")
-            return
-        }
-        expectError(.unexpectedFrame) { () throws(ProtocolError) in
-            _ = try responder.machine.receivedFrame(recording[.request], at: Fixture.now)
-        }
-        expectError(.misuse(reason: "no peer waits for a verdict")) { () throws(ProtocolError) in
-            _ = try responder.machine.acceptPeer(at: Fixture.now)
-        }
-
-        var initiator = try recording.initiator(before: .reply)
-        guard case .verifyPeer = try initiator.machine.receivedFrame(recording[.reply], at: Fixture.now) else {
-            Issue.record("nobody was to be judged")
-            return
-        }
-        expectError(.unexpectedFrame) { () throws(ProtocolError) in
-            _ = try initiator.machine.receivedFrame(recording[.accept], at: Fixture.now)
-        }
-        expectError(.terminated) { () throws(ProtocolError) in
-            _ = try initiator.machine.receivedFrame(recording[.accept], at: Fixture.now)
-        }
-    }
-
     // MARK: On a live wire
 
     private func pair() throws -> HandshakePair {
-        HandshakePair(
+        try HandshakePair(
             initiator: try Fixture.configuration(Fixture.alice.get()),
             responder: try Fixture.configuration(Fixture.bob.get()))
     }
@@ -269,7 +241,7 @@ struct HostileFrameTests {
         if name == .initiatorKey {
             #expect(seen?.isMalformedExchange == true)
         } else {
-            #expect(seen == .undecryptable(.tunnel))
+            #expect(seen == .authenticationFailed(.undecryptable(.tunnel)))
         }
         #expect(other == nil)
         #expect(pair.responder.isEstablished == false)
@@ -286,7 +258,7 @@ struct HostileFrameTests {
         try pair.run { $0.name == name ? [] : $0.delivered }
         switch name {
         case .encapsulation: #expect(pair.responder.error?.isMalformedExchange == true)
-        case .responderAnswer: #expect(pair.initiator.error == .undecryptable(.tunnel))
+        case .responderAnswer: #expect(pair.initiator.error == .authenticationFailed(.undecryptable(.tunnel)))
         default: #expect(pair.initiator.error == nil && pair.responder.error == nil)
         }
         #expect(pair.responder.isEstablished == false)
@@ -295,8 +267,8 @@ struct HostileFrameTests {
         guard name == .initiatorAnswer, let established = pair.initiator.established.take() else { return }
         var session = SessionMachine(established.state, agreedCapabilities: .all, at: Fixture.moment())
         let message = try session.send([1], at: Fixture.moment()).frame
-        expectError(.undecryptable(.tunnel)) { () throws(ProtocolError) in
-            _ = try pair.responder.machine.receivedFrame(message, at: Fixture.now)
+        expectError(.authenticationFailed(.undecryptable(.tunnel))) { () throws(ProtocolError) in
+            _ = try pair.responder.machine.take()?.receivedFrame(message, at: Fixture.now)
         }
     }
 
@@ -317,7 +289,8 @@ struct HostileFrameTests {
         if name == .encapsulation {
             #expect(pair.responder.error?.isMalformedExchange == true && pair.initiator.error == nil)
         } else {
-            #expect(pair.initiator.error == .undecryptable(.tunnel) && pair.responder.error == nil)
+            #expect(
+                pair.initiator.error == .authenticationFailed(.undecryptable(.tunnel)) && pair.responder.error == nil)
         }
         #expect(pair.initiator.isEstablished == false && pair.responder.isEstablished == false)
     }
@@ -333,7 +306,7 @@ struct HostileFrameTests {
         case .initiatorKey, .exchange: #expect(seen?.isMalformedExchange == true)
         // The initiator has sent its last frame: what comes back meets its session.
         case .initiatorAnswer: #expect(seen == nil && pair.initiator.isEstablished == true)
-        default: #expect(seen == .undecryptable(.tunnel))
+        default: #expect(seen == .authenticationFailed(.undecryptable(.tunnel)))
         }
         #expect(pair.responder.isEstablished == false)
     }
@@ -346,7 +319,7 @@ extension Tunnel {
             _ = try open(frame)
             return false
         } catch {
-            return error == .undecryptable(.tunnel)
+            return error == .authenticationFailed(.undecryptable(.tunnel))
         }
     }
 }

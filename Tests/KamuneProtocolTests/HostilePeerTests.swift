@@ -44,7 +44,7 @@ struct HostilePeerTests {
             _ = victim.deliver(try hostile(&peer))
             return try victim.verdict()
         case .initiator:
-            var victim = Side(InitiatorMachine(configuration: configuration, random: SeededRandom(6)))
+            var victim = Side(try InitiatorMachine(configuration: configuration, random: SeededRandom(6)))
             var peer = try RawPeer(acceptingFrom: &victim, as: mallory)
             peer.announced = announcing
             try peer.advance(&victim, to: frame)
@@ -106,7 +106,8 @@ struct HostilePeerTests {
                     .ping, try peer.honestData(frame), rawRoute: rawRoute, sequence: number(of: frame))
                 return try seal(envelope, as: frame, &peer)
             }
-            #expect(error == .unexpectedRoute(expected: route(of: frame), actual: actual), "\(rawRoute)")
+            #expect(
+                error == .peerMisbehaved(.unexpectedRoute(expected: route(of: frame), actual: actual)), "\(rawRoute)")
         }
     }
 
@@ -123,7 +124,11 @@ struct HostilePeerTests {
         let error = try verdict(frame) { peer in try seal([], as: frame, &peer) }
         // Only an introduction's route is looked at before its signature.
         let isIntroduction = route(of: frame) == .identity
-        #expect(error == (isIntroduction ? .unexpectedRoute(expected: .identity, actual: nil) : .invalidSignature))
+        #expect(
+            error
+                == (isIntroduction
+                    ? .peerMisbehaved(.unexpectedRoute(expected: .identity, actual: nil))
+                    : .authenticationFailed(.invalidSignature)))
     }
 
     @Test("A signature by anybody else, or none", arguments: tunnelled)
@@ -134,7 +139,7 @@ struct HostilePeerTests {
                 route(of: frame), try peer.honestData(frame), sequence: number(of: frame), signer: stranger)
             return try seal(envelope, as: frame, &peer)
         }
-        #expect(signed == .invalidSignature)
+        #expect(signed == .authenticationFailed(.invalidSignature))
         // The victim's own signature is not the peer's either.
         let own = try verdict(frame) { peer in
             let envelope = try peer.envelope(
@@ -142,7 +147,7 @@ struct HostilePeerTests {
                 signer: try Fixture.alice.get())
             return try seal(envelope, as: frame, &peer)
         }
-        #expect(own == .invalidSignature)
+        #expect(own == .authenticationFailed(.invalidSignature))
         for signature in [[], [UInt8](repeating: 0, count: 63), [UInt8](repeating: 0, count: 64)] {
             let unsigned = try verdict(frame) { peer in
                 var metadata: [UInt8] = []
@@ -153,7 +158,7 @@ struct HostilePeerTests {
                 WireWriter.appendField(Envelope.Field.metadata, metadata, to: &envelope)
                 return try seal(envelope, as: frame, &peer)
             }
-            #expect(unsigned == .invalidSignature)
+            #expect(unsigned == .authenticationFailed(.invalidSignature))
         }
     }
 
@@ -177,7 +182,7 @@ struct HostilePeerTests {
                 let envelope = try peer.envelope(route(of: frame), data, sequence: number(of: frame))
                 return try seal(envelope, as: frame, &peer)
             }
-            #expect(error == .malformedMessage(route(of: frame)), "\(data)")
+            #expect(error == .peerMisbehaved(.malformedMessage(route(of: frame))), "\(data)")
         }
     }
 
@@ -193,7 +198,7 @@ struct HostilePeerTests {
             let error = try verdict(frame) { peer in
                 try peer.frame(.identity, try peer.introduction { $0.appVersion = version })
             }
-            #expect(error == .incompatibleVersion(local: "0.7.0", remote: version))
+            #expect(error == .incompatible(.version(local: "0.7.0", remote: version)))
         }
         for version in ["0.7.1", "0.7.9223372036854775807", "+0.007.0"] {
             let error = try verdict(frame) { peer in
@@ -230,7 +235,7 @@ struct HostilePeerTests {
                         $0.publicKey = .init(peer.identity.publicKey.spki.altered(at: 8, by: 0x70 ^ byte))
                     })
             }
-            #expect(error == .unsupportedIdentityAlgorithm(oid: oid))
+            #expect(error == .incompatible(.identityAlgorithm(oid: oid)))
         }
     }
 
@@ -240,7 +245,7 @@ struct HostilePeerTests {
             let error = try verdict(frame) { peer in
                 try peer.frame(.identity, try peer.introduction { $0.publicKey = .init(owner.publicKey.spki) })
             }
-            #expect(error == .invalidSignature)
+            #expect(error == .authenticationFailed(.invalidSignature))
         }
     }
 
@@ -254,7 +259,7 @@ struct HostilePeerTests {
             let error = try verdict(frame) { peer in
                 try peer.frame(.identity, try peer.introduction { $0.capabilities = capabilities })
             }
-            #expect(error == .malformedMessage(.identity), "\(capabilities)")
+            #expect(error == .peerMisbehaved(.malformedMessage(.identity)), "\(capabilities)")
         }
         for capabilities in [[], ["unknown/x-1.0"], [String(repeating: "a", count: 64)], (0..<32).map { "c\($0)" }] {
             let error = try verdict(frame) { peer in
@@ -289,7 +294,7 @@ struct HostilePeerTests {
     @Test("Salts of another size", arguments: [FrameName.request, .accept], [0, 1, 15, 17, 32, 1_000])
     func salt(_ frame: FrameName, _ count: Int) throws {
         let error = try change(frame) { $0.salt = .init([UInt8](repeating: 1, count: count)) }
-        #expect(error == .invalidHandshakeField(.salt))
+        #expect(error == .peerMisbehaved(.invalidHandshakeField(.salt)))
     }
 
     @Test("Session keys against the rules", arguments: [FrameName.request, .accept])
@@ -298,7 +303,9 @@ struct HostilePeerTests {
             "", "A", "ABCDEFGHIJK", "ABCDEFGHIJKLM", "ABCDEFGHIJKLMNOPQRSTUVW", "ABCDEFGHIJKLMNOPQRSTUVWXY",
             "abcdefghijkl", "ABCDEFGHIJK1", "ABCDEFGHIJK=", "ABCDEFGHIJ ", "ÄÄÄÄÄÄ", "ABCDEFGHIJK\u{0}",
         ] {
-            #expect(try change(frame) { $0.sessionKey = text } == .invalidHandshakeField(.sessionKey), "\(text)")
+            #expect(
+                try change(frame) { $0.sessionKey = text } == .peerMisbehaved(.invalidHandshakeField(.sessionKey)),
+                "\(text)")
         }
         #expect(try change(frame) { $0.sessionKey = "ABCDEFGHIJKLMNOPQRSTUVWX" } == nil)
     }
@@ -308,7 +315,7 @@ struct HostilePeerTests {
         let right = frame == .request ? MLKEM768Size.publicKey : MLKEM768Size.ciphertext
         for count in [0, 1, 32, right - 1, right + 1, 1_216, 1_120, 1_568, 50_000] {
             let error = try change(frame) { $0.key = .init([UInt8](repeating: 0, count: count)) }
-            #expect(error == .invalidHandshakeField(.key), "\(count)")
+            #expect(error == .peerMisbehaved(.invalidHandshakeField(.key)), "\(count)")
         }
     }
 
@@ -316,7 +323,7 @@ struct HostilePeerTests {
     func modulus() throws {
         #expect(
             try change(.request) { $0.key = .init([UInt8](repeating: 0xff, count: 1_184)) }
-                == .invalidHandshakeField(.key))
+                == .peerMisbehaved(.invalidHandshakeField(.key)))
         // 3329 itself, as the very last coefficient.
         #expect(
             try change(.request) { wire in
@@ -324,7 +331,7 @@ struct HostilePeerTests {
                 key[1_150] = key[1_150] & 0x0f | 0x10
                 key[1_151] = 0xd0
                 wire.key = .init(key)
-            } == .invalidHandshakeField(.key))
+            } == .peerMisbehaved(.invalidHandshakeField(.key)))
     }
 
     // MARK: Challenges
@@ -344,7 +351,7 @@ struct HostilePeerTests {
         ]
         for (index, bytes) in wrong.enumerated() {
             let error = try verdict(frame) { peer in try peer.sessionFrame(route(of: frame), bytes: try bytes(&peer)) }
-            #expect(error == .challengeMismatch, "\(index)")
+            #expect(error == .authenticationFailed(.challengeMismatch), "\(index)")
         }
     }
 
@@ -356,7 +363,7 @@ struct HostilePeerTests {
                 let envelope = try peer.envelope(route(of: frame), try peer.honestData(frame), sequence: number)
                 return try seal(envelope, as: frame, &peer)
             }
-            #expect(error == .outOfSequence(expected: right, actual: number))
+            #expect(error == .peerMisbehaved(.outOfSequence(expected: right, actual: number)))
         }
     }
 
@@ -366,11 +373,11 @@ struct HostilePeerTests {
             try peer.tunnel.seal(
                 try peer.envelope(route(of: frame), try peer.honestData(frame), sequence: number(of: frame)))
         }
-        #expect(withoutSession == .undecryptable(.session))
+        #expect(withoutSession == .authenticationFailed(.undecryptable(.session)))
         let withoutTunnel = try verdict(frame) { peer in
             try peer.sessionFrame(route(of: frame), bytes: try peer.rightChallenge(frame), isTunnelled: false)
         }
-        #expect(withoutTunnel == .undecryptable(.tunnel))
+        #expect(withoutTunnel == .authenticationFailed(.undecryptable(.tunnel)))
     }
 
     @Test("Every byte and length of a challenge within the tunnel counts too", arguments: challenges)
@@ -385,7 +392,7 @@ struct HostilePeerTests {
                     route(of: frame), bytes: try peer.rightChallenge(frame), isTunnelled: false)
                 return try peer.tunnel.seal(mutation.applied(to: inner))
             }
-            #expect(error == .undecryptable(.session), "\(mutation)")
+            #expect(error == .authenticationFailed(.undecryptable(.session)), "\(mutation)")
         }
     }
 
@@ -393,8 +400,8 @@ struct HostilePeerTests {
     func missingProof(_ frame: FrameName) throws {
         // The raw peer pads at random, as one of 0.7.
         for (announced, victim, expected) in [
-            (["direct-start"], CapabilitySet.all, ProtocolError.capabilityDowngrade),
-            (["x"], .all, .capabilityDowngrade),
+            (["direct-start"], CapabilitySet.all, ProtocolError.authenticationFailed(.capabilityDowngrade)),
+            (["x"], .all, .authenticationFailed(.capabilityDowngrade)),
             ([], .all, nil), (["direct-start"], .none, nil),
         ] {
             let error = try verdict(frame, capabilities: victim, announcing: announced) { peer in

@@ -38,9 +38,13 @@ struct HostileSessionTests {
         // The machine around it ends for good.
         for index in [0, 23, 24, 100, frame.count - 17, frame.count - 16, frame.count - 1] {
             var session = try SessionFixture()
-            #expect(try session.error(of: frame.altered(at: index)) == .undecryptable(.session), "byte \(index)")
+            #expect(
+                try session.error(of: frame.altered(at: index)) == .authenticationFailed(.undecryptable(.session)),
+                "byte \(index)")
             var cut = try SessionFixture()
-            #expect(try cut.error(of: Array(frame.prefix(index))) == .undecryptable(.session), "\(index) bytes")
+            #expect(
+                try cut.error(of: Array(frame.prefix(index))) == .authenticationFailed(.undecryptable(.session)),
+                "\(index) bytes")
         }
         var session = try SessionFixture()
         #expect(try session.error(of: frame) == nil)
@@ -51,7 +55,7 @@ struct HostileSessionTests {
         var session = try SessionFixture()
         let frame = try session.forged(data: bytesValue([1]))
         _ = try session.local.receivedFrame(frame, at: Fixture.moment())
-        #expect(try session.error(of: frame) == .outOfSequence(expected: 4, actual: 3))
+        #expect(try session.error(of: frame) == .peerMisbehaved(.outOfSequence(expected: 4, actual: 3)))
     }
 
     @Test("A dropped frame is a gap")
@@ -59,7 +63,7 @@ struct HostileSessionTests {
         var session = try SessionFixture()
         _ = try session.remote.send([1], at: Fixture.moment())
         let second = try session.remote.send([2], at: Fixture.moment())
-        #expect(try session.error(of: second.frame) == .outOfSequence(expected: 3, actual: 4))
+        #expect(try session.error(of: second.frame) == .peerMisbehaved(.outOfSequence(expected: 3, actual: 4)))
     }
 
     @Test("Swapped frames are a gap, whichever routes they have")
@@ -67,7 +71,7 @@ struct HostileSessionTests {
         var session = try SessionFixture()
         let ping = try session.remote.ping(at: Fixture.moment())
         let close = try #require(try session.remote.close(at: Fixture.moment()))
-        #expect(try session.error(of: close) == .outOfSequence(expected: 3, actual: 4))
+        #expect(try session.error(of: close) == .peerMisbehaved(.outOfSequence(expected: 3, actual: 4)))
         #expect(!ping.isEmpty)
     }
 
@@ -75,21 +79,21 @@ struct HostileSessionTests {
     func sequence(_ number: UInt64) throws {
         var session = try SessionFixture()
         let frame = try session.forged(data: bytesValue([1]), sequence: number)
-        #expect(try session.error(of: frame) == .outOfSequence(expected: 3, actual: number))
+        #expect(try session.error(of: frame) == .peerMisbehaved(.outOfSequence(expected: 3, actual: number)))
     }
 
     @Test("Our own frames, reflected", arguments: Role.allCases)
     func reflected(_ role: Role) throws {
         var session = try SessionFixture(localRole: role)
         let own = try session.local.send([1], at: Fixture.moment())
-        #expect(try session.error(of: own.frame) == .undecryptable(.session))
+        #expect(try session.error(of: own.frame) == .authenticationFailed(.undecryptable(.session)))
     }
 
     @Test("Even under the peer's key, what we signed ourselves is not the peer's", arguments: Role.allCases)
     func reflectedUnderTheirKey(_ role: Role) throws {
         var session = try SessionFixture(localRole: role)
         let frame = try session.forged(data: bytesValue([1]), signer: session.localIdentity)
-        #expect(try session.error(of: frame) == .invalidSignature)
+        #expect(try session.error(of: frame) == .authenticationFailed(.invalidSignature))
     }
 
     @Test("Signed by somebody else")
@@ -97,7 +101,7 @@ struct HostileSessionTests {
         for signer in [try Fixture.mallory.get(), try Fixture.identity(.mldsa65, 1)] {
             var session = try SessionFixture()
             let frame = try session.forged(data: bytesValue([1]), signer: signer)
-            #expect(try session.error(of: frame) == .invalidSignature)
+            #expect(try session.error(of: frame) == .authenticationFailed(.invalidSignature))
         }
     }
 
@@ -107,17 +111,17 @@ struct HostileSessionTests {
     func forbiddenRoute(_ rawRoute: Int32) throws {
         var session = try SessionFixture()
         let frame = try session.forged(rawRoute: rawRoute, data: bytesValue([1]))
-        #expect(try session.error(of: frame) == .forbiddenRoute(rawValue: rawRoute))
+        #expect(try session.error(of: frame) == .peerMisbehaved(.forbiddenRoute(rawValue: rawRoute)))
     }
 
     @Test("A forbidden route is judged only after the signature, and after the number")
     func order() throws {
         var session = try SessionFixture()
         let unsigned = try session.forged(rawRoute: 1, sequence: 9, signer: try Fixture.mallory.get())
-        #expect(try session.error(of: unsigned) == .invalidSignature)
+        #expect(try session.error(of: unsigned) == .authenticationFailed(.invalidSignature))
         var second = try SessionFixture()
         let misplaced = try second.forged(rawRoute: 1, sequence: 9)
-        #expect(try second.error(of: misplaced) == .outOfSequence(expected: 3, actual: 9))
+        #expect(try second.error(of: misplaced) == .peerMisbehaved(.outOfSequence(expected: 3, actual: 9)))
     }
 
     /// Bytes that are not protobuf: a cut tag, a number of eleven bytes, a length beyond the end, field 0, an end of a
@@ -132,7 +136,7 @@ struct HostileSessionTests {
         for route in [Route.exchangeMessages, .ping, .pong, .sessionData] {
             var session = try SessionFixture()
             let frame = try session.forged(rawRoute: route.rawValue, data: data)
-            #expect(try session.error(of: frame) == .malformedMessage(route), "\(route)")
+            #expect(try session.error(of: frame) == .peerMisbehaved(.malformedMessage(route)), "\(route)")
         }
     }
 
@@ -141,7 +145,7 @@ struct HostileSessionTests {
         var session = try SessionFixture()
         let frame = try session.forged(
             rawRoute: Route.sessionData.rawValue, data: [0x0a, 0x05, 0x0a, 0x01, 0xff, 0x12, 0x00])
-        #expect(try session.error(of: frame) == .malformedMessage(.sessionData))
+        #expect(try session.error(of: frame) == .peerMisbehaved(.malformedMessage(.sessionData)))
     }
 
     @Test("A plaintext that is no envelope", arguments: malformed)
@@ -155,7 +159,7 @@ struct HostileSessionTests {
     func emptyEnvelope() throws {
         var session = try SessionFixture()
         let frame = try session.sealed([])
-        #expect(try session.error(of: frame) == .invalidSignature)
+        #expect(try session.error(of: frame) == .authenticationFailed(.invalidSignature))
     }
 
     @Test("A frame of the handshake, sent again")
@@ -166,7 +170,8 @@ struct HostileSessionTests {
         let frames = pair.frames
         for frame in frames {
             var session = try SessionFixture()
-            #expect(try session.error(of: frame.bytes) == .undecryptable(.session), "\(frame.name)")
+            #expect(
+                try session.error(of: frame.bytes) == .authenticationFailed(.undecryptable(.session)), "\(frame.name)")
         }
     }
 
@@ -178,10 +183,10 @@ struct HostileSessionTests {
         let frames = pair.frames
         var left = SessionMachine(pair.initiator.state, agreedCapabilities: .all, at: Fixture.moment())
         var right = SessionMachine(pair.responder.state, agreedCapabilities: .all, at: Fixture.moment())
-        expectError(.undecryptable(.session)) { () throws(ProtocolError) in
+        expectError(.authenticationFailed(.undecryptable(.session))) { () throws(ProtocolError) in
             _ = try left.receivedFrame(frames[FrameName.responderChallenge.rawValue].bytes, at: Fixture.moment())
         }
-        expectError(.undecryptable(.session)) { () throws(ProtocolError) in
+        expectError(.authenticationFailed(.undecryptable(.session))) { () throws(ProtocolError) in
             _ = try right.receivedFrame(frames[FrameName.initiatorAnswer.rawValue].bytes, at: Fixture.moment())
         }
     }
@@ -199,7 +204,7 @@ struct HostileSessionTests {
         var sender = SessionMachine(first.initiator.state, agreedCapabilities: .all, at: Fixture.moment())
         var receiver = SessionMachine(second.responder.state, agreedCapabilities: .all, at: Fixture.moment())
         let frame = try sender.send([1], at: Fixture.moment()).frame
-        expectError(.undecryptable(.session)) { () throws(ProtocolError) in
+        expectError(.authenticationFailed(.undecryptable(.session))) { () throws(ProtocolError) in
             _ = try receiver.receivedFrame(frame, at: Fixture.moment())
         }
     }

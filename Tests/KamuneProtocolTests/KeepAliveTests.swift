@@ -27,7 +27,7 @@ struct KeepAliveTests {
         #expect(session.local.isOpen == false)
         #expect(session.local.nextDeadline == nil)
         #expect(try session.local.timeElapsed(at: seconds(1_000)) == .nothing)
-        expectError(.terminated) { () throws(ProtocolError) in _ = try session.local.send([1], at: seconds(121)) }
+        expectError(.misuse(.ended)) { () throws(ProtocolError) in _ = try session.local.send([1], at: seconds(121)) }
     }
 
     @Test("The ping that time brings is one that the peer answers")
@@ -114,7 +114,8 @@ struct KeepAliveTests {
     func garbage() throws {
         var session = try SessionFixture()
         #expect(
-            try session.error(of: [UInt8](repeating: 0, count: 600), at: .seconds(10)) == .undecryptable(.session))
+            try session.error(of: [UInt8](repeating: 0, count: 600), at: .seconds(10))
+                == .authenticationFailed(.undecryptable(.session)))
     }
 
     @Test("Without a configuration nobody pings; other times and strikes are kept")

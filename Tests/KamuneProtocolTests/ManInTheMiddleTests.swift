@@ -34,7 +34,7 @@ struct ManInTheMiddleTests {
     func tunnelKey(_ name: FrameName) throws {
         var random = SeededRandom(33)
         let own = try TunnelPrivateKey.generate(using: &random)
-        var pair = HandshakePair(
+        var pair = try HandshakePair(
             initiator: Fixture.configuration(alice), responder: Fixture.configuration(bob))
         try pair.run { frame in
             guard frame.name == name else { return frame.delivered }
@@ -42,7 +42,7 @@ struct ManInTheMiddleTests {
             return [Delivery(to: name.receiver, prefix + own.publicKey)]
         }
         let victim = name == .initiatorKey ? pair.initiator.error : pair.responder.error
-        #expect(victim == .undecryptable(.tunnel))
+        #expect(victim == .authenticationFailed(.undecryptable(.tunnel)))
         #expect(pair.initiator.isEstablished == false && pair.responder.isEstablished == false)
     }
 
@@ -83,7 +83,7 @@ struct ManInTheMiddleTests {
             }
             return signsAnew ? changed : try keepingSignature(of: plaintext, changed)
         }
-        #expect(middle.errors == (nil, .invalidSignature))
+        #expect(middle.errors == (nil, .authenticationFailed(.invalidSignature)))
         #expect(middle.nobodyIsEstablished == true)
     }
 
@@ -106,7 +106,7 @@ struct ManInTheMiddleTests {
             }
             return signsAnew ? changed : try keepingSignature(of: plaintext, changed)
         }
-        #expect(middle.errors == (.invalidSignature, nil))
+        #expect(middle.errors == (.authenticationFailed(.invalidSignature), nil))
         #expect(middle.nobodyIsEstablished == true)
     }
 
@@ -119,7 +119,7 @@ struct ManInTheMiddleTests {
             name == .opening ? try introduction(of: mallory, capabilities: .all) : plaintext
         }
         #expect(middle.responder.introduction?.identity == mallory.publicKey)
-        #expect(middle.errors == (nil, .invalidSignature))
+        #expect(middle.errors == (nil, .authenticationFailed(.invalidSignature)))
         #expect(middle.nobodyIsEstablished == true)
 
         var other = try self.middle()
@@ -127,7 +127,7 @@ struct ManInTheMiddleTests {
             name == .reply ? try introduction(of: mallory, capabilities: .all) : plaintext
         }
         #expect(other.initiator.introduction?.identity == mallory.publicKey)
-        #expect(other.errors == (.invalidSignature, nil))
+        #expect(other.errors == (.authenticationFailed(.invalidSignature), nil))
         #expect(other.nobodyIsEstablished == true)
     }
 
@@ -135,7 +135,7 @@ struct ManInTheMiddleTests {
     func borrowedKey() throws {
         var middle = try middle()
         try middle.run { name, plaintext in name == .opening ? try resigned(plaintext, by: mallory) : plaintext }
-        #expect(middle.errors == (nil, .invalidSignature))
+        #expect(middle.errors == (nil, .authenticationFailed(.invalidSignature)))
         #expect(middle.nobodyIsEstablished == true)
     }
 
@@ -157,9 +157,11 @@ struct ManInTheMiddleTests {
         let seen = second.errors
         switch name {
         // The responder finds out, by a challenge that it cannot open.
-        case .request, .accept, .initiatorChallenge: #expect(seen == (nil, .undecryptable(.session)))
-        case .responderAnswer, .responderChallenge: #expect(seen == (.undecryptable(.session), nil))
-        default: #expect(seen == (nil, .undecryptable(.session)))
+        case .request, .accept, .initiatorChallenge:
+            #expect(seen == (nil, .authenticationFailed(.undecryptable(.session))))
+        case .responderAnswer, .responderChallenge:
+            #expect(seen == (.authenticationFailed(.undecryptable(.session)), nil))
+        default: #expect(seen == (nil, .authenticationFailed(.undecryptable(.session))))
         }
         #expect(second.responder.isEstablished == false)
     }
@@ -181,7 +183,7 @@ struct ManInTheMiddleTests {
         try first.deliverToInitiator(accept.bytes)
         let challenge = try first.nextFromInitiator()
         try second.deliverToResponder(challenge.bytes)
-        #expect(second.responder.error == .capabilityDowngrade)
+        #expect(second.responder.error == .authenticationFailed(.capabilityDowngrade))
         #expect(first.nobodyIsEstablished == true && second.nobodyIsEstablished == true)
     }
 
@@ -200,10 +202,10 @@ struct ManInTheMiddleTests {
             let frames = victim.deliver(try attacker.tunnel.seal(try recorded.plaintext(.request)))
             #expect(frames.count == 1)
             _ = victim.deliver(try attacker.tunnel.seal(try recorded.plaintext(.initiatorChallenge)))
-            #expect(victim.error == .undecryptable(.session))
+            #expect(victim.error == .authenticationFailed(.undecryptable(.session)))
         } else {
             _ = victim.deliver(try attacker.frame(.requestHandshake, try attacker.request()))
-            #expect(victim.error == .invalidSignature)
+            #expect(victim.error == .authenticationFailed(.invalidSignature))
         }
         #expect(victim.isEstablished == false)
     }
@@ -215,7 +217,7 @@ struct ManInTheMiddleTests {
         var second = try middle(seed: 7)
         let names: [FrameName] = [.opening, .request, .initiatorChallenge, .initiatorAnswer]
         for name in names { try second.deliverToResponder(try recorded.plaintext(name)) }
-        #expect(second.responder.error == .undecryptable(.session))
+        #expect(second.responder.error == .authenticationFailed(.undecryptable(.session)))
     }
 
     /// Alice's own messages, sent back to her as if they were Bob's. She meets herself, and would have to accept that; the
@@ -229,7 +231,8 @@ struct ManInTheMiddleTests {
         let request = try middle.nextFromInitiator()
         try middle.deliverToInitiator(request.bytes)
         #expect(
-            middle.initiator.error == .unexpectedRoute(expected: .acceptHandshake, actual: .requestHandshake))
+            middle.initiator.error
+                == .peerMisbehaved(.unexpectedRoute(expected: .acceptHandshake, actual: .requestHandshake)))
         #expect(middle.nobodyIsEstablished == true)
     }
 
@@ -240,7 +243,7 @@ struct ManInTheMiddleTests {
         try middle.deliverToResponder(opening.bytes)
         let reply = try middle.nextFromResponder()
         try middle.deliverToResponder(reply.bytes)
-        #expect(middle.responder.error == .invalidSignature)
+        #expect(middle.responder.error == .authenticationFailed(.invalidSignature))
         #expect(middle.nobodyIsEstablished == true)
     }
 
@@ -249,12 +252,12 @@ struct ManInTheMiddleTests {
         var middle = try middle()
         try middle.run { name, plaintext in name == .initiatorChallenge ? nil : plaintext }
         try middle.deliverToInitiator(try middle.plaintext(.initiatorChallenge))
-        #expect(middle.initiator.error == .undecryptable(.session))
+        #expect(middle.initiator.error == .authenticationFailed(.undecryptable(.session)))
 
         var other = try self.middle()
         try other.run { name, plaintext in name == .responderChallenge ? nil : plaintext }
         try other.deliverToResponder(try other.plaintext(.responderChallenge))
-        #expect(other.responder.error == .undecryptable(.session))
+        #expect(other.responder.error == .authenticationFailed(.undecryptable(.session)))
         #expect(other.nobodyIsEstablished == true)
     }
 
@@ -278,7 +281,7 @@ struct ManInTheMiddleTests {
             default: plaintext
             }
         }
-        #expect(middle.errors == (nil, .capabilityDowngrade))
+        #expect(middle.errors == (nil, .authenticationFailed(.capabilityDowngrade)))
         #expect(middle.nobodyIsEstablished == true)
     }
 
@@ -292,7 +295,7 @@ struct ManInTheMiddleTests {
             default: plaintext
             }
         }
-        #expect(middle.errors == (nil, .capabilityDowngrade))
+        #expect(middle.errors == (nil, .authenticationFailed(.capabilityDowngrade)))
         #expect(middle.nobodyIsEstablished == true)
     }
 
@@ -303,14 +306,14 @@ struct ManInTheMiddleTests {
         try middle.run { name, plaintext in
             name == .reply ? try introduction(of: bob, capabilities: .all) : plaintext
         }
-        #expect(middle.initiator.error == .capabilityDowngrade)
+        #expect(middle.initiator.error == .authenticationFailed(.capabilityDowngrade))
         #expect(middle.initiator.isEstablished == false)
 
         var other = try Middle(Fixture.configuration(alice, capabilities: .none), Fixture.configuration(bob))
         try other.run { name, plaintext in
             name == .opening ? try introduction(of: alice, capabilities: .all) : plaintext
         }
-        #expect(other.errors == (nil, .capabilityDowngrade))
+        #expect(other.errors == (nil, .authenticationFailed(.capabilityDowngrade)))
         #expect(other.nobodyIsEstablished == true)
     }
 
@@ -319,17 +322,17 @@ struct ManInTheMiddleTests {
         let configuration = Fixture.configuration(alice)
         // Only the marker, which does not depend on the introductions, and nothing right behind it.
         if victimRole == .initiator {
-            var victim = Side(InitiatorMachine(configuration: configuration, random: SeededRandom(1)))
+            var victim = Side(try InitiatorMachine(configuration: configuration, random: SeededRandom(1)))
             var peer = try RawPeer(acceptingFrom: &victim, as: bob)
             try peer.advance(&victim, to: .responderAnswer)
             _ = victim.deliver(try peer.markedFrame(.responderAnswer))
-            #expect(victim.error == .capabilityDowngrade)
+            #expect(victim.error == .authenticationFailed(.capabilityDowngrade))
         } else {
             var victim = Side(ResponderMachine(configuration: configuration, random: SeededRandom(1)))
             var peer = try RawPeer(connectingTo: &victim, as: bob)
             try peer.advance(&victim, to: .initiatorChallenge)
             _ = victim.deliver(try peer.markedFrame(.initiatorChallenge))
-            #expect(victim.error == .capabilityDowngrade)
+            #expect(victim.error == .authenticationFailed(.capabilityDowngrade))
         }
     }
 
@@ -347,7 +350,7 @@ struct ManInTheMiddleTests {
                 return try keepingSignature(of: plaintext, edited)
             }
             let seen = target == .opening ? middle.responder.error : middle.initiator.error
-            #expect(seen == .invalidSignature)
+            #expect(seen == .authenticationFailed(.invalidSignature))
             #expect(middle.nobodyIsEstablished == true)
         }
     }
@@ -388,7 +391,7 @@ struct ManInTheMiddleTests {
         #expect(middle.responder.introduction?.identity == mallory.publicKey)
         #expect(middle.seen.map(\.name).contains(.initiatorChallenge))
         // The cipher was no obstacle, the signature was.
-        #expect(middle.errors == (nil, .invalidSignature))
+        #expect(middle.errors == (nil, .authenticationFailed(.invalidSignature)))
         #expect(middle.nobodyIsEstablished == true)
     }
 
@@ -405,10 +408,10 @@ struct ManInTheMiddleTests {
         }
         #expect(middle.initiator.introduction?.identity == mallory.publicKey)
         if capabilities.isEmpty {
-            #expect(middle.errors == (.invalidSignature, nil))
+            #expect(middle.errors == (.authenticationFailed(.invalidSignature), nil))
         } else {
             // Bob already sees that Alice was told of somebody else: both introductions are bound to the keys.
-            #expect(middle.errors == (nil, .capabilityDowngrade))
+            #expect(middle.errors == (nil, .authenticationFailed(.capabilityDowngrade)))
         }
         #expect(middle.nobodyIsEstablished == true)
     }
@@ -426,7 +429,7 @@ struct ManInTheMiddleTests {
         var sender = SessionMachine(left.initiator.state, agreedCapabilities: .all, at: Fixture.moment())
         var receiver = SessionMachine(right.responder.state, agreedCapabilities: .all, at: Fixture.moment())
         let frame = try sender.send([1], at: Fixture.moment()).frame
-        expectError(.undecryptable(.session)) { () throws(ProtocolError) in
+        expectError(.authenticationFailed(.undecryptable(.session))) { () throws(ProtocolError) in
             _ = try receiver.receivedFrame(frame, at: Fixture.moment())
         }
     }

@@ -85,7 +85,7 @@ struct SessionMachineTests {
     func tooLarge() throws {
         let limited = SessionConfiguration(maximumMessageSize: 10)
         var session = try SessionFixture(configuration: limited)
-        expectError(.messageTooLarge(size: 11, limit: 10)) { () throws(ProtocolError) in
+        expectError(.misuse(.messageTooLarge(size: 11, limit: 10))) { () throws(ProtocolError) in
             _ = try session.local.send([UInt8](repeating: 0, count: 11), at: Fixture.moment())
         }
         #expect(session.local.isOpen == true)
@@ -103,7 +103,7 @@ struct SessionMachineTests {
     func receivedTooLarge() throws {
         var session = try SessionFixture(configuration: SessionConfiguration(maximumMessageSize: 10))
         let frame = try session.forged(data: bytesValue([UInt8](repeating: 0, count: 11)))
-        #expect(try session.error(of: frame) == .oversizedMessage(size: 11, limit: 10))
+        #expect(try session.error(of: frame) == .peerMisbehaved(.oversizedMessage(size: 11, limit: 10)))
     }
 
     // MARK: The end
@@ -114,18 +114,21 @@ struct SessionMachineTests {
         let close = try #require(try session.local.close(at: Fixture.moment()))
         #expect(session.local.isOpen == false)
         #expect(try session.local.close(at: Fixture.moment()) == nil)
-        expectError(.terminated) { () throws(ProtocolError) in _ = try session.local.send([1], at: Fixture.moment()) }
+        expectError(.misuse(.ended)) { () throws(ProtocolError) in _ = try session.local.send([1], at: Fixture.moment())
+        }
         let late = try session.remote.send([1], at: Fixture.moment())
-        expectError(.terminated) { () throws(ProtocolError) in
+        expectError(.misuse(.ended)) { () throws(ProtocolError) in
             _ = try session.local.receivedFrame(late.frame, at: Fixture.moment())
         }
         #expect(try session.remote.receivedFrame(close, at: Fixture.moment()) == .closedByPeer)
         #expect(session.remote.isOpen == false)
         #expect(session.remote.nextDeadline == nil)
-        expectError(.terminated) { () throws(ProtocolError) in
+        expectError(.misuse(.ended)) { () throws(ProtocolError) in
             _ = try session.remote.receivedFrame(close, at: Fixture.moment())
         }
-        expectError(.terminated) { () throws(ProtocolError) in _ = try session.remote.send([1], at: Fixture.moment()) }
+        expectError(.misuse(.ended)) { () throws(ProtocolError) in
+            _ = try session.remote.send([1], at: Fixture.moment())
+        }
         #expect(try session.remote.close(at: Fixture.moment()) == nil)
     }
 
@@ -167,7 +170,7 @@ struct SessionMachineTests {
             _ = try session.local.send([1], at: early)
             Issue.record("a message was not held back")
         } catch {
-            #expect(error.isMisuse)
+            #expect(error == .misuse(.heldBack))
         }
         #expect(session.local.isOpen == true)
         let due = Fixture.moment(.milliseconds(500))
@@ -191,7 +194,7 @@ struct SessionMachineTests {
     func forgedFirstFrame() throws {
         var session = try SessionFixture(agreed: .none)
         let frame = try session.forged(signer: session.localIdentity)
-        #expect(try session.error(of: frame) == .invalidSignature)
+        #expect(try session.error(of: frame) == .authenticationFailed(.invalidSignature))
     }
 
     // MARK: Session data

@@ -74,7 +74,7 @@ struct SuccessionTests {
                 try SuccessionStatement(verifying: Array(bytes[..<index]))
             }
         }
-        #expect(throws: ProtocolError.invalidSuccession(.malformed)) {
+        #expect(throws: ProtocolError.authenticationFailed(.invalidSuccession(.malformed))) {
             try SuccessionStatement(verifying: bytes + [0])
         }
     }
@@ -84,16 +84,16 @@ struct SuccessionTests {
         let (old, new, eve) = (try Fixture.alice.get(), try Fixture.bob.get(), try Fixture.mallory.get())
         let honest = try way(old, new)[0].encoded
         // Eve's signature in the place of the new one's: she has the old key, and not the new one.
-        #expect(throws: ProtocolError.invalidSuccession(.signature)) {
+        #expect(throws: ProtocolError.authenticationFailed(.invalidSuccession(.signature))) {
             try SuccessionStatement(verifying: honest.dropLast(64) + way(old, eve)[0].encoded.suffix(64))
         }
         // In the place of the old one's: she wants to follow somebody.
         let theft = try way(eve, old)[0].encoded
         let toEve = try way(old, eve)[0].encoded
-        #expect(throws: ProtocolError.invalidSuccession(.signature)) {
+        #expect(throws: ProtocolError.authenticationFailed(.invalidSuccession(.signature))) {
             try SuccessionStatement(verifying: toEve.dropLast(130) + theft.suffix(130))
         }
-        #expect(throws: ProtocolError.invalidSuccession(.malformed)) {
+        #expect(throws: ProtocolError.authenticationFailed(.invalidSuccession(.malformed))) {
             try SuccessionStatement(verifying: way(old, old)[0].encoded)
         }
     }
@@ -129,17 +129,25 @@ struct SuccessionTests {
         let people = try people(4)
         let statements = try way(people[0], people[1], people[2], people[3]).map(\.encoded)
         #expect(fault(statements, introducing: people[3]) == nil)
-        #expect(fault(statements, introducing: people[2]) == .invalidSuccession(.gap))
-        #expect(fault(Array(statements.dropLast()), introducing: people[3]) == .invalidSuccession(.gap))
-        #expect(fault([statements[0], statements[2]], introducing: people[3]) == .invalidSuccession(.gap))
-        #expect(fault(statements.reversed(), introducing: people[3]) == .invalidSuccession(.gap))
-        #expect(fault([statements[2], statements[2]], introducing: people[3]) == .invalidSuccession(.gap))
+        #expect(fault(statements, introducing: people[2]) == .authenticationFailed(.invalidSuccession(.gap)))
+        #expect(
+            fault(Array(statements.dropLast()), introducing: people[3])
+                == .authenticationFailed(.invalidSuccession(.gap)))
+        #expect(
+            fault([statements[0], statements[2]], introducing: people[3])
+                == .authenticationFailed(.invalidSuccession(.gap)))
+        #expect(fault(statements.reversed(), introducing: people[3]) == .authenticationFailed(.invalidSuccession(.gap)))
+        #expect(
+            fault([statements[2], statements[2]], introducing: people[3])
+                == .authenticationFailed(.invalidSuccession(.gap)))
         let loop = try way(people[3], people[1], people[3]).map(\.encoded)
-        #expect(fault(loop, introducing: people[3]) == .invalidSuccession(.loop))
+        #expect(fault(loop, introducing: people[3]) == .authenticationFailed(.invalidSuccession(.loop)))
         #expect(
             fault([statements[2].altered(at: statements[2].count - 1)], introducing: people[3])
-                == .invalidSuccession(.signature))
-        #expect(fault([statements[2].dropLast(1)], introducing: people[3]) == .invalidSuccession(.malformed))
+                == .authenticationFailed(.invalidSuccession(.signature)))
+        #expect(
+            fault([statements[2].dropLast(1)], introducing: people[3])
+                == .authenticationFailed(.invalidSuccession(.malformed)))
     }
 
     @Test("number and size are bounded, for senders too")
@@ -149,11 +157,11 @@ struct SuccessionTests {
             try SuccessionStatement(from: $0, to: $1, milliseconds: Self.time).encoded
         }
         #expect(all.count == 9)
-        #expect(fault(all, introducing: ten[9]) == .invalidSuccession(.tooMany))
+        #expect(fault(all, introducing: ten[9]) == .authenticationFailed(.invalidSuccession(.tooMany)))
         #expect(Succession(to: ten[9].publicKey, from: all).formerKeys == ten[1..<9].map(\.publicKey))
         let large = [UInt8](repeating: 0, count: 49_152)
         #expect(fault([large], introducing: ten[9]) == nil)
-        #expect(fault([large, [0]], introducing: ten[9]) == .invalidSuccession(.tooLarge))
+        #expect(fault([large, [0]], introducing: ten[9]) == .authenticationFailed(.invalidSuccession(.tooLarge)))
         // The oldest ones have no room.
         let heavy = try people(7, .mldsa65)
         #expect(try succession(heavy).formerKeys == heavy[2..<6].map(\.publicKey))
@@ -248,7 +256,7 @@ struct SuccessionTests {
             }
         }
         #expect(middle.responder.introduction == nil)
-        #expect(middle.errors.responder == .invalidSuccession(.gap))
+        #expect(middle.errors.responder == .authenticationFailed(.invalidSuccession(.gap)))
     }
 
     @Test("who replays a rotated peer's introduction, or takes the statement out of it, gets no session")
@@ -263,7 +271,7 @@ struct SuccessionTests {
                 ? try introduction(of: bob[1], capabilities: .all, succession: succession(bob)) : plaintext
         }
         #expect(replay.responder.introduction?.succession.formerKeys == [bob[0].publicKey])
-        #expect(replay.errors.responder == .invalidSignature)
+        #expect(replay.errors.responder == .authenticationFailed(.invalidSignature))
         #expect(replay.nobodyIsEstablished == true)
         // Somebody in between shows an older introduction of the same identity.
         var stripped = try Middle(rotated, alice)
@@ -271,7 +279,7 @@ struct SuccessionTests {
             name == .opening ? try introduction(of: bob[1], capabilities: .all) : plaintext
         }
         #expect(stripped.responder.introduction?.succession == Succession.none)
-        #expect(stripped.errors.responder == .capabilityDowngrade)
+        #expect(stripped.errors.responder == .authenticationFailed(.capabilityDowngrade))
         #expect(stripped.nobodyIsEstablished == true)
     }
 }

@@ -151,19 +151,8 @@ public struct Endpoint: Sendable {
             return try await withDeadline(configuration.handshakeTimeout, by: configuration.alarms, expired: timeout) {
                 () async throws(KamuneError) -> Session in
                 switch role {
-                case .initiator:
-                    var machine = InitiatorMachine(
-                        configuration: handshake, resuming: ticket?.resumption(), random: SystemRandomSource())
-                    let first: [UInt8]
-                    do throws(ProtocolError) {
-                        first = try machine.start()
-                    } catch {
-                        throw KamuneError(error)
-                    }
-                    return try await driver.run(machine, role: role, firstFrames: [first], resuming: ticket?.peer)
-                case .responder:
-                    let machine = ResponderMachine(configuration: handshake, random: SystemRandomSource())
-                    return try await driver.run(machine, role: role, firstFrames: [])
+                case .initiator: try await driver.initiate(handshake, resuming: ticket)
+                case .responder: try await driver.respond(handshake)
                 }
             }
         } catch {

@@ -17,67 +17,139 @@ struct HandshakeDriver: Sendable {
     /// Called when the peer has introduced itself with a valid signature; false drops the connection.
     var onIntroduction: @Sendable () -> Bool = { true }
 
-    /// Drives the machine to a session, and starts that.
-    func run(
-        _ machine: consuming some HandshakeMachine & ~Copyable, role: Role, firstFrames: [[UInt8]],
-        resuming resumedPeer: StoredPeer? = nil
+    /// Drives the side that connects to a session, and starts that.
+    func initiate(
+        _ handshake: HandshakeConfiguration, resuming ticket: SessionArchive.Ticket? = nil
     ) async throws(KamuneError) -> Session {
-        var frames = FrameReader(connection: connection)
-        var steps = StepClock(time: configuration.time)
-        var action = HandshakeAction.send(firstFrames)
-        // Whom a session is resumed with. There are no introductions then.
-        var known = resumedPeer
+        var progress = Progress(connection, configuration.time)
+        var machine: InitiatorMachine
+        do throws(ProtocolError) {
+            machine = try InitiatorMachine(
+                configuration: handshake, resuming: ticket?.resumption(), random: SystemRandomSource())
+        } catch {
+            throw KamuneError(error)
+        }
         while true {
+            try queue(machine.outgoing)
+            if machine.isTunnelEstablished { progress.steps.finishedOnce(.tunnelEstablished) }
+            let frame = try await nextFrame(&progress.frames, peerIsDeciding: machine.peerIsDeciding)
+            let action: InitiatorMachine.Action
+            do throws(ProtocolError) {
+                action = try machine.receivedFrame(frame, at: configuration.time.timestamp)
+            } catch {
+                throw KamuneError(error)
+            }
             switch consume action {
-            case .send(let outgoing):
-                try queue(outgoing)
-                let peerIsDeciding = machine.peerIsDeciding
-                let frame = try await nextFrame(&frames, peerIsDeciding: peerIsDeciding)
-                do throws(ProtocolError) {
-                    action = try machine.receivedFrame(frame, at: configuration.time.timestamp)
-                } catch {
-                    throw KamuneError(error)
-                }
+            case .proceed(let next):
+                machine = next
 
-            case .verifyPeer(let introduction):
-                steps.finished(.peerIntroduced)
-                guard onIntroduction() else {
-                    throw KamuneError(.overloaded, "Too many peers are waiting to be accepted. Try again later.")
-                }
-                try await verify(Peer(introduction), &frames)
-                steps.finished(.peerAccepted)
+            case .verifyPeer(let peer):
+                try await judge(peer.introduction, &progress)
                 do throws(ProtocolError) {
-                    action = try machine.acceptPeer(at: configuration.time.timestamp)
-                } catch {
-                    throw KamuneError(error)
-                }
-
-            case .resolveResumption(let request):
-                guard let resolution = try await archive?.resolve(request, announcing: capabilities),
-                    onIntroduction()
-                else {
-                    // The peer is told, and introduces itself anew.
-                    try queue([try machine.refusal()])
-                    throw KamuneError(
-                        .resumptionRefused, "The peer asked to resume a session that is not known here.")
-                }
-                known = resolution.peer
-                do throws(ProtocolError) {
-                    action = try machine.acceptResumption(
-                        resolution.resumption, peerCapabilities: resolution.agreed)
+                    machine = try peer.accept(at: configuration.time.timestamp)
                 } catch {
                     throw KamuneError(error)
                 }
 
             case .established(let established, let outgoing):
-                // Kept before the last frame goes out: the peer may come back to resume as soon as it has that.
-                let record = try await keep(established, role: role, known)
-                try queue(outgoing)
-                steps.finished(.established)
-                return start(established, role: role, frames: frames, steps: steps.steps, known, record)
+                return try await establish(
+                    established, sending: outgoing, role: .initiator, progress, resuming: ticket?.peer)
             }
-            if machine.isTunnelEstablished { steps.finishedOnce(.tunnelEstablished) }
         }
+    }
+
+    /// Drives the side that was connected to to a session, and starts that.
+    func respond(_ handshake: HandshakeConfiguration) async throws(KamuneError) -> Session {
+        var progress = Progress(connection, configuration.time)
+        var machine = ResponderMachine(configuration: handshake, random: SystemRandomSource())
+        // Whom a session is resumed with. There are no introductions then.
+        var known: StoredPeer?
+        while true {
+            try queue(machine.outgoing)
+            if machine.isTunnelEstablished { progress.steps.finishedOnce(.tunnelEstablished) }
+            let frame = try await nextFrame(&progress.frames, peerIsDeciding: machine.peerIsDeciding)
+            let action: ResponderMachine.Action
+            do throws(ProtocolError) {
+                action = try machine.receivedFrame(frame, at: configuration.time.timestamp)
+            } catch {
+                throw KamuneError(error)
+            }
+            switch consume action {
+            case .proceed(let next):
+                machine = next
+
+            case .verifyPeer(let peer):
+                try await judge(peer.introduction, &progress)
+                do throws(ProtocolError) {
+                    machine = try peer.accept(at: configuration.time.timestamp)
+                } catch {
+                    throw KamuneError(error)
+                }
+
+            case .resolveResumption(let peer):
+                guard let resolution = try await archive?.resolve(peer.request, announcing: capabilities),
+                    onIntroduction()
+                else {
+                    throw try refuse(peer)
+                }
+                known = resolution.peer
+                do throws(ProtocolError) {
+                    machine = try peer.accept(resolution.resumption, peerCapabilities: resolution.agreed)
+                } catch {
+                    throw KamuneError(error)
+                }
+
+            case .established(let established):
+                return try await establish(established, sending: [], role: .responder, progress, resuming: known)
+            }
+        }
+    }
+
+    /// How far a handshake has come.
+    private struct Progress {
+        var frames: FrameReader
+        var steps: StepClock
+
+        init(_ connection: any Connection, _ time: any TimeSource) {
+            frames = FrameReader(connection: connection)
+            steps = StepClock(time: time)
+        }
+    }
+
+    /// Asks whether we want to talk to a peer who has introduced itself.
+    private func judge(_ introduction: PeerIntroduction, _ progress: inout Progress) async throws(KamuneError) {
+        progress.steps.finished(.peerIntroduced)
+        guard onIntroduction() else {
+            throw KamuneError(.overloaded, "Too many peers are waiting to be accepted. Try again later.")
+        }
+        try await verify(Peer(introduction), &progress.frames)
+        progress.steps.finished(.peerAccepted)
+    }
+
+    /// Tells the peer that its session is not resumed; it introduces itself anew over another connection.
+    ///
+    /// - Returns: Why the handshake ends here.
+    private func refuse(_ peer: consuming ResponderMachine.ResumingPeer) throws(KamuneError) -> KamuneError {
+        let frame: [UInt8]
+        do throws(ProtocolError) {
+            frame = try peer.refuse()
+        } catch {
+            throw KamuneError(error)
+        }
+        try queue([frame])
+        return KamuneError(.resumptionRefused, "The peer asked to resume a session that is not known here.")
+    }
+
+    private func establish(
+        _ established: consuming EstablishedSession, sending outgoing: [[UInt8]], role: Role, _ progress: Progress,
+        resuming known: StoredPeer?
+    ) async throws(KamuneError) -> Session {
+        // Kept before the last frame goes out: the peer may come back to resume as soon as it has that.
+        let record = try await keep(established, role: role, known)
+        try queue(outgoing)
+        var steps = progress.steps
+        steps.finished(.established)
+        return start(established, role: role, frames: progress.frames, steps: steps.steps, known, record)
     }
 
     /// Stores the session, if sessions are kept.
@@ -244,16 +316,6 @@ private struct StepClock {
 
     mutating func finishedOnce(_ kind: HandshakeStep.Kind) {
         if !steps.contains(where: { $0.kind == kind }) { finished(kind) }
-    }
-}
-
-extension HandshakeMachine where Self: ~Copyable {
-    fileprivate mutating func refusal() throws(KamuneError) -> [UInt8] {
-        do {
-            return try refuseResumption()
-        } catch {
-            throw KamuneError(error)
-        }
     }
 }
 

@@ -38,7 +38,7 @@ extension Conversation {
         guard !isOver else { throw .sessionHasEnded }
         let limit = maximumBodySize
         for body in bodies where body.count > limit {
-            throw KamuneError(ProtocolError.messageTooLarge(size: body.count, limit: limit))
+            throw KamuneError(ProtocolError.misuse(.messageTooLarge(size: body.count, limit: limit)))
         }
         let now = Date()
         let record = session?.record?.id

@@ -6,19 +6,14 @@ extension KamuneError {
     init(_ error: ProtocolError) {
         let code: Code =
             switch error {
-            case .malformedExchange, .malformedEnvelope, .malformedMessage, .malformedIdentity, .invalidHandshakeField,
-                .unexpectedFrame, .unexpectedRoute, .forbiddenRoute, .invalidAcknowledgement, .outOfSequence,
-                .oversizedMessage:
-                .protocolViolation
-            case .undecryptable, .invalidSignature, .challengeMismatch, .capabilityDowngrade, .sessionMismatch,
-                .invalidSuccession:
-                .authenticationFailed
-            case .incompatibleVersion, .unsupportedIdentityAlgorithm: .incompatible
-            case .resumptionRefused: .refusedByPeer
-            case .messageTooLarge: .messageTooLarge
-            case .misuse: .misuse
-            case .terminated: .sessionEnded
-            case .cryptographyFailed: .system
+            case .peerMisbehaved: .protocolViolation
+            case .authenticationFailed: .authenticationFailed
+            case .incompatible: .incompatible
+            case .refused: .refusedByPeer
+            case .misuse(.messageTooLarge): .messageTooLarge
+            case .misuse(.ended): .sessionEnded
+            case .misuse(.heldBack), .misuse(.awaitingAcknowledgement): .misuse
+            case .system: .system
             }
         self.init(code, error.description, cause: error)
     }

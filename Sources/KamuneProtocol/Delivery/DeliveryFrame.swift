@@ -54,21 +54,21 @@ enum DeliveryFrame: Equatable, Sendable {
 
     init(_ payload: [UInt8]) throws(ProtocolError) {
         guard let first = payload.first, let tag = Tag(rawValue: first) else {
-            throw .malformedMessage(.exchangeMessages)
+            throw .peerMisbehaved(.malformedMessage(.exchangeMessages))
         }
         let rest = payload.dropFirst()
         switch tag {
         case .stored where rest.isEmpty:
             self = .stored(nil)
         case .stored:
-            guard let id = DeliveryID(rest) else { throw .malformedMessage(.exchangeMessages) }
+            guard let id = DeliveryID(rest) else { throw .peerMisbehaved(.malformedMessage(.exchangeMessages)) }
             self = .stored(id)
         case .acknowledgement:
-            guard let id = DeliveryID(rest) else { throw .malformedMessage(.exchangeMessages) }
+            guard let id = DeliveryID(rest) else { throw .peerMisbehaved(.malformedMessage(.exchangeMessages)) }
             self = .acknowledgement(id)
         case .message:
             guard rest.count >= DeliveryMessage.overhead - 1, let id = DeliveryID(rest.prefix(DeliveryID.size)) else {
-                throw .malformedMessage(.exchangeMessages)
+                throw .peerMisbehaved(.malformedMessage(.exchangeMessages))
             }
             let fields = rest.dropFirst(DeliveryID.size)
             let written = fields.dropFirst().prefix(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }

@@ -41,9 +41,9 @@ public struct DeliveryMachine: Sendable {
 
     /// The payload that carries a message.
     ///
-    /// - Throws: ``ProtocolError/misuse(reason:)`` when ``canSend`` says no.
+    /// - Throws: ``ProtocolError/Misuse/awaitingAcknowledgement`` when ``canSend`` says no.
     public mutating func send(_ message: DeliveryMessage) throws(ProtocolError) -> [UInt8] {
-        guard canSend else { throw .misuse(reason: "the peer has to acknowledge first") }
+        guard canSend else { throw .misuse(.awaitingAcknowledgement) }
         unacknowledged.append(message.id)
         return DeliveryFrame.message(message).encoded
     }
@@ -55,20 +55,22 @@ public struct DeliveryMachine: Sendable {
 
     /// Takes the next payload from the peer.
     ///
-    /// - Throws: ``ProtocolError/malformedMessage(_:)``; ``ProtocolError/unexpectedFrame`` when the peer begins twice or
-    ///   not at all; ``ProtocolError/invalidAcknowledgement`` when it acknowledges what is not on its way.
+    /// - Throws: ``ProtocolError/PeerMisbehavior``: `malformedMessage`; `unexpectedFrame` when the peer begins twice or not
+    ///   at all; `invalidAcknowledgement` when it acknowledges what is not on its way.
     public mutating func received(_ payload: [UInt8]) throws(ProtocolError) -> Event {
         switch try DeliveryFrame(payload) {
         case .stored(let id):
-            guard !hasHeardPeer else { throw .unexpectedFrame }
+            guard !hasHeardPeer else { throw .peerMisbehaved(.unexpectedFrame) }
             hasHeardPeer = true
             return .peerHas(id)
         case .message(let message):
-            guard hasHeardPeer else { throw .unexpectedFrame }
+            guard hasHeardPeer else { throw .peerMisbehaved(.unexpectedFrame) }
             return .message(message)
         case .acknowledgement(let id):
-            guard hasHeardPeer else { throw .unexpectedFrame }
-            guard let index = unacknowledged[head...].firstIndex(of: id) else { throw .invalidAcknowledgement }
+            guard hasHeardPeer else { throw .peerMisbehaved(.unexpectedFrame) }
+            guard let index = unacknowledged[head...].firstIndex(of: id) else {
+                throw .peerMisbehaved(.invalidAcknowledgement)
+            }
             let done = Array(unacknowledged[head...index])
             head = index + 1
             if head == unacknowledged.count {

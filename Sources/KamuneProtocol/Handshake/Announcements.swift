@@ -43,6 +43,6 @@ struct AnnouncementProof: ~Copyable {
         let rest = Array(padding.dropFirst(Self.partSize).prefix(Self.partSize))
         let isMarked = constantTimeEqual(start, Array(expected.prefix(Self.partSize)))
         let isBound = constantTimeEqual(rest, Array(expected.suffix(Self.partSize)))
-        guard announced ? (isMarked && isBound) : !isMarked else { throw .capabilityDowngrade }
+        guard announced ? (isMarked && isBound) : !isMarked else { throw .authenticationFailed(.capabilityDowngrade) }
     }
 }

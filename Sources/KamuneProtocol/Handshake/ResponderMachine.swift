@@ -1,25 +1,51 @@
 public import KamuneCrypto
 
-/// The handshake of the side that is connected to (§5, §6). The mirror image of ``InitiatorMachine``, except that the
+/// The handshake of the side that was connected to (§5, §6). The mirror image of ``InitiatorMachine``, except that the
 /// peer's first envelope decides between a cold handshake and a resumption, and that the peer is judged before we
 /// introduce ourselves: a stranger who is refused does not learn who we are.
 ///
-/// The machine does no I/O. Each call takes its state and puts the next one back only when every check has passed; an
-/// error leaves it failed for good.
-public struct ResponderMachine: HandshakeMachine, ~Copyable, Sendable {
-    private var context: HandshakeContext
-    private var state: State
+/// ```
+///                  ← X-Wing public key
+///                  → X-Wing ciphertext and public key
+///                  ← X-Wing ciphertext
+///                  ← Introduce: verifyPeer, then accept           or ResumeRequest: resolveResumption
+///                  → Introduce                                    or ResumeAccept
+///                  ← RequestHandshake
+///                  → AcceptHandshake
+///                  ← SendChallenge
+///                  → VerifyChallenge, then SendChallenge
+///                  ← VerifyChallenge: established
+/// ```
+///
+/// The machine does no I/O. It stands for one state, in which the peer's next frame is due: send ``outgoing``, then hand
+/// that frame to ``receivedFrame(_:at:)``, which consumes the machine and yields the next one only when every check has
+/// passed. So there is nothing that could be called at the wrong time, and nothing goes on after an error.
+public struct ResponderMachine: ~Copyable, Sendable {
+    /// The frames to send, in order, before the peer's next one is due.
+    public let outgoing: [[UInt8]]
+    private let context: HandshakeContext
+    private let state: State
 
     private enum State: ~Copyable, Sendable {
         case awaitingPublicKey
         case awaitingEncapsulation(AwaitingEncapsulation)
         case awaitingIntroduction(Tunnel)
-        case awaitingVerdict(AwaitingVerdict)
-        case awaitingResolution(Tunnel)
-        case awaitingHandshake(AwaitingHandshake)
-        case awaitingChallenge(AwaitingChallenge)
-        case awaitingChallengeAnswer(AwaitingChallengeAnswer)
-        case ended
+        case awaitingHandshake(PeerTunnel)
+        case awaitingChallenge(KeyConfirmation)
+        case awaitingAnswer(KeyConfirmation)
+    }
+
+    /// What a frame from the peer has led to. Frozen, so that its parts can go separate ways in another module.
+    @frozen
+    public enum Action: ~Copyable, Sendable {
+        /// Go on with this machine.
+        case proceed(ResponderMachine)
+        /// The peer has introduced itself and holds the key that it names. Decide whether to talk to it.
+        case verifyPeer(IntroducedPeer)
+        /// The peer wishes to resume a session. Look it up.
+        case resolveResumption(ResumingPeer)
+        /// The session is established. There is nothing more to send.
+        case established(EstablishedSession)
     }
 
     /// A machine that waits for the initiator's first frame.
@@ -27,38 +53,37 @@ public struct ResponderMachine: HandshakeMachine, ~Copyable, Sendable {
         configuration: HandshakeConfiguration, random: any RandomSource,
         encapsulator: any Encapsulator = SystemEncapsulator()
     ) {
-        context = HandshakeContext(configuration: configuration, random: random, encapsulator: encapsulator)
-        state = .awaitingPublicKey
+        self.init(
+            sending: [], .awaitingPublicKey,
+            HandshakeContext(configuration: configuration, random: random, encapsulator: encapsulator))
     }
 
-    private mutating func takeState() -> State {
-        var taken = State.ended
-        swap(&taken, &state)
-        return taken
+    private init(sending outgoing: [[UInt8]], _ state: consuming State, _ context: HandshakeContext) {
+        self.outgoing = outgoing
+        self.state = state
+        self.context = context
     }
 
     /// Takes the next frame from the peer.
-    public mutating func receivedFrame(_ frame: [UInt8], at now: Timestamp) throws(ProtocolError) -> HandshakeAction {
-        switch takeState() {
+    public consuming func receivedFrame(_ frame: [UInt8], at now: Timestamp) throws(ProtocolError) -> Action {
+        let context = context
+        switch state {
         case .awaitingPublicKey:
-            return try receivedPublicKey(frame)
-        case .awaitingEncapsulation(let current):
-            return try receivedEncapsulation(frame, current)
+            return .proceed(try Self.receivedPublicKey(frame, context))
+        case .awaitingEncapsulation(let state):
+            return .proceed(try state.received(frame, context))
         case .awaitingIntroduction(let tunnel):
-            return try receivedFirstEnvelope(frame, tunnel)
-        case .awaitingHandshake(let current):
-            return try receivedHandshake(frame, current, now)
-        case .awaitingChallenge(let current):
-            return try receivedChallenge(frame, current, now)
-        case .awaitingChallengeAnswer(let current):
-            return try receivedChallengeAnswer(frame, current)
-        // One case a line: the compiler does not match several patterns of a value that cannot be copied.
-        case .awaitingVerdict:
-            throw .unexpectedFrame
-        case .awaitingResolution:
-            throw .unexpectedFrame
-        case .ended:
-            throw .terminated
+            return try Self.receivedFirstEnvelope(frame, tunnel, context)
+        case .awaitingHandshake(let other):
+            return .proceed(try Self.receivedHandshake(frame, other, context, at: now))
+        case .awaitingChallenge(var confirmation):
+            try confirmation.receivedChallenge(frame, context)
+            let answer = try confirmation.answer(context, at: now)
+            let challenge = try confirmation.challenge(context, at: now)
+            return .proceed(ResponderMachine(sending: [answer, challenge], .awaitingAnswer(confirmation), context))
+        case .awaitingAnswer(var confirmation):
+            try confirmation.receivedAnswer(frame, context)
+            return .established(confirmation.established())
         }
     }
 
@@ -67,230 +92,150 @@ public struct ResponderMachine: HandshakeMachine, ~Copyable, Sendable {
         switch state {
         case .awaitingPublicKey: false
         case .awaitingEncapsulation: false
-        case .ended: false
         default: true
         }
     }
 
-    /// Whether the initiator has our introduction and is judging it.
+    /// Whether the initiator has our introduction and is judging it: if it closes the connection now, it refuses us.
     public var peerIsDeciding: Bool {
         switch state {
-        case .awaitingHandshake(let current): current.resumedSessionID == nil
+        case .awaitingHandshake(let other): other.resumedSessionID == nil
         default: false
         }
     }
-
-    /// Goes on after ``HandshakeAction/verifyPeer(_:)``: we want to talk to this peer, and introduce ourselves.
-    public mutating func acceptPeer(at now: Timestamp) throws(ProtocolError) -> HandshakeAction {
-        guard case .awaitingVerdict(let current) = takeState() else {
-            throw .misuse(reason: "no peer waits for a verdict")
-        }
-        let introduction = try LocalIntroduction(context.configuration)
-        let envelope = try context.envelope(
-            introduction.encoded, metadata: Metadata(timestamp: now, route: .identity))
-        let announcements = Announcements(initiator: current.peer.encoded, responder: introduction.encoded)
-        let peer = SessionPeer(
-            identity: current.peer.identity, introduction: current.peer, capabilities: current.peer.capabilities)
-        var tunnel = current.tunnel
-        let frame = try tunnel.seal(envelope)
-        state = .awaitingHandshake(
-            AwaitingHandshake(tunnel: tunnel, peer: peer, announcements: announcements, resumedSessionID: nil))
-        return .send([frame])
-    }
-
-    /// Goes on after ``HandshakeAction/resolveResumption(_:)``: the session is known, and the token was found and spent.
-    ///
-    /// - Parameter peerCapabilities: What the peer announced when the session was established.
-    public mutating func acceptResumption(
-        _ resumption: VerifiedResumption, peerCapabilities: CapabilitySet
-    ) throws(ProtocolError) -> HandshakeAction {
-        guard case .awaitingResolution(var tunnel) = takeState() else {
-            throw .misuse(reason: "nobody asked to resume")
-        }
-        let envelope = try context.envelope(
-            try ResumptionAnswer.encode(accepted: true), metadata: Metadata(route: .resumeAccept))
-        let frame = try tunnel.seal(envelope)
-        let peer = SessionPeer(identity: resumption.peer, introduction: nil, capabilities: peerCapabilities)
-        state = .awaitingHandshake(
-            AwaitingHandshake(
-                tunnel: tunnel, peer: peer, announcements: .resumed, resumedSessionID: resumption.sessionID))
-        return .send([frame])
-    }
-
-    /// Ends the handshake after ``HandshakeAction/resolveResumption(_:)``: send the frame, then close the connection.
-    public mutating func refuseResumption() throws(ProtocolError) -> [UInt8] {
-        guard case .awaitingResolution(var tunnel) = takeState() else {
-            throw .misuse(reason: "nobody asked to resume")
-        }
-        let envelope = try context.envelope(
-            try ResumptionAnswer.encode(accepted: false), metadata: Metadata(route: .resumeAccept))
-        return try tunnel.seal(envelope)
-    }
 }
 
-// MARK: - States
+// MARK: - The exchange
 
 extension ResponderMachine {
+    private static func receivedPublicKey(
+        _ frame: [UInt8], _ context: HandshakeContext
+    ) throws(ProtocolError) -> ResponderMachine {
+        var context = context
+        let encapsulation = try context.encapsulateTunnel(to: frame)
+        let privateKey = try context.tunnelKey()
+        let merged = MergedExchange(
+            encapsulatedKey: encapsulation.encapsulatedKey, publicKey: privateKey.publicKey)
+        let state = AwaitingEncapsulation(privateKey: privateKey, sealer: encapsulation.sealer)
+        return ResponderMachine(sending: [merged.encoded()], .awaitingEncapsulation(state), context)
+    }
+
     private struct AwaitingEncapsulation: ~Copyable, Sendable {
         let privateKey: TunnelPrivateKey
         let sealer: TunnelSealer
-    }
 
-    private struct AwaitingVerdict: ~Copyable, Sendable {
-        let tunnel: Tunnel
-        let peer: PeerIntroduction
-    }
-
-    private struct AwaitingHandshake: ~Copyable, Sendable {
-        var tunnel: Tunnel
-        let peer: SessionPeer
-        let announcements: Announcements
-        let resumedSessionID: String?
-    }
-
-    private struct AwaitingChallenge: ~Copyable, Sendable {
-        var tunnel: Tunnel
-        var session: SessionState
-        let peer: SessionPeer
-        let schedule: KeySchedule
-        let announcements: Announcements
-        let isResumed: Bool
-    }
-
-    private struct AwaitingChallengeAnswer: ~Copyable, Sendable {
-        var tunnel: Tunnel
-        var session: SessionState
-        let peer: SessionPeer
-        let schedule: KeySchedule
-        let announcements: Announcements
-        let isResumed: Bool
+        consuming func received(
+            _ frame: [UInt8], _ context: HandshakeContext
+        ) throws(ProtocolError) -> ResponderMachine {
+            let opener: TunnelOpener
+            do {
+                opener = try TunnelOpener(encapsulatedKey: frame, privateKey: privateKey)
+            } catch {
+                throw .peerMisbehaved(.malformedExchange(error))
+            }
+            return ResponderMachine(
+                sending: [], .awaitingIntroduction(Tunnel(sealer: sealer, opener: opener)), context)
+        }
     }
 }
 
-// MARK: - Steps
+// MARK: - Who the peer is
 
 extension ResponderMachine {
-    private mutating func receivedPublicKey(_ frame: [UInt8]) throws(ProtocolError) -> HandshakeAction {
-        let encapsulation: TunnelEncapsulation
-        do {
-            encapsulation = try context.encapsulator.encapsulateTunnel(to: frame)
-        } catch {
-            throw .malformedExchange(error)
-        }
-        let privateKey: TunnelPrivateKey
-        do {
-            privateKey = try TunnelPrivateKey.generate(using: &context.random)
-        } catch {
-            throw .cryptographyFailed
-        }
-        let merged = MergedExchange(
-            encapsulatedKey: encapsulation.encapsulatedKey, publicKey: privateKey.publicKey)
-        state = .awaitingEncapsulation(
-            AwaitingEncapsulation(privateKey: privateKey, sealer: encapsulation.sealer))
-        return .send([merged.encoded()])
-    }
-
-    private mutating func receivedEncapsulation(
-        _ frame: [UInt8], _ current: consuming AwaitingEncapsulation
-    ) throws(ProtocolError) -> HandshakeAction {
-        let opener: TunnelOpener
-        do {
-            opener = try TunnelOpener(encapsulatedKey: frame, privateKey: current.privateKey)
-        } catch {
-            throw .malformedExchange(error)
-        }
-        state = .awaitingIntroduction(Tunnel(sealer: current.sealer, opener: opener))
-        return .send([])
-    }
-
-    private mutating func receivedFirstEnvelope(
-        _ frame: [UInt8], _ tunnel: consuming Tunnel
-    ) throws(ProtocolError) -> HandshakeAction {
+    private static func receivedFirstEnvelope(
+        _ frame: [UInt8], _ tunnel: consuming Tunnel, _ context: HandshakeContext
+    ) throws(ProtocolError) -> Action {
         let envelope = try Envelope(parsing: try tunnel.open(frame))
         let route = try envelope.claimedRoute()
         switch route {
         case .identity:
-            let peer = try PeerIntroduction(envelope, localVersion: context.configuration.version)
-            state = .awaitingVerdict(AwaitingVerdict(tunnel: tunnel, peer: peer))
-            return .verifyPeer(peer)
+            let introduction = try PeerIntroduction(envelope, localVersion: context.configuration.version)
+            return .verifyPeer(IntroducedPeer(introduction: introduction, tunnel: tunnel, context: context))
         case .resumeRequest:
             let request = try ResumptionRequest(envelope)
-            state = .awaitingResolution(tunnel)
-            return .resolveResumption(request)
+            return .resolveResumption(ResumingPeer(request: request, tunnel: tunnel, context: context))
         default:
-            throw .unexpectedRoute(expected: .identity, actual: route)
+            throw .peerMisbehaved(.unexpectedRoute(expected: .identity, actual: route))
         }
     }
 
-    private mutating func receivedHandshake(
-        _ frame: [UInt8], _ current: consuming AwaitingHandshake, _ now: Timestamp
-    ) throws(ProtocolError) -> HandshakeAction {
-        let envelope = try Envelope(parsing: try current.tunnel.open(frame))
-            .verified(by: current.peer.identity).expecting(.requestHandshake)
-        let request = try HandshakeMessage(decoding: envelope.data, route: .requestHandshake)
-        if let expected = current.resumedSessionID, request.sessionKey != expected { throw .sessionMismatch }
+    /// An initiator who has introduced itself and waits for our verdict. To refuse it, close the connection.
+    public struct IntroducedPeer: ~Copyable, Sendable {
+        /// What the peer says of itself.
+        public let introduction: PeerIntroduction
+        fileprivate let tunnel: Tunnel
+        fileprivate let context: HandshakeContext
 
+        /// We want to talk to this peer, and introduce ourselves.
+        public consuming func accept(at now: Timestamp) throws(ProtocolError) -> ResponderMachine {
+            var (peer, context) = (introduction, context)
+            let introduction = try LocalIntroduction(context.configuration)
+            let envelope = try context.envelope(
+                introduction.encoded, metadata: Metadata(timestamp: now, route: .identity))
+            var other = PeerTunnel(
+                tunnel: tunnel, peer: SessionPeer(peer),
+                announcements: Announcements(initiator: peer.encoded, responder: introduction.encoded),
+                resumedSessionID: nil)
+            let frame = try other.tunnel.seal(envelope)
+            return ResponderMachine(sending: [frame], .awaitingHandshake(other), context)
+        }
+    }
+
+    /// An initiator who wishes to resume a session.
+    public struct ResumingPeer: ~Copyable, Sendable {
+        /// Which session, and who asks. Nothing in it is believed yet.
+        public let request: ResumptionRequest
+        fileprivate let tunnel: Tunnel
+        fileprivate let context: HandshakeContext
+
+        /// The session is known, and the token was found and spent.
+        ///
+        /// - Parameter peerCapabilities: What the peer announced when the session was established.
+        public consuming func accept(
+            _ resumption: VerifiedResumption, peerCapabilities: CapabilitySet
+        ) throws(ProtocolError) -> ResponderMachine {
+            var context = context
+            let envelope = try context.envelope(
+                try ResumptionAnswer.encode(accepted: true), metadata: Metadata(route: .resumeAccept))
+            var other = PeerTunnel(
+                tunnel: tunnel, peer: SessionPeer(resuming: resumption.peer, capabilities: peerCapabilities),
+                announcements: .resumed, resumedSessionID: resumption.sessionID)
+            let frame = try other.tunnel.seal(envelope)
+            return ResponderMachine(sending: [frame], .awaitingHandshake(other), context)
+        }
+
+        /// The session is not resumed: send the frame, then close the connection.
+        public consuming func refuse() throws(ProtocolError) -> [UInt8] {
+            var context = context
+            let envelope = try context.envelope(
+                try ResumptionAnswer.encode(accepted: false), metadata: Metadata(route: .resumeAccept))
+            var tunnel = tunnel
+            return try tunnel.seal(envelope)
+        }
+    }
+}
+
+// MARK: - The handshake proper
+
+extension ResponderMachine {
+    private static func receivedHandshake(
+        _ frame: [UInt8], _ other: consuming PeerTunnel, _ context: HandshakeContext, at now: Timestamp
+    ) throws(ProtocolError) -> ResponderMachine {
+        var context = context
+        let request = try other.receivedHandshake(frame, .requestHandshake)
         let encapsulation: MLKEM768Encapsulation
         do {
             encapsulation = try context.encapsulator.encapsulateMLKEM768(to: request.key)
         } catch {
-            throw .invalidHandshakeField(.key)
+            throw .peerMisbehaved(.invalidHandshakeField(.key))
         }
         let response = HandshakeMessage(
             key: encapsulation.ciphertext, salt: context.randomSalt(),
-            sessionKey: current.resumedSessionID ?? context.randomHalfSessionID())
+            sessionKey: other.resumedSessionID ?? context.randomHalfSessionID())
         let metadata = context.handshakeMetadata(route: .acceptHandshake, now: now)
-        let answer = try current.tunnel.seal(try context.envelope(try response.encoded(), metadata: metadata))
-
-        let schedule = KeySchedule(
-            sharedSecret: encapsulation.sharedSecret,
-            sessionID: current.resumedSessionID ?? request.sessionKey + response.sessionKey,
-            request: request, response: response)
-        let session = try SessionState(
-            role: .responder, schedule: schedule, identity: context.configuration.identity,
-            peer: current.peer.identity, random: context.random)
-        state = .awaitingChallenge(
-            AwaitingChallenge(
-                tunnel: current.tunnel, session: session, peer: current.peer, schedule: schedule,
-                announcements: current.announcements, isResumed: current.resumedSessionID != nil))
-        return .send([answer])
-    }
-
-    private mutating func receivedChallenge(
-        _ frame: [UInt8], _ current: consuming AwaitingChallenge, _ now: Timestamp
-    ) throws(ProtocolError) -> HandshakeAction {
-        let message = try current.session.open(try current.tunnel.open(frame)).expecting(.sendChallenge)
-        // 0.7 repeats whatever it is sent; we know what the challenge must be, and repeat nothing else.
-        let theirs = current.schedule.challenge(of: .initiator)
-        try theirs.checkAnswer(message)
-        try context.checkAnnouncement(
-            in: message.padding, by: current.peer, current.schedule, current.announcements, sender: .initiator)
-
-        let answer = try current.tunnel.seal(
-            try current.session.seal(
-                .verifyChallenge, challenge: theirs,
-                paddingPrefix: context.announcementPadding(
-                    current.schedule, current.announcements, sender: .responder),
-                at: now))
-        let challenge = try current.tunnel.seal(
-            try current.session.seal(
-                .sendChallenge, challenge: current.schedule.challenge(of: .responder), at: now))
-        state = .awaitingChallengeAnswer(
-            AwaitingChallengeAnswer(
-                tunnel: current.tunnel, session: current.session, peer: current.peer, schedule: current.schedule,
-                announcements: current.announcements, isResumed: current.isResumed))
-        return .send([answer, challenge])
-    }
-
-    private mutating func receivedChallengeAnswer(
-        _ frame: [UInt8], _ current: consuming AwaitingChallengeAnswer
-    ) throws(ProtocolError) -> HandshakeAction {
-        let answer = try current.session.open(try current.tunnel.open(frame)).expecting(.verifyChallenge)
-        try current.schedule.challenge(of: .responder).checkAnswer(answer)
-        let established = EstablishedSession(
-            state: current.session, resumptionRoot: current.schedule.resumptionRoot(),
-            additionSecret: current.schedule.additionSecret(current.announcements), peer: current.peer,
-            isResumed: current.isResumed)
-        return .established(established, sending: [])
+        let answer = try other.tunnel.seal(try context.envelope(try response.encoded(), metadata: metadata))
+        let confirmation = try KeyConfirmation(
+            .responder, other, sharedSecret: encapsulation.sharedSecret, request: request, response: response, context)
+        return ResponderMachine(sending: [answer], .awaitingChallenge(confirmation), context)
     }
 }

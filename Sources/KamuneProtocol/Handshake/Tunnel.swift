@@ -15,7 +15,7 @@ struct Tunnel: ~Copyable, Sendable {
         do {
             return try sealer.seal(plaintext)
         } catch {
-            throw .cryptographyFailed
+            throw .system(.cryptography)
         }
     }
 
@@ -23,7 +23,7 @@ struct Tunnel: ~Copyable, Sendable {
         do {
             return try opener.open(frame)
         } catch {
-            throw .undecryptable(.tunnel)
+            throw .authenticationFailed(.undecryptable(.tunnel))
         }
     }
 }
@@ -39,9 +39,11 @@ struct MergedExchange {
     }
 
     init(decoding frame: [UInt8]) throws(ProtocolError) {
-        guard frame.count >= 2 else { throw .malformedExchange(reason: "answer of \(frame.count) bytes") }
+        guard frame.count >= 2 else {
+            throw .peerMisbehaved(.malformedExchange(reason: "answer of \(frame.count) bytes"))
+        }
         let size = Int(frame[0]) << 8 | Int(frame[1])
-        guard size <= frame.count - 2 else { throw .malformedExchange(reason: "truncated answer") }
+        guard size <= frame.count - 2 else { throw .peerMisbehaved(.malformedExchange(reason: "truncated answer")) }
         encapsulatedKey = Array(frame[2..<2 + size])
         publicKey = Array(frame[(2 + size)...])
     }
@@ -53,9 +55,9 @@ struct MergedExchange {
     }
 }
 
-extension ProtocolError {
+extension ProtocolError.PeerMisbehavior {
     /// What a failure within the exchange's key material means: the peer sent something that is no key.
-    static func malformedExchange(_ error: CryptoError) -> ProtocolError {
+    static func malformedExchange(_ error: CryptoError) -> Self {
         .malformedExchange(reason: "\(error)")
     }
 }

@@ -64,12 +64,12 @@ public struct CapabilitySet: Equatable, Sendable, Sequence {
     /// that are not legal, or come twice, or are too many, can only come from somebody who does not keep to the rules.
     init(announced names: [String]) throws(ProtocolError) {
         guard names.count <= ProtocolConstants.maximumCapabilityCount else {
-            throw .malformedMessage(.identity)
+            throw .peerMisbehaved(.malformedMessage(.identity))
         }
         members = []
         for name in names {
             guard let capability = Capability(name), members.insert(capability).inserted else {
-                throw .malformedMessage(.identity)
+                throw .peerMisbehaved(.malformedMessage(.identity))
             }
         }
     }

@@ -28,7 +28,7 @@ struct HandshakeMessage: Equatable, Sendable {
         do {
             wire = try WireHandshake(serializedBytes: Array(data))
         } catch {
-            throw .malformedMessage(route)
+            throw .peerMisbehaved(.malformedMessage(route))
         }
         key = Array(wire.key)
         salt = Array(wire.salt)
@@ -37,13 +37,15 @@ struct HandshakeMessage: Equatable, Sendable {
     }
 
     static func check(saltSize: Int, sessionKey: String) throws(ProtocolError) {
-        guard saltSize == ProtocolConstants.handshakeSaltSize else { throw .invalidHandshakeField(.salt) }
+        guard saltSize == ProtocolConstants.handshakeSaltSize else {
+            throw .peerMisbehaved(.invalidHandshakeField(.salt))
+        }
         let length = ProtocolConstants.sessionIDLength
         let text = sessionKey.utf8
         // 0.7 takes either length in both kinds of handshake, and so do we.
         guard text.count == length / 2 || text.count == length,
             text.allSatisfy(ProtocolConstants.base32Alphabet.contains)
-        else { throw .invalidHandshakeField(.sessionKey) }
+        else { throw .peerMisbehaved(.invalidHandshakeField(.sessionKey)) }
     }
 
     func encoded() throws(ProtocolError) -> [UInt8] {
@@ -60,7 +62,7 @@ extension SwiftProtobuf.Message {
         do {
             return try serializedBytes()
         } catch {
-            throw .misuse(reason: "a message could not be encoded")
+            throw .system(.encoding)
         }
     }
 }

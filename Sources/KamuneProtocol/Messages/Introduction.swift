@@ -26,20 +26,20 @@ public struct PeerIntroduction: Equatable, Sendable {
     /// Reads an introduction and checks its signature with the key that it brings.
     init(_ envelope: Envelope, localVersion: AppVersion) throws(ProtocolError) {
         let route = try envelope.claimedRoute()
-        guard route == .identity else { throw .unexpectedRoute(expected: .identity, actual: route) }
+        guard route == .identity else { throw .peerMisbehaved(.unexpectedRoute(expected: .identity, actual: route)) }
         let wire: WireIntroduce
         do {
             wire = try WireIntroduce(serializedBytes: Array(envelope.unverifiedData))
         } catch {
-            throw .malformedMessage(.identity)
+            throw .peerMisbehaved(.malformedMessage(.identity))
         }
         let identity: PublicIdentity
         do {
             identity = try PublicIdentity(spki: Array(wire.publicKey))
         } catch {
             switch error {
-            case .unsupportedAlgorithm(let oid): throw .unsupportedIdentityAlgorithm(oid: oid)
-            default: throw .malformedIdentity(reason: "\(error)")
+            case .unsupportedAlgorithm(let oid): throw .incompatible(.identityAlgorithm(oid: oid))
+            default: throw .peerMisbehaved(.malformedIdentity(reason: "\(error)"))
             }
         }
         encoded = Array(try envelope.verified(by: identity).data)
@@ -48,7 +48,7 @@ public struct PeerIntroduction: Equatable, Sendable {
 
         guard let version = AppVersion(wire.appVersion), localVersion.compatibility(with: version) != .incompatible
         else {
-            throw .incompatibleVersion(local: localVersion.description, remote: wire.appVersion)
+            throw .incompatible(.version(local: localVersion.description, remote: wire.appVersion))
         }
         self.version = version
         capabilities = try CapabilitySet(announced: wire.capabilities)

@@ -51,7 +51,7 @@ public struct ResumptionRequest: Sendable {
             sessionID = wire.sessionID
             token = Array(wire.token)
         } catch {
-            throw .malformedMessage(.resumeRequest)
+            throw .peerMisbehaved(.malformedMessage(.resumeRequest))
         }
         self.envelope = envelope
     }
@@ -59,7 +59,7 @@ public struct ResumptionRequest: Sendable {
     /// Checks that the request comes from the peer whom the session was with. Only then may its token be looked up and
     /// spent, so that a forged request burns no token.
     ///
-    /// - Throws: ``ProtocolError/invalidSignature``.
+    /// - Throws: ``ProtocolError/AuthenticationFailure/invalidSignature``.
     public func verified(as peer: PublicIdentity) throws(ProtocolError) -> VerifiedResumption {
         _ = try envelope.verified(by: peer).expecting(.resumeRequest)
         return VerifiedResumption(sessionID: sessionID, token: token, peer: peer)
@@ -97,8 +97,8 @@ enum ResumptionAnswer {
         do {
             wire = try WireResumeAccept(serializedBytes: Array(envelope.data))
         } catch {
-            throw .malformedMessage(.resumeAccept)
+            throw .peerMisbehaved(.malformedMessage(.resumeAccept))
         }
-        guard wire.accepted else { throw .resumptionRefused(reason: wire.reason) }
+        guard wire.accepted else { throw .refused(.resumption(reason: wire.reason)) }
     }
 }

@@ -19,7 +19,7 @@ struct SessionData: Equatable, Sendable {
             let wire = try WireSessionData(serializedBytes: Array(data))
             fields = wire.fields.mapValues { Array($0) }
         } catch {
-            throw .malformedMessage(.sessionData)
+            throw .peerMisbehaved(.malformedMessage(.sessionData))
         }
     }
 
@@ -31,7 +31,7 @@ struct SessionData: Equatable, Sendable {
         do {
             return try wire.serializedBytes(options: options)
         } catch {
-            throw .misuse(reason: "session data could not be encoded")
+            throw .system(.encoding)
         }
     }
 }

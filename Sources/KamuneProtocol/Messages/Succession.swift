@@ -45,9 +45,11 @@ public struct Succession: Equatable, Sendable {
     /// Statements that only later versions can judge are passed over; what is not connected without them is left out. All
     /// else that does not fit can only come from somebody who lies, or does not keep to the rules.
     init(announced: [[UInt8]], introducing identity: PublicIdentity) throws(ProtocolError) {
-        guard announced.count <= ProtocolConstants.maximumSuccessionCount else { throw .invalidSuccession(.tooMany) }
+        guard announced.count <= ProtocolConstants.maximumSuccessionCount else {
+            throw .authenticationFailed(.invalidSuccession(.tooMany))
+        }
         guard announced.reduce(0, { $0 + $1.count }) <= ProtocolConstants.maximumSuccessionSize else {
-            throw .invalidSuccession(.tooLarge)
+            throw .authenticationFailed(.invalidSuccession(.tooLarge))
         }
         var way: [SuccessionStatement] = []
         var seen: Set = [identity]
@@ -60,9 +62,9 @@ public struct Succession: Equatable, Sendable {
             }
             guard claimed.new == head else {
                 if hasPassedOver { break }
-                throw .invalidSuccession(.gap)
+                throw .authenticationFailed(.invalidSuccession(.gap))
             }
-            guard seen.insert(claimed.old).inserted else { throw .invalidSuccession(.loop) }
+            guard seen.insert(claimed.old).inserted else { throw .authenticationFailed(.invalidSuccession(.loop)) }
             way.append(try claimed.verified())
             head = claimed.old
         }

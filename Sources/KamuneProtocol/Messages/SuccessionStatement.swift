@@ -37,9 +37,11 @@ public struct SuccessionStatement: Equatable, Sendable {
 
     /// Reads a statement and checks both signatures.
     ///
-    /// - Throws: ``ProtocolError/invalidSuccession(_:)``.
+    /// - Throws: ``ProtocolError/AuthenticationFailure/invalidSuccession(_:)``.
     public init(verifying bytes: [UInt8]) throws(ProtocolError) {
-        guard let claimed = try ClaimedStatement(parsing: bytes) else { throw .invalidSuccession(.malformed) }
+        guard let claimed = try ClaimedStatement(parsing: bytes) else {
+            throw .authenticationFailed(.invalidSuccession(.malformed))
+        }
         self = try claimed.verified()
     }
 
@@ -75,13 +77,13 @@ struct ClaimedStatement {
         self.old = old
         self.new = new
         self.bytes = bytes
-        guard rest.count >= 8 else { throw .invalidSuccession(.malformed) }
+        guard rest.count >= 8 else { throw .authenticationFailed(.invalidSuccession(.malformed)) }
         milliseconds = Int64(bitPattern: rest.prefix(8).reduce(0) { $0 << 8 | UInt64($1) })
         rest = rest.dropFirst(8)
         bodySize = rest.startIndex
         oldSignature = try Self.take(&rest)
         newSignature = try Self.take(&rest)
-        guard rest.isEmpty, old != new else { throw .invalidSuccession(.malformed) }
+        guard rest.isEmpty, old != new else { throw .authenticationFailed(.invalidSuccession(.malformed)) }
     }
 
     /// Checks both signatures.
@@ -90,7 +92,7 @@ struct ClaimedStatement {
             let body = UnsafeRawBufferPointer(rebasing: bytes[..<bodySize])
             return old.isValidSignature(oldSignature, for: body) && new.isValidSignature(newSignature, for: body)
         }
-        guard isSigned else { throw .invalidSuccession(.signature) }
+        guard isSigned else { throw .authenticationFailed(.invalidSuccession(.signature)) }
         return SuccessionStatement(self)
     }
 
@@ -101,15 +103,15 @@ struct ClaimedStatement {
         } catch .unsupportedAlgorithm {
             return nil
         } catch {
-            throw .invalidSuccession(.malformed)
+            throw .authenticationFailed(.invalidSuccession(.malformed))
         }
     }
 
     private static func take(_ rest: inout ArraySlice<UInt8>) throws(ProtocolError) -> ArraySlice<UInt8> {
-        guard rest.count >= 2 else { throw .invalidSuccession(.malformed) }
+        guard rest.count >= 2 else { throw .authenticationFailed(.invalidSuccession(.malformed)) }
         let count = rest.prefix(2).reduce(0) { $0 << 8 | Int($1) }
         rest = rest.dropFirst(2)
-        guard rest.count >= count else { throw .invalidSuccession(.malformed) }
+        guard rest.count >= count else { throw .authenticationFailed(.invalidSuccession(.malformed)) }
         defer { rest = rest.dropFirst(count) }
         return rest.prefix(count)
     }

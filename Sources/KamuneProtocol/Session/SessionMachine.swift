@@ -65,23 +65,23 @@ public struct SessionMachine: ~Copyable, Sendable {
 
     /// Seals a message of the application.
     ///
-    /// - Throws: ``ProtocolError/misuse(reason:)`` while ``heldBackUntil`` says to wait, and
-    ///   ``ProtocolError/messageTooLarge(size:limit:)``; neither ends the session.
+    /// - Throws: ``ProtocolError/Misuse/heldBack`` while ``heldBackUntil`` says to wait, and
+    ///   ``ProtocolError/Misuse/messageTooLarge(size:limit:)``; neither ends the session.
     public mutating func send(_ payload: [UInt8], at now: Moment) throws(ProtocolError) -> SealedMessage {
         switch phase {
-        case .holdingBack: throw .misuse(reason: "messages have to wait for the peer's first frame")
-        case .ended: throw .terminated
+        case .holdingBack: throw .misuse(.heldBack)
+        case .ended: throw .misuse(.ended)
         case .open: break
         }
         guard payload.count <= configuration.maximumMessageSize else {
-            throw .messageTooLarge(size: payload.count, limit: configuration.maximumMessageSize)
+            throw .misuse(.messageTooLarge(size: payload.count, limit: configuration.maximumMessageSize))
         }
         return try seal(.exchangeMessages, payload, at: now)
     }
 
     /// Asks the peer whether it is there; the answer arrives as ``SessionEvent/pong(roundTrip:)``.
     public mutating func ping(at now: Moment) throws(ProtocolError) -> [UInt8] {
-        guard phase != .ended else { throw .terminated }
+        guard phase != .ended else { throw .misuse(.ended) }
         let token = state.randomToken()
         let frame = try seal(.ping, token, at: now).frame
         keepAlive.sentPing(token, at: now.monotonic)
@@ -105,7 +105,7 @@ public struct SessionMachine: ~Copyable, Sendable {
 
     /// Takes the next frame from the peer.
     public mutating func receivedFrame(_ frame: [UInt8], at now: Moment) throws(ProtocolError) -> SessionEvent {
-        guard phase != .ended else { throw .terminated }
+        guard phase != .ended else { throw .misuse(.ended) }
         do {
             let message = try state.open(frame)
             // The first frame of each side, as the programs of 0.7 see it.
@@ -124,13 +124,13 @@ public struct SessionMachine: ~Copyable, Sendable {
         _ message: VerifiedEnvelope, mayAnswerRelayKey: Bool, at now: Moment
     ) throws(ProtocolError) -> SessionEvent {
         guard let route = message.metadata.route, route.isLegalInSession else {
-            throw .forbiddenRoute(rawValue: message.metadata.rawRoute)
+            throw .peerMisbehaved(.forbiddenRoute(rawValue: message.metadata.rawRoute))
         }
         switch route {
         case .exchangeMessages:
             let payload = try bytesValue(message)
             guard payload.count <= configuration.maximumMessageSize else {
-                throw .oversizedMessage(size: payload.count, limit: configuration.maximumMessageSize)
+                throw .peerMisbehaved(.oversizedMessage(size: payload.count, limit: configuration.maximumMessageSize))
             }
             return .message(ReceivedMessage(metadata: message.metadata, payload: Array(payload)))
         case .ping:
@@ -146,7 +146,7 @@ public struct SessionMachine: ~Copyable, Sendable {
             return .closedByPeer
         case .identity, .requestHandshake, .acceptHandshake, .finalizeHandshake, .sendChallenge, .verifyChallenge,
             .resumeRequest, .resumeAccept:
-            throw .forbiddenRoute(rawValue: message.metadata.rawRoute)
+            throw .peerMisbehaved(.forbiddenRoute(rawValue: message.metadata.rawRoute))
         }
     }
 
@@ -154,7 +154,7 @@ public struct SessionMachine: ~Copyable, Sendable {
         do {
             return try BytesValue.decode(message.data)
         } catch {
-            throw .malformedMessage(message.metadata.route ?? .exchangeMessages)
+            throw .peerMisbehaved(.malformedMessage(message.metadata.route ?? .exchangeMessages))
         }
     }
 
@@ -169,7 +169,7 @@ public struct SessionMachine: ~Copyable, Sendable {
         do {
             own = try state.randomRelayKey()
         } catch {
-            throw .cryptographyFailed
+            throw .system(.cryptography)
         }
         relayKeys = RelayKeys(own: own, peer: peerKey)
         let answer = SessionData(fields: [ProtocolConstants.relayKeyField: own.publicKey])

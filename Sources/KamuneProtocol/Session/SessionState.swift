@@ -43,7 +43,7 @@ public struct SessionState: ~Copyable, Sendable {
         do {
             return try XChaCha20Poly1305(key: key)
         } catch {
-            throw .cryptographyFailed
+            throw .system(.cryptography)
         }
     }
 
@@ -79,7 +79,7 @@ public struct SessionState: ~Copyable, Sendable {
         _ route: Route, dataSize: Int, paddingPrefix: [UInt8] = [], largestBucket: Int = .max, at now: Timestamp,
         appendData: (inout [UInt8]) -> Void
     ) throws(ProtocolError) -> SealedMessage {
-        guard sealedCount < .max else { throw .terminated }
+        guard sealedCount < .max else { throw .system(.numbersExhausted) }
         let metadata = Metadata(
             id: random.base32Text(count: ProtocolConstants.messageIDLength), timestamp: now,
             sequence: sealedCount + 1, route: route)
@@ -99,13 +99,13 @@ public struct SessionState: ~Copyable, Sendable {
         do {
             plaintext = try openingCipher.open(frame)
         } catch {
-            throw .undecryptable(.session)
+            throw .authenticationFailed(.undecryptable(.session))
         }
         let envelope = try Envelope(parsing: plaintext).verified(by: peer)
-        guard openedCount < .max else { throw .terminated }
+        guard openedCount < .max else { throw .system(.numbersExhausted) }
         let expected = openedCount + 1
         guard envelope.metadata.sequence == expected else {
-            throw .outOfSequence(expected: expected, actual: envelope.metadata.sequence)
+            throw .peerMisbehaved(.outOfSequence(expected: expected, actual: envelope.metadata.sequence))
         }
         openedCount = expected
         return envelope

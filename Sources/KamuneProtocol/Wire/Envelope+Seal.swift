@@ -18,7 +18,7 @@ extension Envelope {
         random: inout some RandomSource
     ) throws(ProtocolError) -> [UInt8] {
         guard dataSize <= ProtocolConstants.maximumTransportSize else {
-            throw .messageTooLarge(size: dataSize, limit: ProtocolConstants.maximumTransportSize)
+            throw .misuse(.messageTooLarge(size: dataSize, limit: ProtocolConstants.maximumTransportSize))
         }
         var metadataBytes: [UInt8] = []
         metadataBytes.reserveCapacity(64)
@@ -31,7 +31,7 @@ extension Envelope {
         do {
             signature = try identity.sign(signingInput)
         } catch {
-            throw .cryptographyFailed
+            throw .system(.cryptography)
         }
         return try assemble(
             data: signingInput[dataStart...], signature: signature, metadata: metadataBytes,

@@ -37,7 +37,7 @@ struct Envelope: Sendable {
                 }
             }
         } catch {
-            throw .malformedEnvelope(reason: error.reason)
+            throw .peerMisbehaved(.malformedEnvelope(reason: error.reason))
         }
         dataRange = data
         signatureRange = signature
@@ -58,7 +58,9 @@ struct Envelope: Sendable {
     func verified(by identity: PublicIdentity) throws(ProtocolError) -> VerifiedEnvelope {
         var input = Self.signingInput(metadata: bytes[metadataRange], dataSize: dataRange.count)
         input.append(contentsOf: bytes[dataRange])
-        guard identity.isValidSignature(bytes[signatureRange], for: input) else { throw .invalidSignature }
+        guard identity.isValidSignature(bytes[signatureRange], for: input) else {
+            throw .authenticationFailed(.invalidSignature)
+        }
         return VerifiedEnvelope(
             metadata: try decodeMetadata(), data: bytes[dataRange], padding: bytes[paddingRange])
     }
@@ -69,7 +71,7 @@ struct Envelope: Sendable {
                 try Metadata(decoding: UnsafeRawBufferPointer(rebasing: buffer[metadataRange]))
             }
         } catch {
-            throw .malformedEnvelope(reason: "metadata: \(error.reason)")
+            throw .peerMisbehaved(.malformedEnvelope(reason: "metadata: \(error.reason)"))
         }
     }
 }
@@ -89,7 +91,9 @@ struct VerifiedEnvelope: Sendable {
 
     /// The message, if it bears the one route that is due.
     func expecting(_ route: Route) throws(ProtocolError) -> VerifiedEnvelope {
-        guard metadata.route == route else { throw .unexpectedRoute(expected: route, actual: metadata.route) }
+        guard metadata.route == route else {
+            throw .peerMisbehaved(.unexpectedRoute(expected: route, actual: metadata.route))
+        }
         return self
     }
 }

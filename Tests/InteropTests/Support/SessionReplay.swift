@@ -11,27 +11,54 @@ struct HandshakeReplay: ~Copyable {
     /// The session that it ended in.
     var session: EstablishedSession?
 
-    /// Hands a frame to a machine and answers what it asks, until it waits for the next frame.
-    mutating func step<Machine: HandshakeMachine & ~Copyable>(
-        _ machine: inout Machine, _ frame: HandshakeRecording.Frame, at now: Timestamp,
-        introduced: (PeerIntroduction) throws -> Void,
-        resolve: (inout Machine, ResumptionRequest) throws -> HandshakeAction
-    ) throws {
-        var next: HandshakeAction? = try machine.receivedFrame(frame.bytes.bytes, at: now)
-        while let action = next.take() {
-            switch consume action {
-            case .send(let outgoing):
-                sent += outgoing
-            case .verifyPeer(let introduction):
-                try introduced(introduction)
-                next = try machine.acceptPeer(at: now)
-            case .resolveResumption(let request):
-                next = try resolve(&machine, request)
-            case .established(let established, sending: let outgoing):
-                session = .some(established)
-                sent += outgoing
-            }
+    /// Hands a frame to an initiator and accepts whoever introduces itself.
+    ///
+    /// - Returns: The machine that waits for the next frame; nil when there is none.
+    mutating func step(
+        _ machine: consuming InitiatorMachine, _ frame: HandshakeRecording.Frame, at now: Timestamp,
+        introduced: (PeerIntroduction) throws -> Void
+    ) throws -> InitiatorMachine? {
+        switch try machine.receivedFrame(frame.bytes.bytes, at: now) {
+        case .proceed(let next):
+            return goOn(next)
+        case .verifyPeer(let peer):
+            try introduced(peer.introduction)
+            return goOn(try peer.accept(at: now))
+        case .established(let established, sending: let outgoing):
+            session = .some(established)
+            sent += outgoing
+            return nil
         }
+    }
+
+    /// The same for a responder, which also resumes what it is asked to.
+    mutating func step(
+        _ machine: consuming ResponderMachine, _ frame: HandshakeRecording.Frame, at now: Timestamp,
+        introduced: (PeerIntroduction) throws -> Void, resolve: (ResumptionRequest) throws -> VerifiedResumption
+    ) throws -> ResponderMachine? {
+        switch try machine.receivedFrame(frame.bytes.bytes, at: now) {
+        case .proceed(let next):
+            return goOn(next)
+        case .verifyPeer(let peer):
+            try introduced(peer.introduction)
+            return goOn(try peer.accept(at: now))
+        case .resolveResumption(let peer):
+            let resumption = try resolve(peer.request)
+            return goOn(try peer.accept(resumption, peerCapabilities: .none))
+        case .established(let established):
+            session = .some(established)
+            return nil
+        }
+    }
+
+    private mutating func goOn(_ machine: consuming InitiatorMachine) -> InitiatorMachine {
+        sent += machine.outgoing
+        return machine
+    }
+
+    private mutating func goOn(_ machine: consuming ResponderMachine) -> ResponderMachine {
+        sent += machine.outgoing
+        return machine
     }
 
     /// The session, once there is one.
@@ -59,19 +86,18 @@ extension HandshakeRecording {
 
     /// The handshake as the initiator, told at each step the time that its next frame bears.
     func replayInitiator(_ random: ScriptedRandomSource) throws -> HandshakeReplay {
-        var machine = InitiatorMachine(
+        var machine: InitiatorMachine? = try InitiatorMachine(
             configuration: try configuration(of: .initiator), resuming: try ticket(), random: random,
             encapsulator: try encapsulator(of: .initiator))
-        var replay = HandshakeReplay(sent: [try machine.start()])
+        var replay = HandshakeReplay(sent: machine?.outgoing ?? [])
         let frames = handshakeFrames
         for (position, frame) in frames.enumerated() where frame.sender == .responder {
             let next = frames[(position + 1)...].first { $0.sender == .initiator && $0.plain != nil }
             let now = try next.flatMap { try envelope($0).metadata.timestamp } ?? Timestamp(seconds: 0)
-            try replay.step(&machine, frame, at: now) { introduction in
+            guard let current = machine.take() else { throw ReplayFailure.unexpectedAction }
+            machine = try replay.step(current, frame, at: now) { introduction in
                 #expect(introduction.identity.spki == responder.spki.bytes)
                 #expect(introduction.capabilities.isEmpty)
-            } resolve: { _, _ in
-                throw ReplayFailure.unexpectedAction
             }
         }
         return replay
@@ -82,7 +108,7 @@ extension HandshakeRecording {
     ///
     /// - Parameter timeOfOwnChallenge: which of the two times the machine is told.
     func replayResponder(_ random: ScriptedRandomSource, timeOfOwnChallenge: Bool) throws -> HandshakeReplay {
-        var machine = ResponderMachine(
+        var machine: ResponderMachine? = ResponderMachine(
             configuration: try configuration(of: .responder), random: random,
             encapsulator: try encapsulator(of: .responder))
         var replay = HandshakeReplay()
@@ -93,15 +119,16 @@ extension HandshakeRecording {
             let now =
                 try answer.flatMap { try $0.plain == nil ? nil : envelope($0).metadata.timestamp }
                 ?? Timestamp(seconds: 0)
-            try replay.step(&machine, frame, at: now) { introduction in
+            guard let current = machine.take() else { throw ReplayFailure.unexpectedAction }
+            machine = try replay.step(current, frame, at: now) { introduction in
                 #expect(introduction.identity.spki == initiator.spki.bytes)
                 #expect(introduction.capabilities.isEmpty)
-            } resolve: { machine, request in
+            } resolve: { request in
                 let resume = try #require(resume)
                 let verified = try request.verified(as: try PublicIdentity(spki: initiator.spki.bytes))
                 #expect(verified.sessionID == resume.sessionId)
                 #expect(verified.token == resume.token.bytes)
-                return try machine.acceptResumption(verified, peerCapabilities: .none)
+                return verified
             }
         }
         return replay

@@ -49,19 +49,15 @@ enum Fixture {
 
 extension ProtocolError {
     var isMalformedExchange: Bool {
-        if case .malformedExchange = self { true } else { false }
+        if case .peerMisbehaved(.malformedExchange) = self { true } else { false }
     }
 
     var isMalformedEnvelope: Bool {
-        if case .malformedEnvelope = self { true } else { false }
+        if case .peerMisbehaved(.malformedEnvelope) = self { true } else { false }
     }
 
     var isMalformedIdentity: Bool {
-        if case .malformedIdentity = self { true } else { false }
-    }
-
-    var isMisuse: Bool {
-        if case .misuse = self { true } else { false }
+        if case .peerMisbehaved(.malformedIdentity) = self { true } else { false }
     }
 }
 

@@ -48,59 +48,57 @@ struct Delivery: Sendable {
 }
 
 /// One side of a handshake, what it has seen, and how it ended.
-struct Side<Machine: HandshakeMachine & ~Copyable>: ~Copyable {
-    var machine: Machine
+struct Side<Machine: TestedMachine & ~Copyable>: ~Copyable {
+    /// The machine while it waits for a frame; nil once it has ended.
+    var machine: Machine?
     var established: EstablishedSession?
     var error: ProtocolError?
     /// Whom the machine asked to be judged.
     var introduction: PeerIntroduction?
-    /// Whether the machine, once failed, took another frame: it never must.
-    var cameBackToLife = false
     /// Whether the handshake ended by a refusal that this side sent.
     var hasRefused = false
 
     init(_ machine: consuming Machine) {
-        self.machine = machine
+        self.machine = consume machine
     }
 
     var isEstablished: Bool { established != nil }
 
-    /// Takes a frame; the answer is what the side sends.
-    mutating func receive(
-        _ frame: [UInt8], resolve: (inout Machine, ResumptionRequest) throws(ProtocolError) -> HandshakeAction?
-    ) -> [[UInt8]] {
-        if hasRefused || established != nil { return [] }
-        let wasFailed = error != nil
+    var isTunnelEstablished: Bool {
+        switch machine {
+        case .some(let machine): machine.isTunnelEstablished
+        case nil: false
+        }
+    }
+
+    var peerIsDeciding: Bool {
+        switch machine {
+        case .some(let machine): machine.peerIsDeciding
+        case nil: false
+        }
+    }
+
+    /// Takes a frame; the answer is what the side sends. Nothing is taken any more once the handshake has ended.
+    mutating func receive(_ frame: [UInt8], resolve: Resolver) -> [[UInt8]] {
+        guard let machine = machine.take() else { return [] }
         do {
-            var sent: [[UInt8]] = []
-            var next: HandshakeAction? = try machine.receivedFrame(frame, at: Fixture.now)
-            if wasFailed { cameBackToLife = true }
-            while let action = next.take() {
-                switch consume action {
-                case .send(let frames):
-                    sent += frames
-                case .verifyPeer(let peer):
-                    introduction = peer
-                    next = try machine.acceptPeer(at: Fixture.now)
-                case .resolveResumption(let request):
-                    if let resolved = try resolve(&machine, request) {
-                        next = consume resolved
-                    } else {
-                        hasRefused = true
-                        sent.append(try machine.refuseResumption())
-                    }
-                case .established(let session, sending: let frames):
-                    established = consume session
-                    sent += frames
-                }
+            var introduced: PeerIntroduction?
+            let taken = try machine.take(frame, introduced: { introduced = $0 }, resolve: resolve)
+            introduction = introduced ?? introduction
+            switch consume taken {
+            case .waits(let next):
+                let frames = next.outgoing
+                self.machine = consume next
+                return frames
+            case .refused(let frame):
+                hasRefused = true
+                return [frame]
+            case .established(let session, let frames):
+                established = consume session
+                return frames
             }
-            return sent
         } catch {
-            if wasFailed {
-                if error != .terminated { cameBackToLife = true }
-            } else {
-                self.error = error
-            }
+            self.error = error
             return []
         }
     }
@@ -129,8 +127,8 @@ struct HandshakePair: ~Copyable {
         initiator: HandshakeConfiguration, responder: HandshakeConfiguration,
         resuming ticket: consuming ResumptionTicket? = nil, resolution: Resolution = .refuse, seed: UInt64 = 1,
         encapsulators: (any Encapsulator, any Encapsulator) = (SystemEncapsulator(), SystemEncapsulator())
-    ) {
-        self.init(
+    ) throws(ProtocolError) {
+        try self.init(
             InitiatorMachine(
                 configuration: initiator, resuming: ticket, random: SeededRandom(seed &* 2),
                 encapsulator: encapsulators.0),
@@ -157,7 +155,7 @@ struct HandshakePair: ~Copyable {
             }
         }
 
-        try send([try initiator.machine.start()], by: .initiator, &sent)
+        try send(initiator.machine?.outgoing ?? [], by: .initiator, &sent)
         var deliveries = 0
         while !pending.isEmpty {
             let next = pending.removeFirst()
@@ -165,22 +163,20 @@ struct HandshakePair: ~Copyable {
             try #require(deliveries < 100, "the handshake does not end")
             switch next.receiver {
             case .initiator:
-                let frames = initiator.receive(next.bytes) { _, _ in nil }
+                let frames = initiator.receive(next.bytes) { _ in nil }
                 try send(frames, by: .initiator, &sent)
             case .responder:
                 let resolution = resolution
-                let frames = responder.receive(next.bytes) { machine, request throws(ProtocolError) in
+                let frames = responder.receive(next.bytes) { request throws(ProtocolError) in
                     switch resolution {
                     case .refuse: return nil
                     case .accept(let peer, let capabilities):
-                        return try machine.acceptResumption(
-                            try request.verified(as: peer), peerCapabilities: capabilities)
+                        return (try request.verified(as: peer), capabilities)
                     }
                 }
                 try send(frames, by: .responder, &sent)
             }
         }
-        #expect(!initiator.cameBackToLife && !responder.cameBackToLife)
     }
 
     /// Runs undisturbed, and hands over both sessions.

@@ -30,11 +30,11 @@ struct Middle: ~Copyable {
         var system = SystemEncapsulator()
         var random = SeededRandom(seed)
         var left = Side(
-            InitiatorMachine(configuration: initiator, resuming: ticket, random: SeededRandom(seed &+ 1_000)))
+            try InitiatorMachine(configuration: initiator, resuming: ticket, random: SeededRandom(seed &+ 1_000)))
         var right = Side(ResponderMachine(configuration: responder, random: SeededRandom(seed &+ 2_000)))
 
         let leftKey = try TunnelPrivateKey.generate(using: &random)
-        let toLeft = try system.encapsulateTunnel(to: try left.machine.start())
+        let toLeft = try system.encapsulateTunnel(to: left.machine?.outgoing.first ?? [])
         let answer = MergedExchange(encapsulatedKey: toLeft.encapsulatedKey, publicKey: leftKey.publicKey)
         let frames = left.deliver(answer.encoded())
         guard frames.count == 2 else { throw UnexpectedAnswer() }
@@ -88,10 +88,9 @@ struct Middle: ~Copyable {
 
     mutating func deliverToResponder(_ plaintext: [UInt8]) throws {
         let resolution = resolution
-        fromResponder += responder.receive(try towardsResponder.seal(plaintext)) {
-            machine, request throws(ProtocolError) in
+        fromResponder += responder.receive(try towardsResponder.seal(plaintext)) { request throws(ProtocolError) in
             guard case .accept(let peer, let capabilities) = resolution else { return nil }
-            return try machine.acceptResumption(try request.verified(as: peer), peerCapabilities: capabilities)
+            return (try request.verified(as: peer), capabilities)
         }
     }
 

@@ -36,7 +36,7 @@ struct Recording: Sendable {
         initiator: HandshakeConfiguration, responder: HandshakeConfiguration, resumption: Resumption? = nil
     ) throws {
         let recorder = RecordingEncapsulator()
-        var pair = HandshakePair(
+        var pair = try HandshakePair(
             InitiatorMachine(
                 configuration: initiator, resuming: resumption?.ticket(), random: SeededRandom(Self.initiatorSeed)),
             ResponderMachine(
@@ -55,11 +55,10 @@ struct Recording: Sendable {
 
     /// The initiator, in the state in which it waits for a frame.
     func initiator(before frame: FrameName) throws -> Side<InitiatorMachine> {
-        var machine = InitiatorMachine(
-            configuration: initiator, resuming: resumption?.ticket(), random: SeededRandom(Self.initiatorSeed),
-            encapsulator: replay)
-        _ = try machine.start()
-        var side = Side(machine)
+        var side = Side(
+            try InitiatorMachine(
+                configuration: initiator, resuming: resumption?.ticket(), random: SeededRandom(Self.initiatorSeed),
+                encapsulator: replay))
         for earlier in frames where earlier.name.sender == .responder && earlier.name.rawValue < frame.rawValue {
             _ = receive(earlier.bytes, by: &side)
         }
@@ -78,14 +77,14 @@ struct Recording: Sendable {
     }
 
     func receive(_ frame: [UInt8], by side: inout Side<InitiatorMachine>) -> [[UInt8]] {
-        side.receive(frame) { _, _ in nil }
+        side.receive(frame) { _ in nil }
     }
 
     func receive(_ frame: [UInt8], by side: inout Side<ResponderMachine>) -> [[UInt8]] {
         let peer = resumption?.initiator
-        return side.receive(frame) { machine, request throws(ProtocolError) in
+        return side.receive(frame) { request throws(ProtocolError) in
             guard let peer else { return nil }
-            return try machine.acceptResumption(try request.verified(as: peer), peerCapabilities: .all)
+            return (try request.verified(as: peer), .all)
         }
     }
 
@@ -111,16 +110,9 @@ struct Recording: Sendable {
 }
 
 extension Side where Machine: ~Copyable {
-    /// The error, once it is certain that the side is neither established nor back from the dead.
+    /// The error, once it is certain that the side is not established.
     consuming func verdict() throws -> ProtocolError? {
         if isEstablished { throw EstablishedByMistake() }
-        if cameBackToLife { throw CameBackToLife() }
-        guard let error else { return nil }
-        do {
-            _ = try machine.receivedFrame([], at: Fixture.now)
-        } catch {
-            if error != .terminated { throw CameBackToLife() }
-        }
         return error
     }
 }

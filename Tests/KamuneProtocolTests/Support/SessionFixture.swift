@@ -91,11 +91,12 @@ struct SessionFixture: ~Copyable {
             return nil
         } catch let cause {
             guard !local.isOpen, local.nextDeadline == nil, local.heldBackUntil == nil else { throw CameBackToLife() }
-            expectError(.terminated) { () throws(ProtocolError) in
+            expectError(.misuse(.ended)) { () throws(ProtocolError) in
                 _ = try local.receivedFrame(frame, at: Fixture.moment(time))
             }
-            expectError(.terminated) { () throws(ProtocolError) in _ = try local.send([1], at: Fixture.moment(time)) }
-            expectError(.terminated) { () throws(ProtocolError) in _ = try local.ping(at: Fixture.moment(time)) }
+            expectError(.misuse(.ended)) { () throws(ProtocolError) in _ = try local.send([1], at: Fixture.moment(time))
+            }
+            expectError(.misuse(.ended)) { () throws(ProtocolError) in _ = try local.ping(at: Fixture.moment(time)) }
             if try local.close(at: Fixture.moment(time)) != nil { throw CameBackToLife() }
             if try local.timeElapsed(at: Fixture.moment(.seconds(3_600))) != .nothing { throw CameBackToLife() }
             return cause
@@ -118,7 +119,7 @@ extension SessionState {
             _ = try open(frame)
             return false
         } catch {
-            return error == .undecryptable(.session) && openedCount == count
+            return error == .authenticationFailed(.undecryptable(.session)) && openedCount == count
         }
     }
 }

@@ -205,48 +205,85 @@ struct Adversary: ~Copyable {
     }
 }
 
-/// What became of the side under test.
-struct Victim {
-    var isFailed = false
-    var isEstablished = false
+/// What fuzzing needs of either role of a handshake.
+protocol FuzzedMachine: ~Copyable {
+    /// The frames to send before the next one is due.
+    var outgoing: [[UInt8]] { get }
+
+    /// Takes a frame, accepts whoever introduces itself, and resumes nothing.
+    consuming func take(_ frame: [UInt8]) throws(ProtocolError) -> Taken<Self>
+}
+
+/// What became of a machine.
+enum Taken<Machine: ~Copyable>: ~Copyable {
+    case waits(Machine, introduced: PublicIdentity?)
+    case refused(sending: [UInt8])
+    case established(EstablishedSession, sending: [[UInt8]])
+}
+
+extension InitiatorMachine: FuzzedMachine {
+    consuming func take(_ frame: [UInt8]) throws(ProtocolError) -> Taken<InitiatorMachine> {
+        switch try receivedFrame(frame, at: Adversary.now) {
+        case .proceed(let next):
+            return .waits(next, introduced: nil)
+        case .verifyPeer(let peer):
+            let identity = peer.introduction.identity
+            return .waits(try peer.accept(at: Adversary.now), introduced: identity)
+        case .established(let session, sending: let frames):
+            return .established(session, sending: frames)
+        }
+    }
+}
+
+extension ResponderMachine: FuzzedMachine {
+    consuming func take(_ frame: [UInt8]) throws(ProtocolError) -> Taken<ResponderMachine> {
+        switch try receivedFrame(frame, at: Adversary.now) {
+        case .proceed(let next):
+            return .waits(next, introduced: nil)
+        case .verifyPeer(let peer):
+            let identity = peer.introduction.identity
+            return .waits(try peer.accept(at: Adversary.now), introduced: identity)
+        case .resolveResumption(let peer):
+            return .refused(sending: try peer.refuse())
+        case .established(let session):
+            return .established(session, sending: [])
+        }
+    }
+}
+
+/// The side under test.
+struct Victim<Machine: FuzzedMachine & ~Copyable>: ~Copyable {
+    /// The machine while it waits for a frame; nil once it has ended.
+    private(set) var machine: Machine?
+
+    init(_ machine: consuming Machine) {
+        self.machine = consume machine
+    }
 
     /// Checks the promises that hold for every frame, then lets it go on.
-    mutating func take<Machine: HandshakeMachine & ~Copyable>(
-        _ frame: [UInt8], _ machine: inout Machine, _ adversary: inout Adversary
-    ) throws -> [[UInt8]] {
-        var sent: [[UInt8]] = []
+    mutating func take(_ frame: [UInt8], _ adversary: inout Adversary) throws -> [[UInt8]] {
+        guard let machine = machine.take() else { return [] }
+        let taken: Taken<Machine>
         do throws(ProtocolError) {
-            var next: HandshakeAction? = try machine.receivedFrame(frame, at: Adversary.now)
-            if isFailed { throw ProtocolError.misuse(reason: "a machine that had failed took another frame") }
-            while let action = next.take() {
-                switch consume action {
-                case .send(let frames): sent += frames
-                case .verifyPeer(let peer):
-                    if peer.identity != adversary.identity.publicKey {
-                        throw ProtocolError.misuse(reason: "an introduction of somebody else was believed")
-                    }
-                    next = try machine.acceptPeer(at: Adversary.now)
-                case .resolveResumption:
-                    sent.append(try machine.refuseResumption())
-                case .established(let session, sending: let frames):
-                    isEstablished = true
-                    sent += frames
-                    if session.peer.identity != adversary.identity.publicKey {
-                        throw ProtocolError.misuse(reason: "a session with somebody else")
-                    }
-                    if session.state.openedCount != 2 || session.state.sealedCount != 2 {
-                        throw ProtocolError.misuse(reason: "a session without both challenges")
-                    }
-                }
-            }
+            taken = try machine.take(frame)
         } catch {
-            if isFailed {
-                try expect(error == .terminated, "a machine that had failed says “\(error)”")
-            } else {
-                // Frames after a refusal or an established session meet a machine that is finished.
-                if error != .terminated { try expectPeersFault(error) }
-                isFailed = true
-            }
+            try expectPeersFault(error)
+            return []
+        }
+        let attacker = adversary.identity.publicKey
+        var sent: [[UInt8]] = []
+        switch consume taken {
+        case .waits(let next, let introduced):
+            try expect((introduced ?? attacker) == attacker, "an introduction of somebody else was believed")
+            sent = next.outgoing
+            self.machine = consume next
+        case .refused(let refusal):
+            sent = [refusal]
+        case .established(let session, let frames):
+            try expect(session.peer.identity == attacker, "a session with somebody else")
+            try expect(
+                session.state.openedCount == 2 && session.state.sealedCount == 2, "a session without both challenges")
+            sent = frames
         }
         for frame in sent {
             try expect(frame.count <= ProtocolConstants.maximumFrameSize, "a frame of \(frame.count) bytes")

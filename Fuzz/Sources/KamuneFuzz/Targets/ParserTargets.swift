@@ -11,7 +11,9 @@ func fuzzEnvelope(_ input: [UInt8]) throws {
     let envelope: Envelope
     do throws(ProtocolError) {
         envelope = try Envelope(parsing: input)
-    } catch .malformedEnvelope(let reason) where reason.hasSuffix(WireReader.Malformed.overlongVarint.reason) {
+    } catch .peerMisbehaved(.malformedEnvelope(let reason))
+        where reason.hasSuffix(WireReader.Malformed.overlongVarint.reason)
+    {
         return
     } catch {
         let wire = try? WireSignedTransport(serializedBytes: input)
@@ -26,7 +28,9 @@ func fuzzEnvelope(_ input: [UInt8]) throws {
     let route: Route?
     do throws(ProtocolError) {
         route = try envelope.claimedRoute()
-    } catch .malformedEnvelope(let reason) where reason.hasSuffix(WireReader.Malformed.overlongVarint.reason) {
+    } catch .peerMisbehaved(.malformedEnvelope(let reason))
+        where reason.hasSuffix(WireReader.Malformed.overlongVarint.reason)
+    {
         return
     } catch {
         try expect(metadata == nil, "metadata was refused that another reader takes")
@@ -155,9 +159,8 @@ func fuzzPEM(_ input: [UInt8]) throws {
 /// An error that blames the peer, as it must when the peer alone is to blame.
 func expectPeersFault(_ error: ProtocolError) throws {
     switch error {
-    case .misuse, .messageTooLarge, .cryptographyFailed, .terminated:
-        throw Finding(description: "the peer's bytes led to “\(error)”")
-    default: break
+    case .misuse, .system: throw Finding(description: "the peer's bytes led to “\(error)”")
+    case .peerMisbehaved, .authenticationFailed, .incompatible, .refused: break
     }
 }
 
