@@ -1,3 +1,4 @@
+import KamuneCrypto
 import GRDB
 
 // What each table keeps, and by what it is found there.
