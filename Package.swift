@@ -91,6 +91,7 @@ let package = Package(
             name: "KamuneBenchmark",
             dependencies: ["Kamune", "KamuneCrypto", "KamuneProtocol", "KamuneStore", "KamuneSystem"]
         ),
+        .target(name: "KamuneTerminal"),
         .executableTarget(
             name: "KamuneCommand",
             dependencies: [
@@ -136,7 +137,8 @@ let package = Package(
         .testTarget(
             name: "FuzzReplayTests",
             dependencies: [
-                "KCP", "KamuneCrypto", "KamuneProtocol", "KamuneStore", "KamuneTestSupport", "KamuneTransport",
+                "KCP", "KamuneCrypto", "KamuneProtocol", "KamuneStore", "KamuneTerminal", "KamuneTestSupport",
+                "KamuneTransport",
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ]
         ),
@@ -172,6 +174,9 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
             ]
         ),
+        .testTarget(
+            name: "KamuneTerminalTests", dependencies: ["KamuneTerminal", "KamuneTestSupport"],
+            resources: [.copy("Resources")]),
         .testTarget(
             name: "KamuneCommandTests",
             dependencies: [

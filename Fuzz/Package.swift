@@ -46,12 +46,13 @@ let package = Package(
                 .product(name: "CryptoExtras", package: "swift-crypto"),
             ]
         ),
+        .target(name: "KamuneTerminal"),
         .target(name: "KamuneTestSupport", dependencies: ["KamuneCrypto", "KamuneSystem"]),
         .executableTarget(
             name: "KamuneFuzz",
             dependencies: [
-                "KCP", "KamuneCrypto", "KamuneProtocol", "KamuneStore", "KamuneSystem", "KamuneTestSupport",
-                "KamuneTransport", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+                "KCP", "KamuneCrypto", "KamuneProtocol", "KamuneStore", "KamuneSystem", "KamuneTerminal",
+                "KamuneTestSupport", "KamuneTransport", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],
             linkerSettings: [.unsafeFlags(["-sanitize=fuzzer"])]
         ),

@@ -21,6 +21,7 @@ enum FuzzTarget: String, CaseIterable, Sendable {
     case backup
     case records
     case search
+    case terminal
 
     /// Feeds one input to the target.
     ///
@@ -47,6 +48,7 @@ enum FuzzTarget: String, CaseIterable, Sendable {
         case .backup: try fuzzBackup(input)
         case .records: try fuzzRecords(input)
         case .search: try fuzzSearch(input)
+        case .terminal: try fuzzTerminal(input)
         }
     }
 }
