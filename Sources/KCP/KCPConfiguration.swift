@@ -66,6 +66,9 @@ public struct KCPConfiguration: Sendable, Hashable {
         return configuration
     }
 
+    /// The most payload of one segment.
+    var segmentSize: Int { maximumDatagramSize - KCPHeader.size }
+
     /// The same with every number inside its range.
     var clamped: KCPConfiguration {
         var copy = self

@@ -9,7 +9,7 @@ extension KCPConversation {
         try validate(datagram)
         let now = advanceClock(now)
         let isFirst = statistics.datagramsReceived == 0
-        lastHeard = KCPInstant(microseconds: now)
+        silence.lastHeard = now
         statistics.datagramsReceived &+= 1
         statistics.bytesReceived &+= UInt64(datagram.byteCount)
 
@@ -22,7 +22,7 @@ extension KCPConversation {
             offset = start + Int(header.payloadSize)
             apply(header, payload: datagram.extracting(start..<offset), now: now, progress: &progress)
         }
-        if isFirst { roundTrip.peerMayAcknowledgeLate = peerMayBeClocked }
+        if isFirst { roundTrip.peerMayAcknowledgeLate = peerWindow.mayBeClocked }
         conclude(progress, now: now)
     }
 
@@ -56,26 +56,21 @@ extension KCPConversation {
         if header.command == .acknowledge, sending.isOutstanding(header.sequenceNumber) {
             acknowledge(header.sequenceNumber, echoed: header.timestamp, now: now, progress: &progress)
         }
-        if header.command == .acknowledge, let solicitation, solicitation.sequenceNumber == header.sequenceNumber,
-            solicitation.timestamp == header.timestamp
+        if header.command == .acknowledge,
+            let measured = solicitation.roundTrip(
+                sequenceNumber: header.sequenceNumber, timestamp: header.timestamp, now: now)
         {
-            progress.solicitedRoundTrip = now.saturatingDistance(from: solicitation.sentAt)
+            progress.solicitedRoundTrip = measured
         }
         if header.unacknowledged.distance(after: sending.oldest) >= 0 {
-            peerWindow = Int(header.window)
-            largestPeerWindow = max(largestPeerWindow ?? 0, peerWindow)
+            peerWindow.told(Int(header.window))
             removeAcknowledged(before: header.unacknowledged, now: now, progress: &progress)
         }
         switch header.command {
         case .push: accept(header, payload: payload, now: now)
-        case .windowProbe: isWindowReportDue = true
+        case .windowProbe: windowReport.isDue = true
         case .acknowledge, .windowReport: break
         }
-    }
-
-    /// Whether the peer is one that acknowledges by its clock: kcp-go with its default windows.
-    var peerMayBeClocked: Bool {
-        (largestPeerWindow ?? 0) < KCPLimits.eagerAcknowledgements
     }
 
     // MARK: - Payload
@@ -86,39 +81,36 @@ extension KCPConversation {
         case .refused:
             // Not acknowledged, so the peer keeps it; it should know how things stand, though.
             statistics.segmentsRefused &+= 1
-            isWindowReportDue = true
+            windowReport.isDue = true
             return
         case .duplicate:
             statistics.duplicatesReceived &+= 1
-            duplicateShare += (1 - duplicateShare) * KCPLimits.duplicateWeight
+            acknowledgements.count(isDuplicate: true)
         case .accepted:
-            duplicateShare -= duplicateShare * KCPLimits.duplicateWeight
+            acknowledgements.count(isDuplicate: false)
         }
-        let arrival = Acknowledgement(sequenceNumber: header.sequenceNumber, timestamp: header.timestamp)
-        noteAcknowledgementDue(for: payload, isNext: isNext, now: now)
-        lastArrival = arrival
-        if header.sequenceNumber.distance(after: receiving.next) >= 0,
-            pendingAcknowledgements.count < KCPLimits.mostPendingAcknowledgements
-        {
-            pendingAcknowledgements.append(PendingAcknowledgement(acknowledgement: arrival))
-        }
+        acknowledgements.count(bytes: payload.byteCount)
+        setAcknowledgementDeadline(isNext: isNext, now: now)
+        acknowledgements.append(
+            AcknowledgementQueue.Acknowledgement(sequenceNumber: header.sequenceNumber, timestamp: header.timestamp),
+            isAhead: header.sequenceNumber.distance(after: receiving.next) >= 0)
     }
 
     /// A lone message is acknowledged a moment later, so that an answer can carry the acknowledgement. Not towards a peer
     /// whose next step may wait for it: at the beginning, one with a small window, one that seems to have lost something.
-    private mutating func noteAcknowledgementDue(for payload: RawSpan, isNext: Bool, now: UInt64) {
-        bytesToAcknowledge += payload.byteCount
+    private mutating func setAcknowledgementDeadline(isNext: Bool, now: UInt64) {
         if isNext, isProofAwaited {
-            acknowledgementDueAt = now &+ KCPLimits.proofDelay
+            deadlines[.acknowledgement] = now &+ KCPLimits.proofDelay
             return
         }
-        guard isNext, !turbo, !peerMayBeClocked, receiving.aheadCount == 0, bytesToAcknowledge < 2 * segmentSize,
-            receiving.next.distance(after: firstReceived) > KCPLimits.promptlyAcknowledged
+        guard isNext, !turbo, !peerWindow.mayBeClocked, receiving.aheadCount == 0,
+            acknowledgements.byteCount < 2 * configuration.segmentSize,
+            receiving.count > KCPLimits.promptlyAcknowledged
         else {
-            acknowledgementDueAt = nil
+            deadlines[.acknowledgement] = nil
             return
         }
-        if lastArrival == nil { acknowledgementDueAt = now &+ KCPLimits.acknowledgementDelay }
+        if acknowledgements.isEmpty { deadlines[.acknowledgement] = now &+ KCPLimits.acknowledgementDelay }
     }
 
     /// Whether our answer is to prove the peer's address, and the peer has a clock by which it acknowledges.
@@ -126,16 +118,8 @@ extension KCPConversation {
     /// It acknowledges at once what comes together with an acknowledgement that is new to it. But it sends a second segment
     /// only when the first was acknowledged.
     private var isProofAwaited: Bool {
-        configuration.amplificationLimit != nil && !isPeerReachable && peerMayBeClocked && sending.sentCount == 0
-            && receiving.aheadCount == 0 && receiving.next.distance(after: firstReceived) > 1
-    }
-
-    /// How often a segment ahead of a gap is acknowledged: more often where acknowledgements seem to get lost.
-    ///
-    /// `una` repeats all others with every header, so only these can be lost for good; the peer then sends the segment
-    /// again, which shows here as a duplicate.
-    var acknowledgementCopies: UInt8 {
-        duplicateShare < KCPLimits.fewDuplicates ? 1 : duplicateShare < KCPLimits.manyDuplicates ? 2 : 4
+        configuration.amplificationLimit != nil && !isPeerReachable && peerWindow.mayBeClocked
+            && sending.sentCount == 0 && receiving.aheadCount == 0 && receiving.count > 1
     }
 
     // MARK: - Acknowledgements
@@ -177,11 +161,7 @@ extension KCPConversation {
             }
             if segment.wasDeclaredLost { progress.spurious = true }
         }
-        if segment.transmissions == 1, segment.datagramNumber < newestArrival.datagramNumber,
-            segment.state == .inFlight
-        {
-            hasSeenReordering = true
-        }
+        flight.checkOrder(of: segment)
         count(segment, isCertain: isLatest || segment.transmissions == 1, now: now, progress: &progress)
         sending.markAcknowledged(sequenceNumber)
     }
@@ -212,26 +192,20 @@ extension KCPConversation {
         progress: inout AcknowledgementProgress
     ) {
         progress.acknowledged += segment.wireSize
-        if segment.state == .inFlight { bytesInFlight -= segment.wireSize }
+        flight.arrived(segment, isCertain: isCertain, now: now)
         delivery.acknowledged(segment, now: now, sample: &progress.delivery)
-        guard isCertain else { return }
-        progress.newestSentAt = max(progress.newestSentAt, segment.sentAt)
-        if segment.datagramNumber > newestArrival.datagramNumber {
-            newestArrival = (segment.datagramNumber, segment.sentAt, now.saturatingDistance(from: segment.sentAt))
-        }
+        if isCertain { progress.newestSentAt = max(progress.newestSentAt, segment.sentAt) }
     }
 
     private mutating func conclude(_ progress: AcknowledgementProgress, now: UInt64) {
-        roundTrip.peerMayAcknowledgeLate = roundTrip.peerMayAcknowledgeLate && peerMayBeClocked
+        roundTrip.peerMayAcknowledgeLate = roundTrip.peerMayAcknowledgeLate && peerWindow.mayBeClocked
         guard progress.acknowledged > 0 else {
-            // The peer is there again: do not sit out the rest of a long wait.
-            if timeoutsInARow > 1, sending.sentCount > 0 { timeoutsInARow = 1 }
+            if sending.sentCount > 0 { timeouts.shorten() }
             return
         }
-        outstandingSince = now
-        timeoutsInARow = 0
-        probesDue = 0
-        repetitionAt = nil
+        silence.outstandingSince = now
+        timeouts.end()
+        deadlines[.repetition] = nil
         var sample: UInt64?
         if let sentAt = progress.sampleSentAt {
             let measured = now.saturatingDistance(from: sentAt)
@@ -242,8 +216,7 @@ extension KCPConversation {
             sample = indirect
         }
         if progress.spurious {
-            reorderingSteps = min(reorderingSteps + 1, 8)
-            hasSeenReordering = true
+            flight.lossWasSpurious()
             congestion.lossWasSpurious()
         }
         let rate = delivery.rate(of: progress.delivery, minimumInterval: roundTrip.hasSample ? roundTrip.minimum : 0)
@@ -268,11 +241,6 @@ extension KCPConversation {
                 beginsRound: beginsRound
             )
         )
-        if sending.sentCount == 0 {
-            transmissions = transmissions.count > 0 ? RingQueue() : transmissions
-            lostSegments = lostSegments.count > 0 ? RingQueue() : lostSegments
-            transmissions.releaseIfIdle()
-            lostSegments.releaseIfIdle()
-        }
+        if sending.sentCount == 0 { flight.rest() }
     }
 }

@@ -1,27 +1,4 @@
 extension KCPConversation {
-    /// When to ask for datagrams again if nothing else happens before; `nil` if there is nothing to wait for.
-    ///
-    /// Meaningful after `nextDatagram` has said that there is none.
-    public var nextDeadline: KCPInstant? {
-        guard state == .alive else { return nil }
-        if isAmplificationBlocked {
-            return KCPInstant(microseconds: silenceDeadline)
-        }
-        var deadline = timeoutDeadline
-        func include(_ other: UInt64?) {
-            guard let other else { return }
-            deadline = min(deadline ?? other, other)
-        }
-        include(reorderingDeadline)
-        include(repetitionAt)
-        include(windowProbeAt)
-        include(windowPollAt)
-        if lastArrival != nil { include(acknowledgementDueAt) }
-        if sending.sentCount > 0 || windowProbeAt != nil { include(silenceDeadline) }
-        if canSendPayload, congestion.pacingRate != nil, !pacer.isReady(now: clock) { include(pacer.wakeUpAt) }
-        return deadline.map { KCPInstant(microseconds: max($0, clock)) }
-    }
-
     /// Makes the next datagram to send now, or `nil` if there is none.
     public mutating func nextDatagram(now: KCPInstant) -> [UInt8]? {
         var size = 0
@@ -43,17 +20,22 @@ extension KCPConversation {
         guard state == .alive, buffer.count >= configuration.maximumDatagramSize else { return 0 }
         runTimers(now: now)
         guard state == .alive, hasOutput(now: now) else { return 0 }
-        var datagram = OutgoingDatagram(buffer: buffer, limit: configuration.maximumDatagramSize)
-        if let allowance = amplificationAllowance { datagram.limit = min(datagram.limit, allowance) }
-        writeAcknowledgements(&datagram)
+        let stamp = OutgoingDatagram.Stamp(
+            conversationID: conversationID, window: receiving.freeWindow, unacknowledged: receiving.next,
+            timestamp: wireTimestamp)
+        let limit = min(configuration.maximumDatagramSize, amplificationAllowance ?? .max)
+        var datagram = OutgoingDatagram(buffer: buffer, stamp: stamp, limit: limit)
+        if acknowledgements.write(to: &datagram) { deadlines[.acknowledgement] = nil }
         writeWindowCommands(&datagram)
         writePayload(&datagram, now: now)
-        writeSolicitation(&datagram)
+        if canSolicit { solicitation.ask(upTo: sending.next, underWay: sending.sentCount) }
+        solicitation.write(to: &datagram, known: sending.oldest &- 1, now: clock)
         fillOpening(&datagram)
         // What does not fit an allowance has to wait for more to come in, not for the clock.
-        if datagram.limit < configuration.maximumDatagramSize { probesDue = 0 }
+        if limit < configuration.maximumDatagramSize { timeouts.probesDue = 0 }
         guard datagram.size > 0 else { return 0 }
-        nextDatagramNumber &+= 1
+        windowReport.told(stamp.window)
+        flight.finishDatagram()
         statistics.datagramsSent &+= 1
         statistics.bytesSent &+= UInt64(datagram.size)
         return datagram.size
@@ -67,7 +49,7 @@ extension KCPConversation {
     }
 
     /// Whether nothing of what is queued may go out before the peer sends more.
-    private var isAmplificationBlocked: Bool {
+    var isAmplificationBlocked: Bool {
         guard let allowance = amplificationAllowance else { return false }
         let needed =
             sending.sentCount > 0
@@ -76,152 +58,51 @@ extension KCPConversation {
         return allowance < needed
     }
 
-    /// A datagram under construction.
-    struct OutgoingDatagram {
-        let buffer: UnsafeMutableRawBufferPointer
-        var limit: Int
-        var size = 0
-
-        func hasRoom(for count: Int) -> Bool { size + count <= limit }
-
-        mutating func append(_ header: KCPHeader) {
-            header.write(to: buffer, at: size)
-            size += KCPHeader.size
-        }
-
-        mutating func append(_ payload: [UInt8]) {
-            payload.withUnsafeBytes { source in
-                UnsafeMutableRawBufferPointer(rebasing: buffer[size...]).copyMemory(from: source)
-            }
-            size += payload.count
-        }
-    }
-
     private func hasOutput(now: UInt64) -> Bool {
-        lastArrival != nil && acknowledgementDueAt ?? now <= now || isWindowReportDue || isWindowProbeDue
-            || probesDue > 0 || solicitationsDue > 0 || canSolicit
+        !acknowledgements.isEmpty && deadlines[.acknowledgement] ?? now <= now || windowReport.isDue
+            || peerWindow.isProbeDue || timeouts.probesDue > 0 || solicitation.headersDue > 0 || canSolicit
             || canSendPayload && (congestion.pacingRate == nil || pacer.isReady(now: now))
     }
 
-    // MARK: - Acknowledgements and windows
-
-    /// As kcp-go: numbers that `una` covers are left out, but for the last to arrive, whose time the peer may measure.
-    ///
-    /// The others stay until they were sent as often as ``acknowledgementCopies`` says, those repeated before the new
-    /// ones, because kcp-go measures the time of the last in a datagram.
-    private mutating func writeAcknowledgements(_ datagram: inout OutgoingDatagram) {
-        guard let last = lastArrival else { return }
-        var fresh = pendingAcknowledgements.count
-        while fresh > 0, pendingAcknowledgements[fresh - 1].copies == 0 { fresh -= 1 }
-        // Room for all that are new and for the last; what is over goes to repetitions, the latest of them.
-        let room = max(0, (datagram.limit - datagram.size) / KCPHeader.size - 1)
-        let unsent = pendingAcknowledgements.count - fresh
-        let end = fresh + min(unsent, room)
-        var kept = 0
-        var lastWritten: Acknowledgement?
-        let firstRepeated = max(0, end - room)
-        for index in pendingAcknowledgements.indices {
-            var pending = pendingAcknowledgements[index]
-            if pending.acknowledgement.sequenceNumber.distance(after: receiving.next) < 0 { continue }
-            if index >= firstRepeated, index < end {
-                write(pending.acknowledgement, to: &datagram)
-                lastWritten = pending.acknowledgement
-                pending.copies &+= 1
-            }
-            if pending.copies < acknowledgementCopies {
-                pendingAcknowledgements[kept] = pending
-                kept += 1
-            }
-        }
-        let isComplete = end == pendingAcknowledgements.count
-        if kept == 0, pendingAcknowledgements.capacity > 256 {
-            pendingAcknowledgements = []
-        } else {
-            pendingAcknowledgements.removeLast(pendingAcknowledgements.count - kept)
-        }
-        guard isComplete, lastWritten == last || datagram.hasRoom(for: KCPHeader.size) else { return }
-        if lastWritten != last { write(last, to: &datagram) }
-        lastArrival = nil
-        acknowledgementDueAt = nil
-        bytesToAcknowledge = 0
-    }
-
-    private mutating func write(_ acknowledgement: Acknowledgement, to datagram: inout OutgoingDatagram) {
-        datagram.append(
-            header(
-                .acknowledge,
-                timestamp: acknowledgement.timestamp,
-                sequenceNumber: acknowledgement.sequenceNumber
-            )
-        )
-    }
-
     private mutating func writeWindowCommands(_ datagram: inout OutgoingDatagram) {
-        if isWindowProbeDue, datagram.hasRoom(for: KCPHeader.size) {
-            isWindowProbeDue = false
-            datagram.append(header(.windowProbe, timestamp: wireTimestamp, sequenceNumber: 0))
+        if peerWindow.isProbeDue, datagram.hasRoom(for: KCPHeader.size) {
+            peerWindow.isProbeDue = false
+            datagram.append(.windowProbe, sequenceNumber: 0)
         }
-        if isWindowReportDue, datagram.hasRoom(for: KCPHeader.size) {
-            isWindowReportDue = false
-            datagram.append(header(.windowReport, timestamp: wireTimestamp, sequenceNumber: 0))
+        if windowReport.isDue, datagram.hasRoom(for: KCPHeader.size) {
+            windowReport.isDue = false
+            datagram.append(.windowReport, sequenceNumber: 0)
         }
-    }
-
-    /// A header with the window and `una` of now.
-    mutating func header(
-        _ command: KCPCommand,
-        timestamp: UInt32,
-        sequenceNumber: UInt32,
-        payloadSize: Int32 = 0
-    ) -> KCPHeader {
-        advertisedWindow = receiving.freeWindow
-        return KCPHeader(
-            conversationID: conversationID,
-            command: command,
-            window: UInt16(clamping: advertisedWindow),
-            timestamp: timestamp,
-            sequenceNumber: sequenceNumber,
-            unacknowledged: receiving.next,
-            payloadSize: UInt32(payloadSize)
-        )
     }
 
     // MARK: - Payload
 
-    var windowLimit: Int { min(peerWindow, configuration.sendWindow) }
+    var windowLimit: Int { min(peerWindow.size, configuration.sendWindow) }
 
     /// Whether a segment could go out if the pacer lets it.
     var canSendPayload: Bool {
         guard bytesInFlight + KCPHeader.size < congestion.window else { return false }
-        return !lostSegments.isEmpty || sending.unsentCount > 0 && sending.sentCount < windowLimit
+        return flight.hasLost || sending.unsentCount > 0 && sending.sentCount < windowLimit
     }
 
     private mutating func writePayload(_ datagram: inout OutgoingDatagram, now: UInt64) {
-        while probesDue > 0 {
+        while timeouts.probesDue > 0 {
             guard let number = probe else {
-                probesDue = 0
+                timeouts.probesDue = 0
                 break
             }
             guard datagram.hasRoom(for: sending[number].wireSize) else { return }
-            probesDue -= 1
+            timeouts.probesDue -= 1
             transmit(number, in: &datagram, now: now)
         }
         let rate = congestion.pacingRate
         if rate != nil, !pacer.isReady(now: now) { return }
         var sent = 0
         defer { if let rate, sent > 0 { pacer.sent(bytes: sent, rate: rate, now: now) } }
-        while let number = lostSegments.first {
-            guard sending.isOutstanding(number) else {
-                lostSegments.popFirst()
-                continue
-            }
-            guard sending[number].state == .lost else {
-                dropFirstLost(number)
-                continue
-            }
+        while let number = flight.firstLost(in: &sending) {
             let size = sending[number].wireSize
             guard bytesInFlight + size <= congestion.window, datagram.hasRoom(for: size) else { return }
-            dropFirstLost(number)
+            flight.removeFirstLost(in: &sending)
             transmit(number, in: &datagram, now: now)
             sent += size
         }
@@ -233,13 +114,8 @@ extension KCPConversation {
         }
         if bytesInFlight < congestion.window { delivery.becameApplicationLimited(bytesInFlight: bytesInFlight) }
         if turbo, sent > 0, sending.sentCount <= 4 {
-            repetitionAt = now &+ max(roundTrip.smoothed / 4, KCPLimits.timerGranularity)
+            deadlines[.repetition] = now &+ max(roundTrip.smoothed / 4, KCPLimits.timerGranularity)
         }
-    }
-
-    private mutating func dropFirstLost(_ number: UInt32) {
-        sending[number].isQueuedAgain = false
-        lostSegments.popFirst()
     }
 
     /// What to send when nothing comes back: first what the peer needs to go on, then what waits the longest.
@@ -247,64 +123,37 @@ extension KCPConversation {
     /// The first may be known as lost and wait behind segments that fill the window but that the peer had to refuse.
     private var probe: UInt32? {
         let oldest = sending.oldest
-        if probesDue > 1, sending.sentCount > 0, sending[oldest].datagramNumber != nextDatagramNumber { return oldest }
-        return oldestInFlight
-    }
-
-    /// The segment in flight whose last transmission is the oldest.
-    private var oldestInFlight: UInt32? {
-        var offset = 0
-        while let transmission = transmissions[offset] {
-            let number = transmission.sequenceNumber
-            if sending.isOutstanding(number), sending[number].state == .inFlight,
-                sending[number].datagramNumber == transmission.datagramNumber,
-                transmission.datagramNumber != nextDatagramNumber
-            {
-                return number
-            }
-            offset += 1
+        if timeouts.probesDue > 1, sending.sentCount > 0,
+            sending[oldest].datagramNumber != flight.nextDatagramNumber
+        {
+            return oldest
         }
-        return nil
+        return flight.oldest(in: sending)
     }
 
     private mutating func transmit(_ number: UInt32, in datagram: inout OutgoingDatagram, now: UInt64) {
-        let isNew = number == sending.next
-        if sending.sentCount == 0 { outstandingSince = now }
-        if isNew {
-            sending[number].firstTimestamp = wireTimestamp
+        if sending.sentCount == 0 { silence.outstandingSince = now }
+        if number == sending.next {
+            sending[number].firstTimestamp = datagram.stamp.timestamp
             sending.advanceNext()
             statistics.segmentsSent &+= 1
         } else {
             statistics.segmentsRepeated &+= 1
         }
         delivery.willSend(&sending[number], nothingInFlight: bytesInFlight == 0, now: now)
-        if sending[number].state != .inFlight { bytesInFlight += sending[number].wireSize }
-        sending[number].state = .inFlight
-        sending[number].transmissions &+= 1
-        sending[number].sentAt = now
-        sending[number].timestamp = wireTimestamp
-        sending[number].datagramNumber = nextDatagramNumber
-        transmissions.append(Transmission(sequenceNumber: number, datagramNumber: nextDatagramNumber))
-        datagram.append(
-            header(
-                .push,
-                timestamp: wireTimestamp,
-                sequenceNumber: number,
-                payloadSize: sending[number].payloadSize
-            )
-        )
-        datagram.append(sending[number].payload)
+        flight.send(number, in: &sending, timestamp: datagram.stamp.timestamp, now: now)
+        datagram.append(sending[number], number: number)
     }
 
     /// Fills up a datagram that may open the conversation; see ``KCPLimits/openingSize``.
     ///
     /// With headers of the first segment, without its payload: to the peer they are repetitions.
     private mutating func fillOpening(_ datagram: inout OutgoingDatagram) {
-        guard statistics.datagramsReceived == 0, sending.sentCount > 0, sending.oldest == firstSent,
-            sending[firstSent].datagramNumber == nextDatagramNumber
+        guard statistics.datagramsReceived == 0, sending.sentCount > 0, sending.oldest == sending.first,
+            sending[sending.first].datagramNumber == flight.nextDatagramNumber
         else { return }
         while datagram.size < KCPLimits.openingSize, datagram.hasRoom(for: KCPHeader.size) {
-            datagram.append(header(.push, timestamp: wireTimestamp, sequenceNumber: firstSent))
+            datagram.append(.push, sequenceNumber: sending.first)
         }
     }
 }

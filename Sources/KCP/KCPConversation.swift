@@ -32,8 +32,6 @@ public struct KCPConversation: Sendable {
     public let conversationID: UInt32
     /// Whether the path still works. A dead conversation sends nothing any more; it can still be read.
     public internal(set) var state = State.alive
-    /// When a valid datagram last arrived; the start, if none has.
-    public internal(set) var lastHeard: KCPInstant
     /// What happened so far.
     public internal(set) var statistics = KCPStatistics()
     /// Whether the peer has echoed the timestamp of a segment sent to it: it receives what is sent to its address.
@@ -42,84 +40,29 @@ public struct KCPConversation: Sendable {
     public internal(set) var isPeerReachable = false
 
     let configuration: KCPConfiguration
-    let segmentSize: Int
-    let turbo: Bool
-    /// ``KCPConfiguration/silenceLimit`` in microseconds.
-    let silenceLimit: UInt64
+    /// The latest time seen, in microseconds.
+    var clock: UInt64
+    /// What is waited for.
+    var deadlines = Deadlines()
 
+    // What goes out.
     var sending: SendQueue
-    var receiving: ReceiveBuffer
-    var roundTrip = RoundTripEstimator()
+    var flight = Flight()
     var delivery = DeliveryRate()
     var congestion: AnyCongestionController
     var pacer: Pacer
-    /// The latest time seen, in microseconds.
-    var clock: UInt64
+    var peerWindow = PeerWindow()
+    var solicitation: Solicitation
 
-    /// What the peer can take in, as it last told, and the most it ever told.
-    var peerWindow = KCPLimits.initialPeerWindow
-    var largestPeerWindow: Int?
+    // What comes back, or does not.
+    var roundTrip = RoundTripEstimator()
+    var timeouts = Timeouts()
+    var silence: Silence
 
-    // Sending.
-    var bytesInFlight = 0
-    var nextDatagramNumber: UInt64 = 1
-    /// One entry for each transmission, in order of time; outdated ones are dropped when they reach the front.
-    var transmissions = RingQueue<Transmission>()
-    /// Segments found lost and not sent again yet.
-    var lostSegments = RingQueue<UInt32>()
-    /// The latest transmission known to have arrived.
-    var newestArrival: (datagramNumber: UInt64, sentAt: UInt64, roundTrip: UInt64) = (0, 0, 0)
-    var hasSeenReordering = false
-    var reorderingSteps: UInt64 = 1
-    var reorderingDeadline: UInt64?
-
-    // Timeouts.
-    var timeoutsInARow = 0
-    var lastTimeoutAt: UInt64 = 0
-    var probesDue = 0
-    var repetitionAt: UInt64?
-    /// When something became outstanding, or was last acknowledged.
-    var outstandingSince: UInt64 = 0
-
-    // The peer's window.
-    var windowProbeAt: UInt64?
-    var windowProbeWait: UInt64 = 0
-    var isWindowProbeDue = false
-    /// Headers that are still to be sent to make the peer acknowledge, and up to where that was asked for.
-    var solicitationsDue = 0
-    var solicitation: (sequenceNumber: UInt32, timestamp: UInt32, sentAt: UInt64)?
-    var solicitedUpTo: UInt32
-    var windowPollAt: UInt64?
-    var windowPollWait: UInt64 = 0
-    let firstSent: UInt32
-
-    // Acknowledging.
-    var pendingAcknowledgements: [PendingAcknowledgement] = []
-    /// The share of the segments of late that were known already.
-    var duplicateShare = 0.0
-    var lastArrival: Acknowledgement?
-    /// When the last arrival is acknowledged at the latest; nil for at once.
-    var acknowledgementDueAt: UInt64?
-    var bytesToAcknowledge = 0
-    let firstReceived: UInt32
-    var isWindowReportDue = false
-    var advertisedWindow: Int
-
-    struct Transmission {
-        var sequenceNumber: UInt32
-        var datagramNumber: UInt64
-    }
-
-    struct Acknowledgement: Equatable {
-        var sequenceNumber: UInt32
-        var timestamp: UInt32
-    }
-
-    /// An acknowledgement of a segment ahead of a gap, and how often it was sent.
-    struct PendingAcknowledgement {
-        var acknowledgement: Acknowledgement
-        var copies: UInt8 = 0
-    }
+    // What comes in.
+    var receiving: ReceiveBuffer
+    var acknowledgements = AcknowledgementQueue()
+    var windowReport: WindowReport
 
     /// Makes a conversation that has sent and received nothing.
     ///
@@ -148,12 +91,8 @@ public struct KCPConversation: Sendable {
         let configuration = configuration.clamped
         self.conversationID = conversationID
         self.configuration = configuration
-        segmentSize = configuration.maximumDatagramSize - KCPHeader.size
-        turbo = configuration.latencyMode == .turbo
-        silenceLimit = UInt64(max(0, configuration.silenceLimit.wholeMicroseconds))
-        lastHeard = now
         clock = now.microseconds
-        outstandingSince = now.microseconds
+        silence = Silence(limit: configuration.silenceLimit, now: now.microseconds)
         sending = SendQueue(firstSequenceNumber: firstSent)
         receiving = ReceiveBuffer(
             next: firstReceived,
@@ -163,14 +102,20 @@ public struct KCPConversation: Sendable {
         congestion = AnyCongestionController(
             configuration.congestionControl,
             segmentSize: configuration.maximumDatagramSize,
-            turbo: turbo
+            turbo: configuration.latencyMode == .turbo
         )
         pacer = Pacer(segmentSize: configuration.maximumDatagramSize)
-        solicitedUpTo = firstSent
-        self.firstSent = firstSent
-        self.firstReceived = firstReceived
-        advertisedWindow = configuration.receiveWindow
+        solicitation = Solicitation(firstSequenceNumber: firstSent)
+        windowReport = WindowReport(window: configuration.receiveWindow)
     }
+
+    /// When a valid datagram last arrived; the start, if none has.
+    public var lastHeard: KCPInstant { KCPInstant(microseconds: silence.lastHeard) }
+
+    /// The bytes of the segments that are in flight, headers included.
+    var bytesInFlight: Int { flight.byteCount }
+
+    var turbo: Bool { configuration.latencyMode == .turbo }
 
     // MARK: - Bytes
 
@@ -203,14 +148,14 @@ public struct KCPConversation: Sendable {
         guard count > 0 else { return 0 }
         bytes.withUnsafeBytes {
             var rest = UnsafeRawBufferPointer(rebasing: $0[..<count])
-            if configuration.amplificationLimit != nil, !isPeerReachable, sending.isEmpty, sending.next == firstSent {
+            if configuration.amplificationLimit != nil, !isPeerReachable, sending.isEmpty, sending.isUntouched {
                 // A segment so small that it may go out in answer to whatever opened the conversation. The peer's
                 // acknowledgement of it is the proof that lets the others go.
-                sending.append(UnsafeRawBufferPointer(rebasing: rest[..<1]), segmentSize: segmentSize)
+                sending.append(UnsafeRawBufferPointer(rebasing: rest[..<1]), segmentSize: configuration.segmentSize)
                 sending.sealLast()
                 rest = UnsafeRawBufferPointer(rebasing: rest[1...])
             }
-            sending.append(rest, segmentSize: segmentSize)
+            sending.append(rest, segmentSize: configuration.segmentSize)
         }
         return count
     }
@@ -247,11 +192,8 @@ public struct KCPConversation: Sendable {
         return try receiving.readAll(body)
     }
 
-    /// A reader that falls behind closes the window. Once it has caught up by half, the peer should know without asking.
     private mutating func reportWindowIfReopened() {
-        guard advertisedWindow < max(1, configuration.receiveWindow / 4) else { return }
-        let free = receiving.freeWindow
-        if free >= max(1, configuration.receiveWindow / 2), free > advertisedWindow { isWindowReportDue = true }
+        windowReport.check(free: receiving.freeWindow, of: configuration.receiveWindow)
     }
 
     // MARK: - Time

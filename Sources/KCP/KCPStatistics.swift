@@ -44,5 +44,5 @@ extension KCPConversation {
     public var congestionWindow: Int { congestion.window }
 
     /// The window that the peer told last, in segments.
-    public var peerReceiveWindow: Int { peerWindow }
+    public var peerReceiveWindow: Int { peerWindow.size }
 }

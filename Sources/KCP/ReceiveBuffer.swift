@@ -12,6 +12,8 @@ struct ReceiveBuffer {
         case refused
     }
 
+    /// The number of the first segment of all.
+    let first: UInt32
     /// The sequence number that comes next.
     private(set) var next: UInt32
     let window: Int
@@ -25,10 +27,14 @@ struct ReceiveBuffer {
     private(set) var aheadBytes = 0
 
     init(next: UInt32, window: Int, byteLimit: Int) {
+        first = next
         self.next = next
         self.window = window
         self.byteLimit = byteLimit
     }
+
+    /// How many segments have arrived in order.
+    var count: Int { next.distance(after: first) }
 
     /// The bytes that can be read.
     var readableCount: Int { ready.count - readyHead }

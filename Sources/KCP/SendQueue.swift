@@ -36,6 +36,8 @@ struct OutgoingSegment {
 ///
 /// A ring indexed by the sequence number modulo its size, so that looking one up costs the same however many there are.
 struct SendQueue {
+    /// The number of the first segment of all.
+    let first: UInt32
     private var slots: [OutgoingSegment] = []
     /// The oldest that is not acknowledged: `snd_una`.
     private(set) var oldest: UInt32
@@ -47,6 +49,7 @@ struct SendQueue {
     private(set) var byteCount = 0
 
     init(firstSequenceNumber: UInt32) {
+        first = firstSequenceNumber
         oldest = firstSequenceNumber
         next = firstSequenceNumber
         end = firstSequenceNumber
@@ -56,6 +59,8 @@ struct SendQueue {
     var sentCount: Int { Int(next &- oldest) }
     var unsentCount: Int { Int(end &- next) }
     var isEmpty: Bool { oldest == end }
+    /// Whether nothing was ever sent.
+    var isUntouched: Bool { next == first }
     /// The segments for which there is memory.
     var capacity: Int { slots.count }
 

@@ -201,10 +201,10 @@ extension KCPConversation {
     var bytesBeyondBound: Int {
         let received = receiving.readableCount + receiving.aheadBytes - configuration.receiveBufferSize
         let sent = sending.byteCount - configuration.sendBufferSize
-        let acknowledgements = pendingAcknowledgements.count - KCPLimits.mostPendingAcknowledgements
+        let acknowledgements = self.acknowledgements.count - KCPLimits.mostPendingAcknowledgements
         let ahead = receiving.aheadCount - configuration.receiveWindow
         let inFlight = sending.sentCount - configuration.sendWindow
-        let lost = lostSegments.count - configuration.sendWindow
+        let lost = flight.lostCount - configuration.sendWindow
         // A segment in order is taken in whole as long as there is any room; that much may be over.
         return max(
             0, received - configuration.maximumReceivedDatagramSize, sent, acknowledgements, ahead, inFlight, lost)

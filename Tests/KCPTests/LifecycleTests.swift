@@ -44,7 +44,7 @@ struct LifecycleTests {
         }
         #expect(stream.isComplete)
         #expect(path.first.sending.capacity <= 32 && path.second.receiving.capacity <= 65_536)
-        #expect(path.first.transmissions.capacity <= 16 && path.first.lostSegments.capacity <= 16)
+        #expect(path.first.flight.capacity <= 16)
     }
 
     @Test(arguments: [100, 576, 1232, 1400])

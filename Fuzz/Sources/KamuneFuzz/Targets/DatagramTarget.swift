@@ -60,7 +60,7 @@ private struct Bounds {
         try expect(conversation.readableByteCount <= 2 * configuration.receiveBufferSize, "too much waits to be read")
         try expect(conversation.unacknowledgedByteCount <= configuration.sendBufferSize, "too much waits to be sent")
         try expect(
-            conversation.pendingAcknowledgements.count <= KCPLimits.mostPendingAcknowledgements,
+            conversation.acknowledgements.count <= KCPLimits.mostPendingAcknowledgements,
             "too many acknowledgements wait")
         try expect(conversation.bytesInFlight >= 0, "more has arrived than was sent")
         if configuration.amplificationLimit != nil, !conversation.isPeerReachable {
