@@ -98,6 +98,7 @@ let package = Package(
                 "Kamune",
                 "KamuneBenchmark",
                 "KamuneStore",
+                "KamuneSystem",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ]
@@ -180,7 +181,7 @@ let package = Package(
         .testTarget(
             name: "KamuneCommandTests",
             dependencies: [
-                "Kamune", "KamuneCommand", "KamuneStore",
+                "Kamune", "KamuneCommand", "KamuneStore", "KamuneSystem", "KamuneTestSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]
         ),

@@ -72,6 +72,43 @@ struct PassphraseTests {
         #expect(!FileManager.default.fileExists(atPath: home.storeFile))
     }
 
+    @Test(
+        "after it was typed, signals end the program as they do without one",
+        arguments: [("\u{03}", 130), ("TERM", 143)] as [(String, Int32)])
+    func signals(how: String, code: Int32) async throws {
+        let server = try Server(.silent)
+        let child = try Child(["dial", server.address], home: try Home(isUnprotected: false), input: .terminal)
+        await child.expect("Passphrase: ")
+        child.write("secret\n")
+        await child.expect("The same again: ")
+        child.write("secret\n")
+        await child.expect("Connecting to")
+        if how == "TERM" { child.send(signal: SIGTERM) } else { child.write(how) }
+        await child.expectExit(code)
+        #expect(child.isTerminalRaw == false && child.echoes == true)
+    }
+
+    @Test("a program that is stopped at the question asks it again, and shows what is typed no more than before")
+    func stopped() async throws {
+        let home = try Home(isUnprotected: false)
+        let script = #"set -m; "$0" identity new; echo "stopped $?"; fg; echo "ended $?""#
+        let child = try Child(
+            program: "/bin/sh", ["-c", script, Binary.path()], home: home, input: .terminal,
+            environment: ["XDG_DATA_HOME": home.path, "TERM": "xterm"])
+        await child.expect("Passphrase: ")
+        child.write("s3c\u{1A}")
+        await child.expect("stopped 148")
+        await child.expect("Passphrase: ", times: 2)
+        #expect(child.echoes == false)
+        child.write("s3cret\n")
+        await child.expect("The same again: ")
+        child.write("s3cret\n")
+        await child.expect("ended 0")
+        await child.expectExit(0)
+        #expect(child.echoes == true)
+        #expect(!child.output.raw.contains("s3cret"))
+    }
+
     @Test("it can be set, changed and removed")
     func change() async throws {
         let home = try Home(isUnprotected: false)

@@ -80,6 +80,25 @@ struct TerminalTests {
         await other.expectExit(0)
     }
 
+    @Test("in the background it waits, as programs do, until it is brought to the foreground")
+    func background() async throws {
+        let home = try Home()
+        let script = #"set -m; "$0" listen 127.0.0.1:0 --no-passphrase & read line; jobs; fg; echo "ended $?""#
+        let child = try Child(
+            program: "/bin/sh", ["-c", script, Binary.path()], home: home, input: .terminal,
+            environment: ["XDG_DATA_HOME": home.path, "TERM": "xterm"])
+        // It may be anywhere before it needs the terminal, or stopped there.
+        child.write("\n")
+        await child.expect("> ")
+        #expect(child.isTerminalRaw == true)
+        child.write("/who\r")
+        await child.expect("You:")
+        child.write("/quit\r")
+        await child.expect("ended 0")
+        await child.expectExit(0)
+        #expect(child.isTerminalRaw == false)
+    }
+
     @Test("a second signal ends at once, even when the other side does not answer, and gives the terminal back")
     func twoInterrupts() async throws {
         let pair = try await Pair()

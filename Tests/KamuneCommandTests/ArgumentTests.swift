@@ -33,7 +33,7 @@ struct ArgumentTests {
         #expect(full.dialTimeout == 2)
         #expect(full.options.linger == 3)
         #expect(full.options.logLevel == .debug)
-        #expect(full.options.store.location([:]).path == "d")
+        #expect(try full.options.store.location(EnvironmentVariables([:])).path == "d")
         #expect(full.options.store.passphraseDescriptor == 3)
         #expect(full.options.incognito && !plain.options.incognito)
     }
@@ -101,15 +101,54 @@ struct ArgumentTests {
     @Test("where everything is kept: an argument, a variable, the platform's place")
     func locations() throws {
         let options = try parse(["peers", "list"], as: PeersListCommand.self).store
-        #expect(options.location(["KAMUNE_DB_PATH": "/x/y.db", "XDG_DATA_HOME": "/z"]).path == "/x/y.db")
+        func path(_ variables: [String: String], _ options: StoreOptions) throws -> String {
+            try options.location(EnvironmentVariables(variables)).path
+        }
+        #expect(try path(["KAMUNE_DB_PATH": "/x/y.db", "XDG_DATA_HOME": "/z"], options) == "/x/y.db")
         let named = try parse(["peers", "list", "--db", "n.db"], as: PeersListCommand.self).store
-        #expect(named.location(["KAMUNE_DB_PATH": "/x/y.db"]).path == "n.db")
-        #if !canImport(Darwin)
-        #expect(options.location(["XDG_DATA_HOME": "/z"]).path == "/z/kamune/kamune.db")
+        #expect(try path(["KAMUNE_DB_PATH": "/x/y.db"], named) == "n.db")
+        #if canImport(Darwin)
+        #expect(try path(["HOME": "/h"], options) == "/h/Library/Application Support/kamune/kamune.db")
+        #else
+        #expect(try path(["XDG_DATA_HOME": "/z"], options) == "/z/kamune/kamune.db")
+        #expect(try path(["HOME": "/h"], options) == "/h/.local/share/kamune/kamune.db")
+        #expect(try path(["HOME": "/h", "XDG_DATA_HOME": "z"], options) == "/h/.local/share/kamune/kamune.db")
         #endif
-        #expect(DataDirectory.parent(of: "/a/b") == "/a")
-        #expect(DataDirectory.parent(of: "/a") == "/")
-        #expect(DataDirectory.parent(of: "a") == ".")
+        #expect(FilePath("/a/b").parent == "/a")
+        #expect(FilePath("/a").parent == "/")
+        #expect(FilePath("a").parent == ".")
+    }
+
+    @Test("a path that is not UTF-8 is named as such, and no other one is taken for it")
+    func pathsOfBytes() throws {
+        let latin = Array("/d/m".utf8) + [0xFC] + Array("sli".utf8)
+        let options = try parse(
+            ["peers", "list", "--db", ArgumentText.encode(latin)], as: PeersListCommand.self
+        ).store
+        let refused = FileFailure.notText(path: FilePath(bytes: latin))
+        #expect(throws: refused) { try options.location(EnvironmentVariables([:])) }
+        let variable = EnvironmentVariables(entries: [Array("KAMUNE_DB_PATH=".utf8) + latin])
+        let plain = try parse(["peers", "list"], as: PeersListCommand.self).store
+        #expect(throws: refused) { try plain.location(variable) }
+        // What does not matter is not looked at.
+        let home = EnvironmentVariables(entries: [Array("KAMUNE_DB_PATH=/k".utf8), Array("HOME=".utf8) + latin])
+        #expect(try plain.location(home).path == "/k")
+        // Files of our own may have any name.
+        let file = try parse(["identity", "show", ArgumentText.encode(latin)], as: IdentityShowCommand.self).other
+        #expect(file?.bytes == latin)
+    }
+
+    @Test(
+        "an argument goes through the parser and comes out as it was",
+        arguments: [
+            [], Array("host:1".utf8), Array("größe 🔒".utf8), [0xFF], [0x61, 0xC3], [0xC3, 0x28], [0xED, 0xA0, 0x80],
+            Array("\u{10FE41}x".utf8), Array("\u{10FEFF}".utf8) + [0x80], Array("\u{10FFFF}".utf8),
+        ] as [[UInt8]])
+    func argumentBytes(bytes: [UInt8]) {
+        let text = ArgumentText.encode(bytes)
+        #expect(ArgumentText.decode(text) == bytes)
+        let isPlain = String(validating: bytes, as: UTF8.self).map { ArgumentText.isText($0) } ?? false
+        #expect(ArgumentText.isText(text) == isPlain)
     }
 
     @Test("peers and history")
@@ -126,11 +165,12 @@ struct ArgumentTests {
             ],
             as: HistorySearchCommand.self)
         #expect(search.words == ["a", "b"] && search.peer == "Ada")
-        #expect(search.period.contains(Date(timeIntervalSince1970: 1_782_864_000)))
-        #expect(!search.period.contains(Date(timeIntervalSince1970: 1_782_863_999)))
+        let period = search.period.resolved(at: Date(timeIntervalSince1970: 0))
+        #expect(period.contains(Date(timeIntervalSince1970: 1_782_864_000)))
+        #expect(!period.contains(Date(timeIntervalSince1970: 1_782_863_999)))
         // The minute that was named is still within.
-        #expect(search.period.contains(Date(timeIntervalSince1970: 1_782_950_459)))
-        #expect(!search.period.contains(Date(timeIntervalSince1970: 1_782_950_460)))
+        #expect(period.contains(Date(timeIntervalSince1970: 1_782_950_459)))
+        #expect(!period.contains(Date(timeIntervalSince1970: 1_782_950_460)))
         #expect(try parse(["history", "export", "--format", "jsonl"], as: HistoryExportCommand.self).format == .jsonl)
         #expect(try parse(["restore", "f", "--merge"], as: RestoreCommand.self).merge)
     }

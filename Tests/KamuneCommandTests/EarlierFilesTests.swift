@@ -12,10 +12,10 @@ struct EarlierFilesTests {
     @Test("identity and peers are moved once, and the files set aside")
     func moving() async throws {
         let scratch = try Scratch()
-        let files = EarlierFiles(directory: scratch.path)
+        let files = EarlierFiles(directory: FilePath(scratch.path))
         let store = try Store.inMemory()
         #expect(!files.exist)
-        #expect(try await files.move(into: store).isEmpty)
+        #expect(try await files.move(into: store, at: Date()).isEmpty)
 
         let identity = try Identity.generate(.mldsa65)
         try IdentityFile(path: files.identityPath).save(identity, force: false)
@@ -29,7 +29,7 @@ struct EarlierFilesTests {
 
             """, to: "known-peers")
         #expect(files.exist)
-        #expect(try await files.move(into: store).count == 2)
+        #expect(try await files.move(into: store, at: Date()).count == 2)
         #expect(scratch.names == ["identity.pem.moved", "known-peers.moved"])
         #expect(try await store.currentIdentity()?.publicKey == identity.publicKey)
         let peer = try #require(try await store.peer(withKey: ada))
@@ -42,15 +42,15 @@ struct EarlierFilesTests {
     @Test("a move that was interrupted is finished, and a file of somebody else's is left alone")
     func interrupted() async throws {
         let scratch = try Scratch()
-        let files = EarlierFiles(directory: scratch.path)
+        let files = EarlierFiles(directory: FilePath(scratch.path))
         let store = try Store.inMemory()
         let identity = try Identity.generate()
         try await store.add(identity, name: "", at: Date())
         try IdentityFile(path: files.identityPath).save(identity, force: false)
-        #expect(try await files.move(into: store).count == 1)
+        #expect(try await files.move(into: store, at: Date()).count == 1)
         #expect(scratch.names == ["identity.pem.moved"])
         try IdentityFile(path: files.identityPath).save(try .generate(), force: false)
-        #expect(try await files.move(into: store).isEmpty)
+        #expect(try await files.move(into: store, at: Date()).isEmpty)
         #expect(scratch.names == ["identity.pem", "identity.pem.moved"])
         #expect(try await store.identities().count == 1)
     }
@@ -66,13 +66,13 @@ struct EarlierFilesTests {
         let file = try scratch.write("# a comment\n\n\(line)\n", to: "known-peers")
         let store = try Store.inMemory()
         let error = await #expect(throws: FileFailure.self) {
-            try await EarlierFiles(directory: scratch.path).move(into: store)
+            try await EarlierFiles(directory: FilePath(scratch.path)).move(into: store, at: Date())
         }
         #expect("\(error.map { "\($0)" } ?? "")".contains("line 3"))
         #expect(scratch.names == ["known-peers"])
-        #expect(chmod(file, 0o666) == 0)
+        #expect(chmod(scratch.text("known-peers"), 0o666) == 0)
         await #expect(throws: FileFailure.openToOthers(path: file, mode: 0o666)) {
-            try await EarlierFiles(directory: scratch.path).move(into: store)
+            try await EarlierFiles(directory: FilePath(scratch.path)).move(into: store, at: Date())
         }
     }
 }

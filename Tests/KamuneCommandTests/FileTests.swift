@@ -20,21 +20,23 @@ final class Scratch: Sendable {
         try? FileManager.default.removeItem(atPath: path)
     }
 
-    func file(_ name: String) -> String { path + "/" + name }
+    func text(_ name: String) -> String { path + "/" + name }
 
-    func write(_ text: String, to name: String, mode: mode_t = 0o600) throws -> String {
-        try text.write(toFile: file(name), atomically: true, encoding: .utf8)
-        #expect(chmod(file(name), mode) == 0)
+    func file(_ name: String) -> FilePath { FilePath(text(name)) }
+
+    func write(_ text: String, to name: String, mode: mode_t = 0o600) throws -> FilePath {
+        try text.write(toFile: self.text(name), atomically: true, encoding: .utf8)
+        #expect(chmod(self.text(name), mode) == 0)
         return file(name)
     }
 
-    func contents(_ name: String) throws -> String { try String(contentsOfFile: file(name), encoding: .utf8) }
+    func contents(_ name: String) throws -> String { try String(contentsOfFile: text(name), encoding: .utf8) }
 
     var names: [String] { ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted() }
 
-    static func mode(_ path: String) -> mode_t {
+    static func mode(_ path: FilePath) -> mode_t {
         var status = stat()
-        return lstat(path, &status) == 0 ? mode_t(status.st_mode & 0o7777) : 0
+        return path.withCString { lstat($0, &status) } == 0 ? mode_t(status.st_mode & 0o7777) : 0
     }
 }
 
@@ -56,7 +58,7 @@ private enum Leftovers {
 
 @Suite("Files")
 struct FileTests {
-    private func write(_ text: String, to path: String, _ existing: PrivateFile.Existing) throws {
+    private func write(_ text: String, to path: FilePath, _ existing: PrivateFile.Existing) throws {
         try SecretBytes(copying: text.utf8).withUnsafeBytes { bytes throws(FileFailure) in
             try PrivateFile.write(bytes, to: path, existing: existing, what: "it")
         }
@@ -82,7 +84,7 @@ struct FileTests {
         #expect(Scratch.mode(existing) == 0o600)
 
         // A link that leads nowhere is there too, and what it names is not made.
-        #expect(symlink(scratch.file("target"), scratch.file("link")) == 0)
+        #expect(symlink(scratch.text("target"), scratch.text("link")) == 0)
         #expect(throws: FileFailure.exists(path: scratch.file("link"), what: "it")) {
             try write("new", to: scratch.file("link"), .refuse)
         }
@@ -96,7 +98,7 @@ struct FileTests {
         #expect(throws: FileFailure.system(path: missing, doing: "written", code: ENOENT)) {
             try write("x", to: missing, .refuse)
         }
-        #expect(mkdir(scratch.file("d"), 0o700) == 0)
+        #expect(mkdir(scratch.text("d"), 0o700) == 0)
         #expect(throws: FileFailure.system(path: scratch.file("d"), doing: "written", code: EISDIR)) {
             try write("x", to: scratch.file("d"), .replace)
         }
@@ -112,16 +114,16 @@ struct FileTests {
     func reading() throws {
         let scratch = try Scratch()
         let file = try scratch.write("12345", to: "f")
-        func read(_ path: String, limit: Int = 5, secret: Bool = true) throws -> String {
+        func read(_ path: FilePath, limit: Int = 5, secret: Bool = true) throws -> String {
             try PrivateFile.read(path, limit: limit, secret: secret, what: "thing")
                 .withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
         }
         #expect(try read(file) == "12345")
         #expect(throws: FileFailure.tooLarge(path: file, limit: 4)) { try read(file, limit: 4) }
         #expect(throws: FileFailure.missing(path: scratch.file("x"), what: "thing")) { try read(scratch.file("x")) }
-        #expect(throws: FileFailure.notARegularFile(path: scratch.path)) { try read(scratch.path) }
+        #expect(throws: FileFailure.notARegularFile(path: FilePath(scratch.path))) { try read(FilePath(scratch.path)) }
         for mode: mode_t in [0o640, 0o604, 0o620, 0o602, 0o610] {
-            #expect(chmod(file, mode) == 0)
+            #expect(chmod(scratch.text("f"), mode) == 0)
             #expect(throws: FileFailure.openToOthers(path: file, mode: mode)) { try read(file) }
             #expect(try read(file, secret: false) == "12345")
         }

@@ -103,20 +103,21 @@ struct HistoryTextTests {
             ("2024-02-29T00:00:00Z", 1_709_164_800, 1_709_164_801), ("1970-01-01T00:00Z", 0, 60),
         ] as [(String, Double, Double)])
     func moments(text: String, start: Double, end: Double) throws {
-        let moment = try #require(MomentArgument(text))
+        let moment = try #require(TimeSpan(text))
         #expect(moment.start == Date(timeIntervalSince1970: start))
         #expect(moment.end == Date(timeIntervalSince1970: end))
     }
 
     @Test("days are those of the local clock")
     func localDays() throws {
-        let day = try #require(MomentArgument("2026-07-24"))
+        let day = try #require(TimeSpan("2026-07-24"))
         #expect(Times.local(day.start) == "2026-07-24 00:00:00")
         #expect(Times.local(day.end) == "2026-07-25 00:00:00")
         let now = day.start.addingTimeInterval(43_200)
-        #expect(MomentArgument("today", now: now) == day)
-        #expect(MomentArgument("Yesterday", now: now)?.end == day.start)
-        #expect(try #require(MomentArgument("2026-07-24 12:30")).start > day.start)
+        #expect(MomentArgument(argument: "today")?.span(at: now) == day)
+        #expect(MomentArgument(argument: "Yesterday")?.span(at: now)?.end == day.start)
+        #expect(MomentArgument(argument: "2026-07-24")?.span(at: .distantPast) == day)
+        #expect(try #require(TimeSpan("2026-07-24 12:30")).start > day.start)
     }
 
     @Test(
@@ -127,7 +128,7 @@ struct HistoryTextTests {
             "99999-01-01", "2026-07-24Z", "２０２６-07-24",
         ])
     func noMoments(text: String) {
-        #expect(MomentArgument(text) == nil)
+        #expect(MomentArgument(argument: text) == nil)
     }
 
     @Test("columns are as wide as what is in them, also with wide characters")

@@ -48,12 +48,13 @@ struct OutputTests {
 
     @Test("colours need a terminal that can, and no NO_COLOR")
     func colours() {
-        #expect(Style.isWanted(isTerminal: true, environment: ["TERM": "xterm"]))
-        #expect(!Style.isWanted(isTerminal: false, environment: ["TERM": "xterm"]))
-        #expect(!Style.isWanted(isTerminal: true, environment: ["TERM": "xterm", "NO_COLOR": "0"]))
-        #expect(Style.isWanted(isTerminal: true, environment: ["TERM": "xterm", "NO_COLOR": ""]))
-        #expect(!Style.isWanted(isTerminal: true, environment: ["TERM": "dumb"]))
-        #expect(!Style.isWanted(isTerminal: true, environment: [:]))
+        #expect(Style.isWanted(isTerminal: true, environment: EnvironmentVariables(["TERM": "xterm"])))
+        #expect(!Style.isWanted(isTerminal: false, environment: EnvironmentVariables(["TERM": "xterm"])))
+        #expect(
+            !Style.isWanted(isTerminal: true, environment: EnvironmentVariables(["TERM": "xterm", "NO_COLOR": "0"])))
+        #expect(Style.isWanted(isTerminal: true, environment: EnvironmentVariables(["TERM": "xterm", "NO_COLOR": ""])))
+        #expect(!Style.isWanted(isTerminal: true, environment: EnvironmentVariables(["TERM": "dumb"])))
+        #expect(!Style.isWanted(isTerminal: true, environment: EnvironmentVariables([:])))
         #expect(Style(isEnabled: false)(.warning, "x") == "x")
         #expect(Style(isEnabled: true)(.strong, "x") == "\u{1B}[1mx\u{1B}[0m")
     }
@@ -93,7 +94,7 @@ struct OutputTests {
     @Test("a flood of events is a few lines")
     func limiter() {
         var limiter = ReportLimiter()
-        let start = ContinuousClock.now
+        let start = Duration.seconds(77)
         let first = (0..<100).map { _ in limiter.admit(at: start) }
         #expect(first.prefix(5).allSatisfy { $0 == .tell(missed: 0) })
         #expect(first[5] == .tellLast)

@@ -47,13 +47,44 @@ struct PassphraseTests {
     }
 
     @Test(
+        "a variable is treated as what is read is: byte for byte, up to the end of the line, no longer than allowed",
+        arguments: [
+            Array("secret".utf8), Array("secret\n".utf8), Array("secret\r\n".utf8), Array("one\ntwo".utf8), [],
+            [0x0A], Array("u\u{308}".utf8), [0xFF, 0x66, 0x0A], [UInt8](repeating: 0x78, count: Passphrase.sizeLimit),
+            [UInt8](repeating: 0x78, count: Passphrase.sizeLimit + 1),
+        ] as [[UInt8]])
+    func variables(value: [UInt8]) throws {
+        func result(_ body: () throws -> [UInt8]?) -> Result<[UInt8], Failure> {
+            do {
+                return .success(try body() ?? [])
+            } catch {
+                return .failure(Failure(anything: error))
+            }
+        }
+        let given = result { try Passphrase.from(value).secret.withUnsafeBytes { Array($0) } }
+        #expect(given == result { try read(value)[0] })
+    }
+
+    @Test(
+        "passphrases that differ in bytes that are not UTF-8 differ, and what an earlier version made of them is known")
+    func bytes() throws {
+        func bytes(_ box: SecretBox?) -> [UInt8]? { box?.secret.withUnsafeBytes { Array($0) } }
+        let (first, second): ([UInt8], [UInt8]) = ([0x61, 0xFC], [0x61, 0xE4])
+        #expect(bytes(try Passphrase.from(first)) == first)
+        #expect(bytes(try Passphrase.from(second)) == second)
+        #expect(bytes(Passphrase.earlierForm(of: first)) == Array("a\u{FFFD}".utf8))
+        #expect(bytes(Passphrase.earlierForm(of: Array("a\n".utf8))) == Array("a\n".utf8))
+        #expect(Passphrase.earlierForm(of: Array("plain ü".utf8)) == nil)
+    }
+
+    @Test(
         "the descriptor goes before the variable, and the variable before the terminal",
         arguments: [
             (3, "x", true, .descriptor(3)), (nil, "x", true, .environment("V")), (nil, "", true, .terminal),
             (nil, nil, true, .terminal), (nil, nil, false, nil), (nil, "", false, nil), (0, nil, false, .descriptor(0)),
         ] as [(Int32?, String?, Bool, PassphraseSource?)])
     func sources(descriptor: Int32?, variable: String?, hasTerminal: Bool, expected: PassphraseSource?) {
-        let environment = variable.map { ["V": $0] } ?? [:]
+        let environment = EnvironmentVariables(variable.map { ["V": $0] } ?? [:])
         #expect(
             PassphraseSource.choose(
                 descriptor: descriptor, variable: "V", environment: environment, hasTerminal: hasTerminal) == expected)

@@ -1,4 +1,5 @@
 import Kamune
+import KamuneSystem
 
 /// Why a conversation, or the waiting for one, is over.
 enum ChatEnding: Sendable, Equatable {

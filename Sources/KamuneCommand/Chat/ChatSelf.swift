@@ -1,6 +1,6 @@
-import Foundation
 import Kamune
 import KamuneStore
+import KamuneSystem
 
 /// Who we are in a conversation, and what is kept of it.
 struct ChatSelf: Sendable {
@@ -18,28 +18,28 @@ struct ChatSelf: Sendable {
     let notes: [(text: String, look: Style.Look)]
 
     /// Opens the store, and finds out who we are.
-    static func find(_ options: EndpointOptions, _ environment: [String: String]) async throws -> ChatSelf {
-        let opener = StoreOpener(options.store, environment)
+    static func find(_ options: EndpointOptions, _ context: CommandContext) async throws -> ChatSelf {
+        let opener = try StoreOpener(options.store, context)
         // Before a passphrase is asked for that may then be of no use.
         let file = try options.identity.map { try IdentityFile(path: $0).loadOrCreate() }
-        if options.incognito { return try await findIncognito(options, opener, file?.identity) }
+        if options.incognito { return try await findIncognito(options, opener, file?.identity, context) }
 
         let store = try await opener.open(.creating)
         do {
             var notes = opener.notes
             if let (identity, isNew) = file {
-                if isNew {
-                    notes.append(
-                        ("A new identity was made for you: \(DisplayText(options.identity ?? ""))", .good))
+                if isNew, let path = options.identity {
+                    notes.append(("A new identity was made for you: \(path.shown)", .good))
                 }
                 return ChatSelf(
                     identity: identity, succession: try await store.succession(to: identity.publicKey),
-                    name: options.name, book: StorePeerBook(store: store, isReadOnly: false), store: store,
+                    name: options.name, book: StorePeerBook(store: store, isReadOnly: false, time: context.time),
+                    store: store,
                     isIncognito: false, notes: notes)
             }
             var current = try await store.currentIdentity()
             if current?.privateKey == nil {
-                current = try await store.add(try .generate(.ed25519), name: "", at: Date())
+                current = try await store.add(try .generate(.ed25519), name: "", at: context.time.date)
                 notes.append(("A new identity was made for you; “kamune identity show” shows it.", .good))
             }
             guard let current, let identity = current.privateKey else {
@@ -47,7 +47,8 @@ struct ChatSelf: Sendable {
             }
             return ChatSelf(
                 identity: identity, succession: try await store.succession(to: current.publicKey),
-                name: options.name ?? named(current), book: StorePeerBook(store: store, isReadOnly: false),
+                name: options.name ?? named(current),
+                book: StorePeerBook(store: store, isReadOnly: false, time: context.time),
                 store: store, isIncognito: false, notes: notes)
         } catch {
             try? await store.close()
@@ -56,7 +57,7 @@ struct ChatSelf: Sendable {
     }
 
     private static func findIncognito(
-        _ options: EndpointOptions, _ opener: StoreOpener, _ file: Identity?
+        _ options: EndpointOptions, _ opener: StoreOpener, _ file: Identity?, _ context: CommandContext
     ) async throws -> ChatSelf {
         let store = try await opener.openForReading()
         let current = try await store?.currentIdentity()
@@ -66,7 +67,8 @@ struct ChatSelf: Sendable {
             notes.append(("You have no identity yet, so this one is made for this conversation only.", .faint))
         }
         // The book keeps the store open; nothing is written to it.
-        let book: any PeerBook = store.map { StorePeerBook(store: $0, isReadOnly: true) } ?? EmptyPeerBook()
+        let book: any PeerBook =
+            store.map { StorePeerBook(store: $0, isReadOnly: true, time: context.time) } ?? EmptyPeerBook()
         return ChatSelf(
             identity: identity, succession: try await store?.succession(to: identity.publicKey) ?? .none,
             name: options.name ?? (file == nil ? current.flatMap(named) : nil), book: book, store: try .inMemory(),

@@ -1,5 +1,6 @@
 import Kamune
 import KamuneStore
+import KamuneSystem
 
 /// Everything that a conversation needs around it: who we are, whom we talk to, and the terminal or pipe.
 struct ChatStage: Sendable {
@@ -12,7 +13,7 @@ struct ChatStage: Sendable {
     let messenger: Messenger
     let reception: Reception
     let setting: Setting
-    let signals: Signals
+    let context: CommandContext
     let log: EventLog
     private let isIncognito: Bool
 
@@ -20,30 +21,29 @@ struct ChatStage: Sendable {
     ///
     /// - Parameter capacity: How many conversations may go on at once in a pipe.
     init(
-        _ options: EndpointOptions, pipeCapacity capacity: Int = 1, adjust: (inout Configuration) -> Void = { _ in }
+        _ options: EndpointOptions, in context: CommandContext, pipeCapacity capacity: Int = 1,
+        adjust: (inout Configuration) -> Void = { _ in }
     ) async throws {
-        let environment = Environment.current
-        let own = try await ChatSelf.find(options, environment)
+        self.context = context
+        let own = try await ChatSelf.find(options, context)
         var configuration = options.configuration
         adjust(&configuration)
 
         let host: any Reception.Host
-        if let kind = Console.availableKind(environment) {
-            let console = try Console(
-                kind: kind, maximumLineSize: Conversation.maximumBodySize(configuration), environment: environment)
+        if let kind = Console.availableKind(context) {
+            let console = Console(
+                kind: kind, maximumLineSize: Conversation.maximumBodySize(configuration), context: context)
             setting = .terminal(console)
             // Before anything is said that somebody could answer.
             await console.start()
             host = ConsoleHost(console: console)
-            signals = Signals(
-                continued: { Task { await console.refresh(afterStop: true) } },
-                resized: { Task { await console.refresh(afterStop: false) } })
         } else {
-            let log = StatusLog(environment: environment)
+            let log = StatusLog(context)
             setting = .pipe(log)
             host = LogHost(log: log)
-            signals = Signals()
         }
+        context.signals.concludeFirst()
+        Self.limitConclusion(context)
         let isTerminal = host.canAnswer
         let reception = Reception(
             policy: options.verify, book: own.book, host: host, patience: configuration.handshakeTimeout,
@@ -55,6 +55,18 @@ struct ChatStage: Sendable {
             identity: own.identity, name: own.name, verifier: reception, store: own.store, configuration: configuration,
             reconnection: options.reconnection(isTerminal: isTerminal), succession: own.succession)
         for (text, look) in own.notes { await host.tell(text, look) }
+    }
+
+    /// How long concluding may be held up by somebody who does not read what is written, once a signal has asked for it.
+    private static let conclusionLimit = Duration.seconds(2)
+
+    private static func limitConclusion(_ context: CommandContext) {
+        Task {
+            guard await context.signals.first.wait() != nil else { return }
+            try await context.time.sleep(for: conclusionLimit)
+            context.output.abandon()
+            context.errors.abandon()
+        }
     }
 
     /// Lets go of everything: what was logged is written, and the store is closed.
@@ -104,9 +116,9 @@ struct ChatStage: Sendable {
     }
 
     /// The lines of standard input.
-    func lineSource() throws(SystemError) -> LineSource {
+    func lineSource() -> LineSource {
         LineSource(
-            try InputReader(STDIN_FILENO),
+            InputReader(context.input),
             maximumLineSize: Conversation.maximumBodySize(messenger.endpoint.configuration))
     }
 
@@ -136,7 +148,7 @@ struct ChatStage: Sendable {
                 await chat.handleInput()
                 if !Task.isCancelled { stop.fulfill(.quit) }
             }
-            group.addTask { if let signal = await signals.first.wait() { stop.fulfill(.signal(signal)) } }
+            group.addTask { if let signal = await context.signals.first.wait() { stop.fulfill(.signal(signal)) } }
             group.addTask { if let ending = await work(chat) { stop.fulfill(ending) } }
             let ending = await stop.wait() ?? .quit
             await chat.close()

@@ -1,5 +1,6 @@
 import Kamune
 import KamuneStore
+import KamuneSystem
 
 /// A conversation of a script: lines of a pipe are sent, and what arrives is written, a line for each message.
 struct PipeChat: Sendable {
@@ -41,7 +42,7 @@ struct PipeChat: Sendable {
         var failure: Failure?
         await withTaskGroup(of: Event.self) { group in
             group.addTask { .received(await receive()) }
-            group.addTask { .stopped(await stage.signals.first.wait()) }
+            group.addTask { .stopped(await stage.context.signals.first.wait()) }
             if let input { group.addTask { .sent(await send(input)) } }
             var hasReceivedAll = false
             for await event in group {
@@ -134,10 +135,7 @@ struct PipeChat: Sendable {
             }
             return nil
         } catch let error as LineSplitter.LineTooLong {
-            return Failure(
-                .failure,
-                "Line \(error.number) of the input is longer than \(error.limit) bytes, the most that one message "
-                    + "holds. The lines before it were sent.")
+            return Failure(error)
         } catch let error as KamuneError {
             switch error.code {
             case .cancelled: return nil
@@ -146,7 +144,7 @@ struct PipeChat: Sendable {
             default: return Failure(error)
             }
         } catch {
-            return Failure(.failure, "\(error)")
+            return Failure(anything: error)
         }
     }
 
@@ -187,7 +185,7 @@ struct PipeChat: Sendable {
             isDone.fulfill(())
         }
         let timer = Task {
-            try? await Task.sleep(for: limit)
+            try? await stage.context.time.sleep(for: limit)
             isDone.fulfill(())
         }
         _ = await isDone.wait()
@@ -198,14 +196,18 @@ struct PipeChat: Sendable {
 
 /// Writes messages to standard output, a line each.
 struct MessageOutput: Sendable {
-    private let stream = StandardStream(STDOUT_FILENO)
+    private let stream: StandardStream
     private let queue = BlockingQueue("kamune.output")
+
+    init(context: CommandContext) {
+        stream = context.output
+    }
 
     /// Writes a message, made fit to be shown. Waits while the reader is slow.
     ///
     /// - Returns: What went wrong, if something did.
     func write(_ message: StoredMessage) async -> SystemError? {
         let line = DisplayText(message.text).description + "\n"
-        return await queue.run { stream.write(line) }
+        return await queue.run { [stream] in stream.write(line) }
     }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Kamune
 import KamuneStore
+import KamuneSystem
 
 /// The passphrase of a backup.
 struct BackupPassphraseOptions: ParsableArguments {
@@ -11,22 +12,44 @@ struct BackupPassphraseOptions: ParsableArguments {
             discussion: "Without it, KAMUNE_BACKUP_PASSPHRASE, else you are asked for it.", valueName: "number"))
     var descriptor: Int32?
 
-    func read(isNew: Bool) async throws(Failure) -> SecretBox {
-        try await OtherPassphrase(
+    private var source: OtherPassphrase {
+        OtherPassphrase(
             descriptor: descriptor, variable: "KAMUNE_BACKUP_PASSPHRASE", what: "the backup",
-            option: "--backup-passphrase-fd"
-        ).read(Environment.current, isNew: isNew)
+            option: "--backup-passphrase-fd")
+    }
+
+    /// Reads the passphrase of a backup that is about to be made.
+    func choose(_ context: CommandContext) async throws(Failure) -> SecretBox {
+        try await source.read(context, isNew: true)
+    }
+
+    /// Reads the passphrase, and finds out whether it opens a backup and what that holds. One that an earlier version made
+    /// may have another form of it.
+    ///
+    /// - Throws: A ``Failure`` or ``StoreError`` when it does not, or the backup is not whole.
+    func open(
+        _ backup: String, _ context: CommandContext
+    ) async throws -> (passphrase: SecretBox, contents: BackupSummary) {
+        let passphrase = try await source.read(context, isNew: false)
+        do {
+            return (passphrase, try await Store.verifyBackup(at: backup, passphrase: passphrase.secret.copy()))
+        } catch {
+            guard let earlier = source.earlierForm(context),
+                let contents = try? await Store.verifyBackup(at: backup, passphrase: earlier.secret.copy())
+            else { throw Self.explained(error) }
+            return (earlier, contents)
+        }
     }
 
     /// What a wrong passphrase is called, so that it is not taken for the store's.
-    static func explained(_ error: any Error) -> any Error {
+    private static func explained(_ error: any Error) -> any Error {
         guard case StoreError.wrongPassphrase = error else { return error }
         return Failure(.locked, "The passphrase of the backup is wrong, or the beginning of the file is damaged.")
     }
 }
 
 /// `kamune backup`
-struct BackupCommand: AsyncParsableCommand {
+struct BackupCommand: ContextualCommand {
     static let configuration = CommandConfiguration(
         commandName: "backup",
         abstract: "Save everything that is kept into one encrypted file.",
@@ -41,7 +64,7 @@ struct BackupCommand: AsyncParsableCommand {
             """)
 
     @Argument(help: ArgumentHelp("The file to write.", valueName: "file"), completion: .file())
-    var path: String
+    var path: FilePath
 
     @Flag(name: .long, help: "Replace the file if there is one.")
     var force = false
@@ -49,25 +72,26 @@ struct BackupCommand: AsyncParsableCommand {
     @OptionGroup var passphrase: BackupPassphraseOptions
     @OptionGroup var store: StoreOptions
 
-    func run() async throws {
-        try await store.withStore { store in
-            let secret = try await passphrase.read(isNew: true)
+    func run(in context: CommandContext) async throws {
+        try await store.withStore(in: context) { store in
+            let secret = try await passphrase.choose(context)
+            let text = try path.text()
             let summary: BackupSummary
             do {
-                summary = try await store.backup(to: path, passphrase: secret.secret.copy(), replacing: force)
+                summary = try await store.backup(to: text, passphrase: secret.secret.copy(), replacing: force)
             } catch StoreError.alreadyExists {
                 throw FileFailure.exists(path: path, what: "it")
             } catch StoreError.notFound {
                 throw FileFailure.system(path: path, doing: "written", code: ENOENT)
             }
-            try StandardStream(STDOUT_FILENO).print(
-                "Saved and checked: \(summary.words), in “\(DisplayText(path))”.")
+            try context.output.print(
+                "Saved and checked: \(summary.words), in “\(path.shown)”.")
         }
     }
 }
 
 /// `kamune restore`
-struct RestoreCommand: AsyncParsableCommand {
+struct RestoreCommand: ContextualCommand {
     static let configuration = CommandConfiguration(
         commandName: "restore",
         abstract: "Bring back what a backup holds.",
@@ -77,7 +101,7 @@ struct RestoreCommand: AsyncParsableCommand {
             """)
 
     @Argument(help: ArgumentHelp("The backup.", valueName: "file"), completion: .file())
-    var path: String
+    var path: FilePath
 
     @Flag(name: .long, help: "Add to what is there.")
     var merge = false
@@ -85,31 +109,28 @@ struct RestoreCommand: AsyncParsableCommand {
     @OptionGroup var passphrase: BackupPassphraseOptions
     @OptionGroup var store: StoreOptions
 
-    func run() async throws {
+    func run(in context: CommandContext) async throws {
         var status = stat()
-        guard stat(path, &status) == 0 else {
+        guard path.withCString({ stat($0, &status) }) == 0 else {
             throw errno == ENOENT
                 ? FileFailure.missing(path: path, what: "backup")
                 : FileFailure.system(path: path, doing: "opened", code: errno)
         }
-        if merge { try await mergeIntoStore() } else { try await makeStore() }
+        guard status.st_mode & S_IFMT == S_IFREG else { throw FileFailure.notARegularFile(path: path) }
+        let backup = try path.text()
+        if merge { try await mergeIntoStore(backup, context) } else { try await makeStore(of: backup, context) }
     }
 
-    private func mergeIntoStore() async throws {
-        try await store.withStore { store in
-            let secret = try await passphrase.read(isNew: false)
-            let summary: BackupSummary
-            do {
-                summary = try await store.merge(backup: path, passphrase: secret.secret.copy())
-            } catch {
-                throw BackupPassphraseOptions.explained(error)
-            }
-            try StandardStream(STDOUT_FILENO).print("Added what was new: \(summary.words).")
+    private func mergeIntoStore(_ backup: String, _ context: CommandContext) async throws {
+        try await store.withStore(in: context) { store in
+            let secret = try await passphrase.open(backup, context).passphrase
+            let summary = try await store.merge(backup: backup, passphrase: secret.secret.copy())
+            try context.output.print("Added what was new: \(summary.words).")
         }
     }
 
-    private func makeStore() async throws {
-        let opener = StoreOpener(store, Environment.current)
+    private func makeStore(of backup: String, _ context: CommandContext) async throws {
+        let opener = try StoreOpener(store, context)
         let location = opener.location
         guard !location.exists else {
             throw Failure(
@@ -117,20 +138,14 @@ struct RestoreCommand: AsyncParsableCommand {
                 "There is a store at “\(DisplayText(location.path))” already; say --merge to add what is missing in it, or "
                     + "name another by --db.")
         }
-        let secret = try await passphrase.read(isNew: false)
         // Before a passphrase is chosen for what may never come to be.
-        let summary: BackupSummary
-        do {
-            summary = try await Store.verifyBackup(at: path, passphrase: secret.secret.copy())
-        } catch {
-            throw BackupPassphraseOptions.explained(error)
-        }
+        let (secret, summary) = try await passphrase.open(backup, context)
         let credential = try await opener.newCredential()
         let store = try await Store.restore(
-            backup: path, passphrase: secret.secret.copy(), to: location, credential: credential.storeCredential())
+            backup: backup, passphrase: secret.secret.copy(), to: location, credential: credential.storeCredential())
         try await store.close()
         opener.tell()
-        try StandardStream(STDOUT_FILENO).print(
+        try context.output.print(
             "Restored to “\(DisplayText(location.path))”: \(summary.words).")
     }
 }

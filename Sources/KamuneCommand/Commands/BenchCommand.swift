@@ -2,9 +2,10 @@ import ArgumentParser
 import Foundation
 import Kamune
 import KamuneBenchmark
+import KamuneSystem
 
 /// `kamune bench`
-struct BenchCommand: AsyncParsableCommand {
+struct BenchCommand: ContextualCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench",
         abstract: "Measure what talking costs on this machine.",
@@ -80,17 +81,17 @@ struct BenchCommand: AsyncParsableCommand {
         }
     }
 
-    func run() async throws {
-        if let hold { return try await holdSessions(with: hold) }
-        let errors = StandardStream(STDERR_FILENO)
-        let isWatched = TerminalMode.isTerminal(STDERR_FILENO)
-        let progress: @Sendable (String) -> Void = { if isWatched { errors.write("measuring \($0) …\n") } }
+    func run(in context: CommandContext) async throws {
+        if let hold { return try await holdSessions(with: hold, context) }
+        let errors = context.errors
+        let progress: @Sendable (String) -> Void = { if errors.isTerminal { errors.write("measuring \($0) …\n") } }
         let report: BenchmarkReport
         if store {
             report = try await StoreBenchmark(messages: messages, directory: directory, progress: progress).run()
         } else if transport == .udp {
             report = try await TransportComparison(
-                algorithm: algorithm, effort: effort, idleSessions: sessions, holder: holder, progress: progress
+                algorithm: algorithm, effort: effort, idleSessions: sessions, holder: holder(context),
+                progress: progress
             ).run()
         } else {
             report = try await BenchmarkSuite(
@@ -106,21 +107,22 @@ struct BenchCommand: AsyncParsableCommand {
         } else {
             text = report.table
         }
-        try StandardStream(STDOUT_FILENO).print(text)
+        try context.output.print(text)
     }
 
     /// This program, as the other end of idle sessions.
-    private var holder: [String]? {
-        Bundle.main.executablePath.map {
+    private func holder(_ context: CommandContext) -> [String]? {
+        context.programPath.map {
             [$0, "bench", "--sessions", "\(sessions)", "--algorithm", algorithm.rawValue, "--hold"]
         }
     }
 
-    private func holdSessions(with address: String) async throws {
+    private func holdSessions(with address: String, _ context: CommandContext) async throws {
         let held = try await IdleSessions(count: sessions, address: address, algorithm: algorithm).hold()
-        try StandardStream(STDOUT_FILENO).print("\(held.count) sessions")
+        try context.output.print("\(held.count) sessions")
         // The end of the input is the end of whoever measures.
-        while readLine() != nil {}
+        let input = InputReader(context.input)
+        while await input.read() != nil {}
         withExtendedLifetime(held) {}
     }
 }

@@ -1,11 +1,12 @@
-import Foundation
 import Kamune
+import KamuneSystem
 
 /// The conversation that `kamune demo` shows.
 struct Demo: Sendable {
     let algorithm: IdentityAlgorithm
-    let style: Style
-    let output: StandardStream
+    let context: CommandContext
+
+    private var style: Style { context.style(for: context.output) }
 
     /// Who says what. The one who dials begins.
     private static let lines: [(isAda: Bool, text: String)] = [
@@ -27,13 +28,13 @@ struct Demo: Sendable {
         try print("Each would compare the other's, over a phone call for instance, before trusting the conversation.")
 
         let listener = try await bob.listen(on: "127.0.0.1:0")
-        let start = ContinuousClock.now
+        let start = context.time.monotonic
         async let accepted = first(of: listener)
         let atAda = try await ada.dial(listener.address)
         guard let atBob = try await accepted else {
             throw Failure(.failure, "The demo's listener closed by itself, which should not happen.")
         }
-        let total = ContinuousClock.now - start
+        let total = context.time.monotonic - start
         await listener.close()
 
         try heading("The handshake, over TCP to \(listener.address)")
@@ -79,12 +80,12 @@ struct Demo: Sendable {
         var atAda = ada.messages.makeAsyncIterator()
         var atBob = bob.messages.makeAsyncIterator()
         for line in Self.lines {
-            let start = ContinuousClock.now
+            let start = context.time.monotonic
             try await (line.isAda ? ada : bob).send(line.text)
             guard let message = line.isAda ? try await atBob.next() : try await atAda.next() else {
                 throw Failure(.connectionLost, "The demo's session ended early, which should not happen.")
             }
-            let time = Times.milliseconds(ContinuousClock.now - start)
+            let time = Times.milliseconds(context.time.monotonic - start)
             let name = line.isAda ? style(.own, "Ada") : style(.other, "Bob")
             try print(
                 "\(style(.faint, Times.ofDay(message.receivedAt))) \(name): \(DisplayText(message.text))  "
@@ -109,7 +110,7 @@ struct Demo: Sendable {
     }
 
     private func print(_ text: String) throws(Failure) {
-        try output.print(text)
+        try context.output.print(text)
     }
 
     private func first(of listener: Listener) async throws(KamuneError) -> Session? {

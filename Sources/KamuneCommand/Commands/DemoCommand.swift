@@ -1,9 +1,8 @@
 import ArgumentParser
-import Foundation
 import Kamune
 
 /// `kamune demo`
-struct DemoCommand: AsyncParsableCommand {
+struct DemoCommand: ContextualCommand {
     static let configuration = CommandConfiguration(
         commandName: "demo",
         abstract: "Watch two peers meet and talk, on this machine alone.",
@@ -16,8 +15,7 @@ struct DemoCommand: AsyncParsableCommand {
     @Option(name: .long, help: ArgumentHelp("The algorithm of both identities: ed25519 or ml-dsa-65."))
     var algorithm: IdentityAlgorithm = .ed25519
 
-    func run() async throws {
-        let style = Style(for: STDOUT_FILENO, environment: Environment.current)
-        try await Demo(algorithm: algorithm, style: style, output: StandardStream(STDOUT_FILENO)).run()
+    func run(in context: CommandContext) async throws {
+        try await Demo(algorithm: algorithm, context: context).run()
     }
 }

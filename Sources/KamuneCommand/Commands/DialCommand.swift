@@ -1,8 +1,9 @@
 import ArgumentParser
 import Kamune
+import KamuneSystem
 
 /// `kamune dial`
-struct DialCommand: AsyncParsableCommand {
+struct DialCommand: ContextualCommand {
     static let configuration = CommandConfiguration(
         commandName: "dial",
         abstract: "Connect to somebody who listens, and talk.",
@@ -42,8 +43,8 @@ struct DialCommand: AsyncParsableCommand {
         }
     }
 
-    func run() async throws {
-        let stage = try await ChatStage(options) { $0.dialTimeout = .seconds(dialTimeout) }
+    func run(in context: CommandContext) async throws {
+        let stage = try await ChatStage(options, in: context) { $0.dialTimeout = .seconds(dialTimeout) }
         let address = AddressText.completed(address)
         await stage.tell("Connecting to \(DisplayText(address))…")
         switch stage.setting {
@@ -68,7 +69,7 @@ struct DialCommand: AsyncParsableCommand {
     private func runPipe(_ stage: ChatStage, _ address: String) async throws {
         let dialing = Task { () async throws(KamuneError) -> Conversation in try await stage.messenger.dial(address) }
         let watching = Task {
-            guard await stage.signals.first.wait() != nil else { return }
+            guard await stage.context.signals.first.wait() != nil else { return }
             dialing.cancel()
         }
         let conversation: Conversation
@@ -76,16 +77,16 @@ struct DialCommand: AsyncParsableCommand {
             conversation = try await dialing.value
         } catch {
             await stage.finish()
-            if stage.signals.first.value == SIGTERM { throw Failure(.terminated, nil) }
-            throw stage.signals.first.value == nil ? error : Failure(.interrupted, nil)
+            if stage.context.signals.first.value == SIGTERM { throw Failure(.terminated, nil) }
+            throw stage.context.signals.first.value == nil ? error : Failure(.interrupted, nil)
         }
         watching.cancel()
         let identity = conversation.peer.identity
         _ = await stage.reception.beginConversation(with: identity)
         let chat = PipeChat(
             conversation: conversation, name: await stage.name(of: conversation), stage: stage,
-            input: try stage.lineSource(), linger: options.linger.map { .time(.seconds($0)) } ?? .none,
-            staysForEmptyInput: false, output: MessageOutput())
+            input: stage.lineSource(), linger: options.linger.map { .time(.seconds($0)) } ?? .none,
+            staysForEmptyInput: false, output: MessageOutput(context: stage.context))
         var failure: Failure?
         do throws(Failure) {
             try await chat.run()

@@ -10,7 +10,7 @@ struct EndpointOptions: ParsableArguments {
             "The file that holds your identity.",
             discussion: "Without it, the one that you have; it is made at first use.", valueName: "file"),
         completion: .file())
-    var identity: String?
+    var identity: FilePath?
 
     @Option(
         name: .long,

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Kamune
 import KamuneStore
+import KamuneSystem
 
 /// `kamune history`
 struct HistoryCommand: ParsableCommand {
@@ -34,8 +35,19 @@ struct PeriodOptions: ParsableArguments {
     @Option(name: .long, help: ArgumentHelp("Only what came or was written then or earlier.", valueName: "time"))
     var until: MomentArgument?
 
+    /// The same by a clock.
+    func resolved(at now: Date) -> Period {
+        Period(from: from?.span(at: now)?.start, until: until?.span(at: now)?.end)
+    }
+}
+
+/// A time from one point to before another.
+struct Period: Sendable {
+    let from: Date?
+    let until: Date?
+
     func contains(_ date: Date) -> Bool {
-        (from.map { date >= $0.start } ?? true) && (until.map { date < $0.end } ?? true)
+        (from.map { date >= $0 } ?? true) && (until.map { date < $0 } ?? true)
     }
 }
 
@@ -58,7 +70,7 @@ struct SessionList {
 }
 
 /// `kamune history list`
-struct HistoryListCommand: AsyncParsableCommand {
+struct HistoryListCommand: ContextualCommand {
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "List your conversations, the latest last.")
 
@@ -77,20 +89,21 @@ struct HistoryListCommand: AsyncParsableCommand {
         if let limit, limit < 1 { throw ValidationError("--limit takes a number from 1.") }
     }
 
-    func run() async throws {
-        try await store.withStore { store in
+    func run(in context: CommandContext) async throws {
+        try await store.withStore(in: context) { store in
             let peers = try await PeerList(store)
             let wanted = try peer.map { text throws(Failure) in try peers.select(text).id }
             let all = try await SessionList(store).sessions.enumerated().filter { _, session in
                 wanted.map { session.peer == $0 } ?? true
             }
             let sessions = all.suffix(limit ?? all.count)
-            let output = StandardStream(STDOUT_FILENO)
             if json {
-                for (index, session) in sessions { try output.print(Self.json(index + 1, session, peers).description) }
+                for (index, session) in sessions {
+                    try context.output.print(Self.json(index + 1, session, peers).description)
+                }
                 return
             }
-            guard !sessions.isEmpty else { return try output.print("There were no conversations yet.") }
+            guard !sessions.isEmpty else { return try context.output.print("There were no conversations yet.") }
             var table = TextTable(["#", "begun", "ended", "peer", "by", "name"])
             for (index, session) in sessions {
                 table.append([
@@ -100,8 +113,8 @@ struct HistoryListCommand: AsyncParsableCommand {
                     session.name.map { DisplayText($0, maximumLength: 64).description } ?? "",
                 ])
             }
-            let style = Style(for: STDOUT_FILENO, environment: Environment.current)
-            try output.print(table.lines(style).joined(separator: "\n"))
+            let style = context.style(for: context.output)
+            try context.output.print(table.lines(style).joined(separator: "\n"))
         }
     }
 
@@ -117,7 +130,7 @@ struct HistoryListCommand: AsyncParsableCommand {
 }
 
 /// `kamune history rename`
-struct HistoryRenameCommand: AsyncParsableCommand {
+struct HistoryRenameCommand: ContextualCommand {
     static let configuration = CommandConfiguration(
         commandName: "rename", abstract: "Give a conversation a name.")
 
@@ -133,11 +146,11 @@ struct HistoryRenameCommand: AsyncParsableCommand {
         if let name { try NameArgument.validate(name) }
     }
 
-    func run() async throws {
-        try await store.withStore { store in
+    func run(in context: CommandContext) async throws {
+        try await store.withStore(in: context) { store in
             let session = try (try await SessionList(store)).select(number)
             try await store.rename(session.id, to: name)
-            try StandardStream(STDOUT_FILENO).print(
+            try context.output.print(
                 name.map { "Conversation \(number) is called “\(DisplayText($0))” now." }
                     ?? "Conversation \(number) has no name now.")
         }
@@ -145,7 +158,7 @@ struct HistoryRenameCommand: AsyncParsableCommand {
 }
 
 /// `kamune history delete`
-struct HistoryDeleteCommand: AsyncParsableCommand {
+struct HistoryDeleteCommand: ContextualCommand {
     static let configuration = CommandConfiguration(
         commandName: "delete",
         abstract: "Delete what was said with a peer, in one conversation, or altogether.",
@@ -180,26 +193,26 @@ struct HistoryDeleteCommand: AsyncParsableCommand {
         }
     }
 
-    func run() async throws {
-        try await store.withStore { store in
+    func run(in context: CommandContext) async throws {
+        try await store.withStore(in: context) { store in
             let peers = try await PeerList(store)
-            let output = StandardStream(STDOUT_FILENO)
             if let session {
                 let found = try (try await SessionList(store)).select(session)
                 let name = peers.name(of: found.peer)
                 try await Confirmation.ask(
                     "Delete conversation \(session) with “\(name)” of \(Times.localMinute(found.established))?",
-                    isGiven: yes)
+                    isGiven: yes, context)
                 try await store.delete(found.id)
-                return try output.print("Conversation \(session) is deleted; those after it have moved up.")
+                return try context.output.print("Conversation \(session) is deleted; those after it have moved up.")
             }
             let wanted = try peer.map { text throws(Failure) in [try peers.select(text)] } ?? peers.peers
             let subject = peer == nil ? "everybody" : "“\(wanted.map { PeerName.shown(for: $0).description }.joined())”"
-            let period = before.map { " before \(Times.localMinute($0.start))" } ?? ""
-            try await Confirmation.ask("Delete what was said with \(subject)\(period)?", isGiven: yes)
+            let limit = before?.span(at: context.time.date)?.start
+            let period = limit.map { " before \(Times.localMinute($0))" } ?? ""
+            try await Confirmation.ask("Delete what was said with \(subject)\(period)?", isGiven: yes, context)
             var count = 0
-            for peer in wanted { count += try await store.deleteHistory(with: peer.id, before: before?.start) }
-            try output.print("\(Count.messages(count)) deleted.")
+            for peer in wanted { count += try await store.deleteHistory(with: peer.id, before: limit) }
+            try context.output.print("\(Count.messages(count)) deleted.")
         }
     }
 }

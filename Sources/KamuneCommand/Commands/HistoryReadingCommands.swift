@@ -1,12 +1,12 @@
 import ArgumentParser
-import Foundation
 import Kamune
 import KamuneStore
+import KamuneSystem
 
 extension HistoryText.Format: ExpressibleByArgument {}
 
 /// `kamune history show`
-struct HistoryShowCommand: AsyncParsableCommand {
+struct HistoryShowCommand: ContextualCommand {
     static let configuration = CommandConfiguration(
         commandName: "show",
         abstract: "Show what was said, the latest last.",
@@ -37,8 +37,8 @@ struct HistoryShowCommand: AsyncParsableCommand {
         }
     }
 
-    func run() async throws {
-        try await store.withStore { store in
+    func run(in context: CommandContext) async throws {
+        try await store.withStore(in: context) { store in
             let peers = try await PeerList(store)
             var wanted = try peer.map { text throws(Failure) in try peers.select(text).id }
             var only: SessionID?
@@ -49,24 +49,24 @@ struct HistoryShowCommand: AsyncParsableCommand {
                 }
                 (wanted, only) = (found.peer, found.id)
             }
-            let search = MessageSearch(peer: wanted, from: period.from?.start, until: period.until?.end)
+            let period = period.resolved(at: context.time.date)
+            let search = MessageSearch(peer: wanted, from: period.from, until: period.until)
             var messages: [StoredMessage] = []
             for try await message in store.search(search) where only.map({ message.session == $0 }) ?? true {
                 messages.append(message)
                 if messages.count == limit { break }
             }
-            let output = StandardStream(STDOUT_FILENO)
-            if messages.isEmpty, !json { return try output.print("Nothing was said.") }
+            if messages.isEmpty, !json { return try context.output.print("Nothing was said.") }
             var text = HistoryText(
                 json ? .jsonl : .text, peers: peers, isMixed: wanted == nil,
-                style: Style(for: STDOUT_FILENO, environment: Environment.current))
-            for message in messages.reversed() { try output.put(text.text(of: message)) }
+                style: context.style(for: context.output))
+            for message in messages.reversed() { try context.output.put(text.text(of: message)) }
         }
     }
 }
 
 /// `kamune history search`
-struct HistorySearchCommand: AsyncParsableCommand {
+struct HistorySearchCommand: ContextualCommand {
     static let configuration = CommandConfiguration(
         commandName: "search",
         abstract: "Find messages by words, the latest first.",
@@ -101,30 +101,30 @@ struct HistorySearchCommand: AsyncParsableCommand {
         }
     }
 
-    func run() async throws {
-        try await store.withStore { store in
+    func run(in context: CommandContext) async throws {
+        try await store.withStore(in: context) { store in
             let peers = try await PeerList(store)
             let wanted = try peer.map { text throws(Failure) in try peers.select(text).id }
+            let period = period.resolved(at: context.time.date)
             let search = MessageSearch(
-                words.joined(separator: " "), wholeWords: wholeWords, peer: wanted, from: period.from?.start,
-                until: period.until?.end)
-            let output = StandardStream(STDOUT_FILENO)
+                words.joined(separator: " "), wholeWords: wholeWords, peer: wanted, from: period.from,
+                until: period.until)
             var text = HistoryText(
                 json ? .jsonl : .text, peers: peers, isMixed: wanted == nil,
-                style: Style(for: STDOUT_FILENO, environment: Environment.current))
+                style: context.style(for: context.output))
             var count = 0
             for try await message in store.search(search) {
-                try output.put(text.text(of: message))
+                try context.output.put(text.text(of: message))
                 count += 1
                 if count == limit { break }
             }
-            if count == 0, !json { try output.print("Nothing was found.") }
+            if count == 0, !json { try context.output.print("Nothing was found.") }
         }
     }
 }
 
 /// `kamune history export`
-struct HistoryExportCommand: AsyncParsableCommand {
+struct HistoryExportCommand: ContextualCommand {
     static let configuration = CommandConfiguration(
         commandName: "export",
         abstract: "Write what was said as text, Markdown or JSON Lines.",
@@ -142,7 +142,7 @@ struct HistoryExportCommand: AsyncParsableCommand {
     var format: HistoryText.Format = .text
 
     @Option(name: .shortAndLong, help: ArgumentHelp("The file to write.", valueName: "file"), completion: .file())
-    var output: String?
+    var output: FilePath?
 
     @Flag(name: .long, help: "Replace the output file if there is one.")
     var force = false
@@ -152,33 +152,34 @@ struct HistoryExportCommand: AsyncParsableCommand {
     /// Text is written when so many bytes of it have come together.
     private static let chunkSize = 64 * 1_024
 
-    func run() async throws {
-        try await store.withStore { store in
+    func run(in context: CommandContext) async throws {
+        try await store.withStore(in: context) { store in
             let peers = try await PeerList(store)
             let wanted = try peer.map { text throws(Failure) in try peers.select(text) }
             let file = try output.map { path throws(FileFailure) in
                 try PrivateFileWriter(path, existing: force ? .replace : .refuse, what: "it")
             }
+            let period = period.resolved(at: context.time.date)
             var text = HistoryText(format, peers: peers, isMixed: wanted == nil)
             let subject = wanted.map { "Conversations with \(PeerName.shown(for: $0))" } ?? "Conversations"
-            var chunk = Array(text.head(of: subject, at: Date()).utf8)
+            var chunk = Array(text.head(of: subject, at: context.time.date).utf8)
             for try await message in store.history(with: wanted?.id) where period.contains(message.localTime) {
                 chunk += text.text(of: message).utf8
                 if chunk.count >= Self.chunkSize {
-                    try Self.write(chunk, to: file)
+                    try Self.write(chunk, to: file, context.output)
                     chunk.removeAll(keepingCapacity: true)
                 }
             }
-            try Self.write(chunk, to: file)
+            try Self.write(chunk, to: file, context.output)
             try file?.finish()
         }
     }
 
-    private static func write(_ chunk: [UInt8], to file: PrivateFileWriter?) throws {
+    private static func write(_ chunk: [UInt8], to file: PrivateFileWriter?, _ output: StandardStream) throws {
         if let file {
             try chunk.withUnsafeBytes { try file.write($0) }
-        } else if let error = StandardStream(STDOUT_FILENO).write(chunk) {
-            throw Failure(.failure, "The output cannot be written: \(error).")
+        } else {
+            try output.put(chunk)
         }
     }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Kamune
 import KamuneStore
+import KamuneSystem
 
 /// `kamune identity`
 struct IdentityCommand: ParsableCommand {
@@ -37,7 +38,7 @@ struct IdentityPlaceOptions: ParsableArguments {
             discussion: "Without it, the identity that is kept with everything else.",
             valueName: "file"),
         completion: .file())
-    var identity: String?
+    var identity: FilePath?
 
     @OptionGroup var store: StoreOptions
 
@@ -46,7 +47,7 @@ struct IdentityPlaceOptions: ParsableArguments {
 }
 
 /// `kamune identity new`
-struct IdentityNewCommand: AsyncParsableCommand {
+struct IdentityNewCommand: ContextualCommand {
     static let configuration = CommandConfiguration(
         commandName: "new",
         abstract: "Make a new identity.",
@@ -64,22 +65,22 @@ struct IdentityNewCommand: AsyncParsableCommand {
 
     @OptionGroup var place: IdentityPlaceOptions
 
-    func run() async throws {
+    func run(in context: CommandContext) async throws {
         if let file = place.file {
             let identity = try IdentityFile.generate(algorithm, path: file.path)
             try file.save(identity, force: force)
-            return try IdentityReport.print(identity.publicKey, path: file.path)
+            return try IdentityReport.print(to: context.output, identity.publicKey, path: file.path)
         }
-        try await place.store.withStore(.creating) { store in
+        try await place.store.withStore(.creating, in: context) { store in
             let identity = try Identity.generate(algorithm)
-            try await IdentityReport.adopt(identity, in: store, force: force)
-            try IdentityReport.print(identity.publicKey, path: nil)
+            try await IdentityReport.adopt(identity, in: store, force: force, at: context.time.date)
+            try IdentityReport.print(to: context.output, identity.publicKey, path: nil)
         }
     }
 }
 
 /// `kamune identity show`
-struct IdentityShowCommand: AsyncParsableCommand {
+struct IdentityShowCommand: ContextualCommand {
     static let configuration = CommandConfiguration(
         commandName: "show",
         abstract: "Show the fingerprint of an identity.",
@@ -90,35 +91,36 @@ struct IdentityShowCommand: AsyncParsableCommand {
 
     @Argument(
         help: ArgumentHelp("A PEM file to show instead of your identity.", valueName: "file"), completion: .file())
-    var other: String?
+    var other: FilePath?
 
     @OptionGroup var place: IdentityPlaceOptions
 
-    func run() async throws {
+    func run(in context: CommandContext) async throws {
         if let other {
-            return try IdentityReport.print(try IdentityReport.publicKey(in: other), path: other)
+            return try IdentityReport.print(to: context.output, try IdentityReport.publicKey(in: other), path: other)
         }
         if let file = place.file {
-            return try IdentityReport.print(try IdentityReport.load(file).publicKey, path: file.path)
+            return try IdentityReport.print(
+                to: context.output, try IdentityReport.load(file).publicKey, path: file.path)
         }
-        try await place.store.withStore { store in
+        try await place.store.withStore(in: context) { store in
             let all = try await store.identities()
             guard let current = all.first(where: \.isCurrent) else { throw IdentityReport.none }
             let name = current.name.isEmpty ? nil : DisplayText(current.name).description
-            try IdentityReport.print(current.publicKey, path: nil, name: name)
+            try IdentityReport.print(to: context.output, current.publicKey, path: nil, name: name)
             let retired = all.filter { !$0.isCurrent }
             if retired.isEmpty { return }
             let vouching = try await store.succession(to: current.publicKey).formerKeys
-            try StandardStream(STDOUT_FILENO).print("Earlier identities:")
+            try context.output.print("Earlier identities:")
             for identity in retired {
-                try StandardStream(STDOUT_FILENO).print(IdentityReport.line(identity, vouching: vouching))
+                try context.output.print(IdentityReport.line(identity, vouching: vouching))
             }
         }
     }
 }
 
 /// `kamune identity name`
-struct IdentityNameCommand: AsyncParsableCommand {
+struct IdentityNameCommand: ContextualCommand {
     static let configuration = CommandConfiguration(
         commandName: "name",
         abstract: "Show or set what others are told to call you.",
@@ -137,12 +139,12 @@ struct IdentityNameCommand: AsyncParsableCommand {
         guard name == nil || !none else { throw ValidationError("A name and --none exclude each other.") }
     }
 
-    func run() async throws {
-        try await store.withStore { store in
+    func run(in context: CommandContext) async throws {
+        try await store.withStore(in: context) { store in
             guard let current = try await store.currentIdentity() else { throw IdentityReport.none }
             if let new = none ? "" : name { try await store.rename(current.id, to: new) }
             let now = try await store.currentIdentity()?.name ?? ""
-            try StandardStream(STDOUT_FILENO).print(
+            try context.output.print(
                 now.isEmpty ? "You have no name; others see your fingerprint." : "You are called “\(DisplayText(now))”."
             )
         }
@@ -150,7 +152,7 @@ struct IdentityNameCommand: AsyncParsableCommand {
 }
 
 /// `kamune identity export`
-struct IdentityExportCommand: AsyncParsableCommand {
+struct IdentityExportCommand: ContextualCommand {
     static let configuration = CommandConfiguration(
         commandName: "export",
         abstract: "Write an identity, or its public key, in PEM.",
@@ -163,35 +165,35 @@ struct IdentityExportCommand: AsyncParsableCommand {
     var isPublic = false
 
     @Option(name: .shortAndLong, help: ArgumentHelp("The file to write.", valueName: "file"), completion: .file())
-    var output: String?
+    var output: FilePath?
 
     @Flag(name: .long, help: "Replace the output file if there is one.")
     var force = false
 
     @OptionGroup var place: IdentityPlaceOptions
 
-    func run() async throws {
-        if let file = place.file { return try write(try IdentityReport.load(file)) }
-        try await place.store.withStore { store in
+    func run(in context: CommandContext) async throws {
+        if let file = place.file { return try write(try IdentityReport.load(file), context.output) }
+        try await place.store.withStore(in: context) { store in
             guard let identity = try await store.currentIdentity()?.privateKey else { throw IdentityReport.none }
-            try write(identity)
+            try write(identity, context.output)
         }
     }
 
-    private func write(_ identity: Identity) throws {
+    private func write(_ identity: Identity, _ stream: StandardStream) throws {
         let pem = isPublic ? SecretBytes(copying: Array(identity.publicKey.pem.utf8)) : identity.pemBytes()
         try pem.withUnsafeBytes { pem in
             if let output {
                 try PrivateFile.write(pem, to: output, existing: force ? .replace : .refuse, what: "it")
-            } else if let error = StandardStream(STDOUT_FILENO).write(pem) {
-                throw Failure(.failure, "The output cannot be written: \(error).")
+            } else {
+                try stream.put(pem)
             }
         }
     }
 }
 
 /// `kamune identity import`
-struct IdentityImportCommand: AsyncParsableCommand {
+struct IdentityImportCommand: ContextualCommand {
     static let configuration = CommandConfiguration(
         commandName: "import",
         abstract: "Make an identity of a private key in PEM.",
@@ -201,29 +203,29 @@ struct IdentityImportCommand: AsyncParsableCommand {
             """)
 
     @Argument(help: ArgumentHelp("The file to read; - for standard input.", valueName: "file"), completion: .file())
-    var source: String
+    var source: FilePath
 
     @Flag(name: .long, help: "Even if there is one: in a file it is lost then, else it is retired.")
     var force = false
 
     @OptionGroup var place: IdentityPlaceOptions
 
-    func run() async throws {
+    func run(in context: CommandContext) async throws {
         let identity: Identity
         if source == "-" {
-            let name = "standard input"
-            let pem = try PrivateFile.readToEnd(STDIN_FILENO, path: name, limit: IdentityFile.sizeLimit)
+            let name: FilePath = "standard input"
+            let pem = try PrivateFile.readToEnd(context.input, path: name, limit: IdentityFile.sizeLimit)
             identity = try IdentityFile.parse(pem, path: name)
         } else {
             identity = try IdentityFile(path: source).load(secret: false)
         }
         if let file = place.file {
             try file.save(identity, force: force)
-            return try IdentityReport.print(identity.publicKey, path: file.path)
+            return try IdentityReport.print(to: context.output, identity.publicKey, path: file.path)
         }
-        try await place.store.withStore(.creating) { store in
-            try await IdentityReport.adopt(identity, in: store, force: force)
-            try IdentityReport.print(identity.publicKey, path: nil)
+        try await place.store.withStore(.creating, in: context) { store in
+            try await IdentityReport.adopt(identity, in: store, force: force, at: context.time.date)
+            try IdentityReport.print(to: context.output, identity.publicKey, path: nil)
         }
     }
 }

@@ -7,11 +7,13 @@ enum IdentityReport {
     /// Prints everything that others may know of an identity.
     ///
     /// - Parameter path: The file that it is in; nil for the store.
-    static func print(_ identity: PublicIdentity, path: String?, name: String? = nil) throws(Failure) {
+    static func print(
+        to output: StandardStream, _ identity: PublicIdentity, path: FilePath?, name: String? = nil
+    ) throws(Failure) {
         var rows = FingerprintCard.rows(identity, name: name)
         if identity.algorithm == .ed25519 { rows += FingerprintCard.row("public key", [identity.fingerprint.base64]) }
-        if let path { rows += FingerprintCard.row("file", [DisplayText(path).description]) }
-        try StandardStream(STDOUT_FILENO).print(rows.joined(separator: "\n"))
+        if let path { rows += FingerprintCard.row("file", [path.shown.description]) }
+        try output.print(rows.joined(separator: "\n"))
     }
 
     /// A line about an identity that is not in use any more.
@@ -33,7 +35,7 @@ enum IdentityReport {
     /// Makes an identity the one in use.
     ///
     /// - Parameter force: Whether to retire one that is there.
-    static func adopt(_ identity: Identity, in store: Store, force: Bool) async throws {
+    static func adopt(_ identity: Identity, in store: Store, force: Bool, at now: Date) async throws {
         let current = try await store.currentIdentity()
         guard current == nil || force else {
             throw Failure(
@@ -44,7 +46,7 @@ enum IdentityReport {
         guard try await !store.identities().contains(where: { $0.publicKey == identity.publicKey }) else {
             throw Failure(.failure, "This identity is in the store already.")
         }
-        try await store.add(identity, name: current?.name ?? "", at: Date())
+        try await store.add(identity, name: current?.name ?? "", at: now)
     }
 
     /// Reads the identity, and says how to make one when there is none.
@@ -54,12 +56,12 @@ enum IdentityReport {
         } catch .missing(let path, _) {
             throw Failure(
                 .failure,
-                "There is no identity at “\(DisplayText(path))” yet; make one with “kamune identity new”.")
+                "There is no identity at “\(path.shown)” yet; make one with “kamune identity new”.")
         }
     }
 
     /// The public key in a PEM file of either kind.
-    static func publicKey(in path: String) throws(FileFailure) -> PublicIdentity {
+    static func publicKey(in path: FilePath) throws(FileFailure) -> PublicIdentity {
         let pem = try PrivateFile.read(path, limit: IdentityFile.sizeLimit, secret: false, what: "file")
         let text = pem.withUnsafeBytes { pem in
             // A private key shall not become a string, which cannot be erased.

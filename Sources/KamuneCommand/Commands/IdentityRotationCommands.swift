@@ -2,9 +2,10 @@ import ArgumentParser
 import Foundation
 import Kamune
 import KamuneStore
+import KamuneSystem
 
 /// `kamune identity rotate`
-struct IdentityRotateCommand: AsyncParsableCommand {
+struct IdentityRotateCommand: ContextualCommand {
     static let configuration = CommandConfiguration(
         commandName: "rotate",
         abstract: "Take a new identity that the old one vouches for.",
@@ -27,20 +28,20 @@ struct IdentityRotateCommand: AsyncParsableCommand {
 
     @OptionGroup var store: StoreOptions
 
-    func run() async throws {
-        try await store.withStore { store in
+    func run(in context: CommandContext) async throws {
+        try await store.withStore(in: context) { store in
             guard let current = try await store.currentIdentity(), let old = current.privateKey else {
                 throw IdentityReport.none
             }
             try await Confirmation.ask(
-                "Take a new identity in the place of \(current.publicKey.fingerprint.sum)?", isGiven: yes)
+                "Take a new identity in the place of \(current.publicKey.fingerprint.sum)?", isGiven: yes, context)
             let new = try Identity.generate(algorithm)
-            let now = Date()
+            let now = context.time.date
             let statement = try SuccessionStatement(
                 from: old, to: new, milliseconds: Int64(now.timeIntervalSince1970 * 1_000))
             try await store.add(new, name: current.name, at: now, statement: statement.encoded)
-            try IdentityReport.print(new.publicKey, path: nil)
-            try StandardStream(STDOUT_FILENO).print(
+            try IdentityReport.print(to: context.output, new.publicKey, path: nil)
+            try context.output.print(
                 "The identity before it is retired, and vouches for this one to everybody whom you talk to. “kamune "
                     + "identity erase-old” erases its private key; what it has signed stays.")
         }
@@ -48,7 +49,7 @@ struct IdentityRotateCommand: AsyncParsableCommand {
 }
 
 /// `kamune identity erase-old`
-struct IdentityEraseOldCommand: AsyncParsableCommand {
+struct IdentityEraseOldCommand: ContextualCommand {
     static let configuration = CommandConfiguration(
         commandName: "erase-old",
         abstract: "Erase the private keys of retired identities.",
@@ -62,15 +63,16 @@ struct IdentityEraseOldCommand: AsyncParsableCommand {
 
     @OptionGroup var store: StoreOptions
 
-    func run() async throws {
-        try await store.withStore { store in
+    func run(in context: CommandContext) async throws {
+        try await store.withStore(in: context) { store in
             let retired = try await store.identities().filter { !$0.isCurrent && $0.privateKey != nil }
-            let output = StandardStream(STDOUT_FILENO)
-            guard !retired.isEmpty else { return try output.print("There is no private key of a retired identity.") }
-            try output.print(retired.map { IdentityReport.line($0) }.joined(separator: "\n"))
-            try await Confirmation.ask("Erase these private keys for good?", isGiven: yes)
+            guard !retired.isEmpty else {
+                return try context.output.print("There is no private key of a retired identity.")
+            }
+            try context.output.print(retired.map { IdentityReport.line($0) }.joined(separator: "\n"))
+            try await Confirmation.ask("Erase these private keys for good?", isGiven: yes, context)
             for identity in retired { try await store.erasePrivateKey(of: identity.id) }
-            try output.print("\(Count.of(retired.count, "private key", "private keys")) erased.")
+            try context.output.print("\(Count.of(retired.count, "private key", "private keys")) erased.")
         }
     }
 }

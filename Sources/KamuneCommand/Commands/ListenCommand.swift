@@ -1,8 +1,9 @@
 import ArgumentParser
 import Kamune
+import KamuneSystem
 
 /// `kamune listen`
-struct ListenCommand: AsyncParsableCommand {
+struct ListenCommand: ContextualCommand {
     static let configuration = CommandConfiguration(
         commandName: "listen",
         abstract: "Wait for somebody to connect, and talk.",
@@ -58,8 +59,9 @@ struct ListenCommand: AsyncParsableCommand {
     /// How many conversations of a pipe may go on at once.
     private static let pipeCapacity = 64
 
-    func run() async throws {
-        let stage = try await ChatStage(options, pipeCapacity: continuation == .keepListening ? Self.pipeCapacity : 1)
+    func run(in context: CommandContext) async throws {
+        let stage = try await ChatStage(
+            options, in: context, pipeCapacity: continuation == .keepListening ? Self.pipeCapacity : 1)
         let listener = try await stage.messenger.listen(on: AddressText.completed(address))
         await stage.tell("Listening on \(listener.address)", .good)
         await stage.tell(
@@ -128,10 +130,10 @@ struct ListenCommand: AsyncParsableCommand {
     private func runPipe(_ stage: ChatStage, _ listener: ConversationListener) async throws {
         let keepsListening = continuation == .keepListening
         let linger = options.linger.map { PipeChat.Linger.time(.seconds($0)) } ?? .none
-        let output = MessageOutput()
-        let input = PipeInput(try stage.lineSource())
+        let output = MessageOutput(context: stage.context)
+        let input = PipeInput(stage.lineSource())
         let stopping = Task {
-            if await stage.signals.first.wait() != nil { await listener.close() }
+            if await stage.context.signals.first.wait() != nil { await listener.close() }
         }
         defer { stopping.cancel() }
         let ending = await Self.serve(listener, stage) { conversation in
@@ -151,7 +153,7 @@ struct ListenCommand: AsyncParsableCommand {
                 failure = error
             }
             await stage.reception.endConversation(with: identity)
-            let wasStopped = stage.signals.first.value != nil
+            let wasStopped = stage.context.signals.first.value != nil
             guard keepsListening || wasStopped else {
                 if let failure { return .failed(failure) }
                 return .ended(await conversation.waitUntilEnded())
@@ -175,7 +177,7 @@ struct ListenCommand: AsyncParsableCommand {
             stage.log.failed(failure)
             // The peer comes again at once, with an introduction.
             if failure.error.code == .resumptionRefused { continue }
-            switch limiter.admit(at: ContinuousClock.now) {
+            switch limiter.admit(at: stage.context.time.monotonic) {
             case .tell(let missed):
                 if missed > 0 { await stage.tell("… and \(missed) more connections came to nothing.") }
                 await stage.tell(

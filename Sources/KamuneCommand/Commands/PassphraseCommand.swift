@@ -3,7 +3,7 @@ import Kamune
 import KamuneStore
 
 /// `kamune passphrase`
-struct PassphraseCommand: AsyncParsableCommand {
+struct PassphraseCommand: ContextualCommand {
     static let configuration = CommandConfiguration(
         commandName: "passphrase",
         abstract: "Change the passphrase, set one, or remove it.",
@@ -24,22 +24,20 @@ struct PassphraseCommand: AsyncParsableCommand {
 
     @OptionGroup var store: StoreOptions
 
-    func run() async throws {
-        try await store.withStore { store in
-            let output = StandardStream(STDOUT_FILENO)
+    func run(in context: CommandContext) async throws {
+        try await store.withStore(in: context) { store in
             if remove {
                 try await store.changeCredential(to: .unprotected)
-                let style = Style(for: STDERR_FILENO, environment: Environment.current)
-                StandardStream(STDERR_FILENO).write(style(.warning, StoreOpener.warning) + "\n")
-                return try output.print("The passphrase is removed.")
+                context.errors.write(context.style(for: context.errors)(.warning, StoreOpener.warning) + "\n")
+                return try context.output.print("The passphrase is removed.")
             }
             let secret = try await OtherPassphrase(
                 descriptor: descriptor, variable: "KAMUNE_DB_NEW_PASSPHRASE",
                 what: "everything that is kept, the new one",
                 option: "--new-passphrase-fd"
-            ).read(Environment.current, isNew: true)
+            ).read(context, isNew: true)
             try await store.changeCredential(to: .passphrase(secret.secret.copy()))
-            try output.print("The passphrase is changed.")
+            try context.output.print("The passphrase is changed.")
         }
     }
 }

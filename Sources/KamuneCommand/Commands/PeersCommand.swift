@@ -1,7 +1,7 @@
 import ArgumentParser
-import Foundation
 import Kamune
 import KamuneStore
+import KamuneSystem
 
 /// `kamune peers`
 struct PeersCommand: ParsableCommand {
@@ -29,7 +29,7 @@ struct PeersCommand: ParsableCommand {
 }
 
 /// `kamune peers list`
-struct PeersListCommand: AsyncParsableCommand {
+struct PeersListCommand: ContextualCommand {
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "List the peers whom you know, in the order in which you met them.")
 
@@ -38,29 +38,28 @@ struct PeersListCommand: AsyncParsableCommand {
 
     @OptionGroup var store: StoreOptions
 
-    func run() async throws {
-        try await store.withStore { store in
+    func run(in context: CommandContext) async throws {
+        try await store.withStore(in: context) { store in
             let list = try await PeerList(store)
             let expiry = try await store.peerExpiry()
             let reports = list.peers.enumerated().map {
-                PeerReport(peer: $0.element, number: $0.offset + 1, expiry: expiry, now: Date())
+                PeerReport(peer: $0.element, number: $0.offset + 1, expiry: expiry, now: context.time.date)
             }
-            let output = StandardStream(STDOUT_FILENO)
             if json {
-                for report in reports { try output.print(report.json().description) }
+                for report in reports { try context.output.print(report.json().description) }
                 return
             }
-            guard !reports.isEmpty else { return try output.print("You know no peers yet.") }
+            guard !reports.isEmpty else { return try context.output.print("You know no peers yet.") }
             var table = TextTable(PeerReport.header)
             for report in reports { table.append(report.cells) }
-            let style = Style(for: STDOUT_FILENO, environment: Environment.current)
-            try output.print(table.lines(style).joined(separator: "\n"))
+            let style = context.style(for: context.output)
+            try context.output.print(table.lines(style).joined(separator: "\n"))
         }
     }
 }
 
 /// `kamune peers show`
-struct PeersShowCommand: AsyncParsableCommand {
+struct PeersShowCommand: ContextualCommand {
     static let configuration = CommandConfiguration(
         commandName: "show", abstract: "Show all that is known of a peer, with every form of the fingerprint.")
 
@@ -71,24 +70,25 @@ struct PeersShowCommand: AsyncParsableCommand {
 
     @OptionGroup var store: StoreOptions
 
-    func run() async throws {
-        try await store.withStore { store in
+    func run(in context: CommandContext) async throws {
+        try await store.withStore(in: context) { store in
             let list = try await PeerList(store)
             let peer = try list.select(argument.peer)
             let report = PeerReport(
-                peer: peer, number: list.number(of: peer.id) ?? 0, expiry: try await store.peerExpiry(), now: Date())
+                peer: peer, number: list.number(of: peer.id) ?? 0, expiry: try await store.peerExpiry(),
+                now: context.time.date)
             let count = try await store.messageCount(with: peer.id)
             let text =
                 json
                 ? report.json(messageCount: count).description
                 : report.rows(messageCount: count).joined(separator: "\n")
-            try StandardStream(STDOUT_FILENO).print(text)
+            try context.output.print(text)
         }
     }
 }
 
 /// `kamune peers rename`
-struct PeersRenameCommand: AsyncParsableCommand {
+struct PeersRenameCommand: ContextualCommand {
     static let configuration = CommandConfiguration(
         commandName: "rename",
         abstract: "Give a peer a name of your own.",
@@ -105,12 +105,12 @@ struct PeersRenameCommand: AsyncParsableCommand {
         if let name { try NameArgument.validate(name) }
     }
 
-    func run() async throws {
-        try await store.withStore { store in
+    func run(in context: CommandContext) async throws {
+        try await store.withStore(in: context) { store in
             let peer = try (try await PeerList(store)).select(argument.peer)
             try await store.rename(peer.id, to: name)
             let now = try await store.peer(peer.id) ?? peer
-            try StandardStream(STDOUT_FILENO).print("This peer is called “\(PeerName.shown(for: now))” now.")
+            try context.output.print("This peer is called “\(PeerName.shown(for: now))” now.")
         }
     }
 }
@@ -130,7 +130,7 @@ enum NameArgument {
 }
 
 /// `kamune peers verify`
-struct PeersVerifyCommand: AsyncParsableCommand {
+struct PeersVerifyCommand: ContextualCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify",
         abstract: "Note that you have compared a peer's fingerprint.",
@@ -149,59 +149,58 @@ struct PeersVerifyCommand: AsyncParsableCommand {
 
     @OptionGroup var store: StoreOptions
 
-    func run() async throws {
-        try await store.withStore { store in
+    func run(in context: CommandContext) async throws {
+        try await store.withStore(in: context) { store in
             let peer = try (try await PeerList(store)).select(argument.peer)
-            let output = StandardStream(STDOUT_FILENO)
             let name = PeerName.shown(for: peer)
             if undo {
                 try await store.setVerified(peer.id, at: nil)
-                return try output.print("“\(name)” is not verified any more.")
+                return try context.output.print("“\(name)” is not verified any more.")
             }
-            try output.print(FingerprintCard.rows(peer.key, name: name.description).joined(separator: "\n"))
-            try await Confirmation.ask("Is this what the other side sees?", isGiven: yes)
-            try await store.setVerified(peer.id, at: Date())
-            try output.print("“\(name)” is verified.")
+            try context.output.print(FingerprintCard.rows(peer.key, name: name.description).joined(separator: "\n"))
+            try await Confirmation.ask("Is this what the other side sees?", isGiven: yes, context)
+            try await store.setVerified(peer.id, at: context.time.date)
+            try context.output.print("“\(name)” is verified.")
         }
     }
 }
 
 /// `kamune peers block`
-struct PeersBlockCommand: AsyncParsableCommand {
+struct PeersBlockCommand: ContextualCommand {
     static let configuration = CommandConfiguration(
         commandName: "block", abstract: "Refuse a peer from now on, whatever --verify says.")
 
     @OptionGroup var argument: PeerArgument
     @OptionGroup var store: StoreOptions
 
-    func run() async throws {
-        try await store.withStore { store in
+    func run(in context: CommandContext) async throws {
+        try await store.withStore(in: context) { store in
             let peer = try (try await PeerList(store)).select(argument.peer)
             try await store.setBlocked(peer.id, true)
-            try StandardStream(STDOUT_FILENO).print("“\(PeerName.shown(for: peer))” is blocked.")
+            try context.output.print("“\(PeerName.shown(for: peer))” is blocked.")
         }
     }
 }
 
 /// `kamune peers unblock`
-struct PeersUnblockCommand: AsyncParsableCommand {
+struct PeersUnblockCommand: ContextualCommand {
     static let configuration = CommandConfiguration(
         commandName: "unblock", abstract: "Let a peer in again who was blocked.")
 
     @OptionGroup var argument: PeerArgument
     @OptionGroup var store: StoreOptions
 
-    func run() async throws {
-        try await store.withStore { store in
+    func run(in context: CommandContext) async throws {
+        try await store.withStore(in: context) { store in
             let peer = try (try await PeerList(store)).select(argument.peer)
             try await store.setBlocked(peer.id, false)
-            try StandardStream(STDOUT_FILENO).print("“\(PeerName.shown(for: peer))” is not blocked.")
+            try context.output.print("“\(PeerName.shown(for: peer))” is not blocked.")
         }
     }
 }
 
 /// `kamune peers forget`
-struct PeersForgetCommand: AsyncParsableCommand {
+struct PeersForgetCommand: ContextualCommand {
     static let configuration = CommandConfiguration(
         commandName: "forget",
         abstract: "Forget a peer, and everything that was said with them.",
@@ -214,21 +213,21 @@ struct PeersForgetCommand: AsyncParsableCommand {
 
     @OptionGroup var store: StoreOptions
 
-    func run() async throws {
-        try await store.withStore { store in
+    func run(in context: CommandContext) async throws {
+        try await store.withStore(in: context) { store in
             let peer = try (try await PeerList(store)).select(argument.peer)
             let name = PeerName.shown(for: peer)
             let count = try await store.messageCount(with: peer.id)
             try await Confirmation.ask(
-                "Forget “\(name)” (\(peer.key.fingerprint.sum)) and \(Count.messages(count))?", isGiven: yes)
+                "Forget “\(name)” (\(peer.key.fingerprint.sum)) and \(Count.messages(count))?", isGiven: yes, context)
             try await store.forget(peer.id)
-            try StandardStream(STDOUT_FILENO).print("“\(name)” is forgotten, with \(Count.messages(count)).")
+            try context.output.print("“\(name)” is forgotten, with \(Count.messages(count)).")
         }
     }
 }
 
 /// `kamune peers expiry`
-struct PeersExpiryCommand: AsyncParsableCommand {
+struct PeersExpiryCommand: ContextualCommand {
     static let configuration = CommandConfiguration(
         commandName: "expiry",
         abstract: "Show or set after how many days you are asked about a peer again.",
@@ -258,8 +257,8 @@ struct PeersExpiryCommand: AsyncParsableCommand {
 
     @OptionGroup var store: StoreOptions
 
-    func run() async throws {
-        try await store.withStore { store in
+    func run(in context: CommandContext) async throws {
+        try await store.withStore(in: context) { store in
             switch term {
             case .never: try await store.setPeerExpiry(.never)
             case .days(let days): try await store.setPeerExpiry(.days(days))
@@ -271,7 +270,7 @@ struct PeersExpiryCommand: AsyncParsableCommand {
                 case .after(let seconds):
                     "You are asked again about a peer \(seconds / 86_400) days after you accepted them."
                 }
-            try StandardStream(STDOUT_FILENO).print(text)
+            try context.output.print(text)
         }
     }
 }

@@ -1,12 +1,16 @@
+import KamuneSystem
+
 /// What went wrong with a file, with what a person can do about it.
 enum FileFailure: Error, Equatable, Sendable {
-    case exists(path: String, what: String)
-    case missing(path: String, what: String)
-    case openToOthers(path: String, mode: mode_t)
-    case notARegularFile(path: String)
-    case tooLarge(path: String, limit: Int)
-    case system(path: String, doing: String, code: Int32)
-    case unusable(path: String, reason: String)
+    case exists(path: FilePath, what: String)
+    case missing(path: FilePath, what: String)
+    case openToOthers(path: FilePath, mode: mode_t)
+    case notARegularFile(path: FilePath)
+    case tooLarge(path: FilePath, limit: Int)
+    case system(path: FilePath, doing: String, code: Int32)
+    case unusable(path: FilePath, reason: String)
+    /// The path is not UTF-8, and who has to use it takes no other.
+    case notText(path: FilePath)
 }
 
 extension FileFailure: CustomStringConvertible {
@@ -28,13 +32,16 @@ extension FileFailure: CustomStringConvertible {
             "\(Self.name(path)) could not be \(doing): \(SystemError(code))\(Self.advice(code))."
         case .unusable(let path, let reason):
             "\(Self.name(path)) cannot be used: \(reason)"
+        case .notText(let path):
+            "The path \(Self.name(path)) is not in UTF-8, so nothing can be kept there; name another one, by --db for "
+                + "instance."
         }
     }
 
-    private static func name(_ path: String) -> String { "“\(DisplayText(path))”" }
+    private static func name(_ path: FilePath) -> String { "“\(path.shown)”" }
 
-    private static func quoted(_ path: String) -> String {
-        let isPlain = path.utf8.allSatisfy { byte in
+    private static func quoted(_ path: FilePath) -> String {
+        let isPlain = path.bytes.allSatisfy { byte in
             switch byte {
             case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
                 UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "/"), UInt8(ascii: "."), UInt8(ascii: "_"),
@@ -43,7 +50,7 @@ extension FileFailure: CustomStringConvertible {
             default: false
             }
         }
-        return isPlain ? path : "'\(DisplayText(path.replacing("'", with: "'\\''")))'"
+        return isPlain ? path.shown.description : "'\(path.shown.description.replacing("'", with: "'\\''"))'"
     }
 
     private static func advice(_ code: Int32) -> String {

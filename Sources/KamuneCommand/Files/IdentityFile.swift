@@ -2,13 +2,13 @@ import Kamune
 
 /// A file that holds an identity: PKCS #8 in PEM, which OpenSSL and others read too.
 struct IdentityFile: Sendable {
-    let path: String
+    let path: FilePath
 
     /// An ML-DSA key in its longest form has about 6 KiB; more is something else.
     static let sizeLimit = 64 * 1_024
     private static let what = "the identity that is there"
 
-    init(path: String) {
+    init(path: FilePath) {
         self.path = path
     }
 
@@ -38,14 +38,14 @@ struct IdentityFile: Sendable {
 
     /// Writes the identity, with its directory if need be.
     func save(_ identity: Identity, force: Bool) throws(FileFailure) {
-        try DataDirectory.create(DataDirectory.parent(of: path))
+        try DataDirectory.create(path.parent)
         try identity.pemBytes().withUnsafeBytes { pem throws(FileFailure) in
             try PrivateFile.write(pem, to: path, existing: force ? .replace : .refuse, what: Self.what)
         }
     }
 
     /// Makes an identity; `path` is where it is meant for.
-    static func generate(_ algorithm: IdentityAlgorithm, path: String) throws(FileFailure) -> Identity {
+    static func generate(_ algorithm: IdentityAlgorithm, path: FilePath) throws(FileFailure) -> Identity {
         do {
             return try .generate(algorithm)
         } catch {
@@ -54,7 +54,7 @@ struct IdentityFile: Sendable {
     }
 
     /// Reads an identity that came from `path`.
-    static func parse(_ pem: borrowing SecretBytes, path: String) throws(FileFailure) -> Identity {
+    static func parse(_ pem: borrowing SecretBytes, path: FilePath) throws(FileFailure) -> Identity {
         do {
             return try Identity(pem: pem)
         } catch {

@@ -1,4 +1,5 @@
 import Kamune
+import KamuneSystem
 
 /// Small files that are nobody else's business: read with care, and written so that at any moment either the old contents
 /// or the new ones are there, whole.
@@ -18,14 +19,14 @@ enum PrivateFile {
     ///   - secret: Whether others must not be able to read or change it.
     ///   - what: What the file holds, for the sentence that says it is missing.
     static func read(
-        _ path: String, limit: Int, secret: Bool, what: String
+        _ path: FilePath, limit: Int, secret: Bool, what: String
     ) throws(FileFailure) -> SecretBytes {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        let descriptor = path.withCString { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
         guard descriptor >= 0 else {
             throw errno == ENOENT
                 ? .missing(path: path, what: what) : .system(path: path, doing: "opened", code: errno)
         }
-        defer { close(descriptor) }
+        defer { systemClose(descriptor) }
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw .system(path: path, doing: "read", code: errno) }
         guard status.st_mode & S_IFMT == S_IFREG else { throw .notARegularFile(path: path) }
@@ -36,7 +37,7 @@ enum PrivateFile {
     }
 
     /// Reads all of an open file, a pipe for instance.
-    static func readToEnd(_ descriptor: Int32, path: String, limit: Int) throws(FileFailure) -> SecretBytes {
+    static func readToEnd(_ descriptor: Int32, path: FilePath, limit: Int) throws(FileFailure) -> SecretBytes {
         // One byte more than allowed tells that there is more.
         let buffer = ErasedBuffer(capacity: limit + 1)
         while buffer.count < buffer.memory.count {
@@ -58,7 +59,7 @@ enum PrivateFile {
     ///
     /// - Parameter what: What is replaced by --force, for the sentence that says it exists.
     static func write(
-        _ contents: UnsafeRawBufferPointer, to path: String, existing: Existing, what: String
+        _ contents: UnsafeRawBufferPointer, to path: FilePath, existing: Existing, what: String
     ) throws(FileFailure) {
         let writer = try PrivateFileWriter(path, existing: existing, what: what)
         try writer.write(contents)
@@ -76,13 +77,7 @@ private final class ErasedBuffer {
     }
 
     deinit {
-        memory.withMemoryRebound(to: UInt8.self) { bytes in
-            #if canImport(Darwin)
-            _ = memset_s(bytes.baseAddress, bytes.count, 0, bytes.count)
-            #else
-            if let address = bytes.baseAddress { explicit_bzero(address, bytes.count) }
-            #endif
-        }
+        systemErase(memory)
         memory.deallocate()
     }
 }

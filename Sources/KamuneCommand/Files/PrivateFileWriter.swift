@@ -1,8 +1,10 @@
+import KamuneSystem
+
 /// Writes a file with mode 0600 piece by piece, beside its place; it is moved there when it is whole, and gone when it is
 /// not finished.
 final class PrivateFileWriter {
-    private let path: String
-    private let aside: String
+    private let path: FilePath
+    private let aside: FilePath
     private let existing: PrivateFile.Existing
     private let what: String
     private var descriptor: Int32
@@ -10,11 +12,11 @@ final class PrivateFileWriter {
     /// Begins.
     ///
     /// - Parameter what: What is replaced by --force, for the sentence that says it exists.
-    init(_ path: String, existing: PrivateFile.Existing, what: String) throws(FileFailure) {
+    init(_ path: FilePath, existing: PrivateFile.Existing, what: String) throws(FileFailure) {
         var status = stat()
-        if existing == .refuse, lstat(path, &status) == 0 { throw .exists(path: path, what: what) }
+        if existing == .refuse, path.withCString({ lstat($0, &status) }) == 0 { throw .exists(path: path, what: what) }
         aside = path + ".new-" + String(UInt64.random(in: .min ... .max), radix: 36)
-        descriptor = open(aside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        descriptor = aside.withCString { open($0, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600) }
         guard descriptor >= 0 else { throw .system(path: path, doing: "written", code: errno) }
         self.path = path
         self.existing = existing
@@ -22,8 +24,8 @@ final class PrivateFileWriter {
     }
 
     deinit {
-        if descriptor >= 0 { close(descriptor) }
-        unlink(aside)
+        if descriptor >= 0 { systemClose(descriptor) }
+        _ = aside.withCString { unlink($0) }
     }
 
     /// Writes what comes next.
@@ -50,7 +52,7 @@ final class PrivateFileWriter {
             // Some file systems report a full disk only here.
             _ = try retrying { close(open) }
             switch existing {
-            case .replace: _ = try retrying { rename(aside, path) }
+            case .replace: _ = try retrying { Self.move(aside, to: path) }
             // Unlike renaming, linking never replaces what came to be there in the meantime.
             case .refuse: try Self.linkOrRename(aside, path)
             }
@@ -65,24 +67,28 @@ final class PrivateFileWriter {
             ? .exists(path: path, what: what) : .system(path: path, doing: "written", code: error.code)
     }
 
-    private static func linkOrRename(_ aside: String, _ path: String) throws(SystemError) {
+    private static func linkOrRename(_ aside: FilePath, _ path: FilePath) throws(SystemError) {
         do {
-            _ = try retrying { link(aside, path) }
+            _ = try retrying { aside.withCString { aside in path.withCString { link(aside, $0) } } }
         } catch {
             // File systems without hard links: look again, then rename.
             guard [EPERM, ENOTSUP, ENOSYS, EMLINK].contains(error.code) else { throw error }
             var status = stat()
-            if lstat(path, &status) == 0 { throw SystemError(EEXIST) }
-            _ = try retrying { rename(aside, path) }
+            if path.withCString({ lstat($0, &status) }) == 0 { throw SystemError(EEXIST) }
+            _ = try retrying { move(aside, to: path) }
         }
     }
 
+    private static func move(_ aside: FilePath, to path: FilePath) -> Int32 {
+        aside.withCString { aside in path.withCString { rename(aside, $0) } }
+    }
+
     /// Makes the new name durable. Where a directory cannot be synchronized, the file is there all the same.
-    private static func synchronizeDirectory(of path: String) {
-        let descriptor = open(DataDirectory.parent(of: path), O_RDONLY | O_CLOEXEC)
+    private static func synchronizeDirectory(of path: FilePath) {
+        let descriptor = path.parent.withCString { open($0, O_RDONLY | O_CLOEXEC) }
         if descriptor >= 0 {
             fsync(descriptor)
-            close(descriptor)
+            systemClose(descriptor)
         }
     }
 }

@@ -64,6 +64,14 @@ enum ExitStatus: Int32, CaseIterable, Sendable {
         }
     }
 
+    /// The code for an error with a file.
+    init(_ error: FileFailure) {
+        switch error {
+        case .notText: self = .usage
+        case .exists, .missing, .openToOthers, .notARegularFile, .tooLarge, .system, .unusable: self = .failure
+        }
+    }
+
     /// The code for an error of the store.
     init(_ error: StoreError) {
         switch error {
@@ -74,27 +82,5 @@ enum ExitStatus: Int32, CaseIterable, Sendable {
             self = .storeUnusable
         case .cancelled: self = .interrupted
         }
-    }
-}
-
-/// An end of the program that is not success, with what is said about it.
-struct Failure: Error, Equatable, Sendable {
-    let status: ExitStatus
-    /// One sentence that says what happened and what to do; nil when everything was said already.
-    let message: String?
-
-    init(_ status: ExitStatus, _ message: String?) {
-        self.status = status
-        self.message = message
-    }
-
-    /// An error of the library. What the peer has said in it is made fit to be shown.
-    init(_ error: KamuneError) {
-        self.init(ExitStatus(error), DisplayText(error.message).description)
-    }
-
-    /// An error of the store.
-    init(_ error: StoreError) {
-        self.init(ExitStatus(error), DisplayText(error.description).description)
     }
 }

@@ -13,11 +13,13 @@ struct ReportLimiter: Sendable {
     static let limit = 5
     static let window = Duration.seconds(10)
 
-    private var windowStart: ContinuousClock.Instant?
+    private var windowStart: Duration?
     private var count = 0
 
     /// Decides about an event that happens now.
-    mutating func admit(at now: ContinuousClock.Instant) -> Decision {
+    ///
+    /// - Parameter now: By a clock that never goes back.
+    mutating func admit(at now: Duration) -> Decision {
         var missed = 0
         if windowStart.map({ now - $0 >= Self.window }) ?? true {
             missed = max(0, count - Self.limit)

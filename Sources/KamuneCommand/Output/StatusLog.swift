@@ -1,11 +1,12 @@
 /// Lines on standard error about what happens, for people who watch a script.
 struct StatusLog: Sendable {
-    private let stream = StandardStream(STDERR_FILENO)
+    private let stream: StandardStream
     private let queue = BlockingQueue("kamune.status")
     private let style: Style
 
-    init(environment: [String: String]) {
-        style = Style(for: STDERR_FILENO, environment: environment)
+    init(_ context: CommandContext) {
+        stream = context.errors
+        style = context.style(for: context.errors)
     }
 
     /// Writes lines that are fit to be shown.

@@ -22,20 +22,14 @@ struct Style: Sendable {
         self.isEnabled = isEnabled
     }
 
-    /// Colours for what is written to a descriptor: only on a terminal that can show them, and not where NO_COLOR is set
-    /// to anything (no-color.org).
-    init(for descriptor: Int32, environment: [String: String]) {
-        isEnabled = Self.isWanted(isTerminal: TerminalMode.isTerminal(descriptor), environment: environment)
-    }
-
-    /// The rule on colours.
-    static func isWanted(isTerminal: Bool, environment: [String: String]) -> Bool {
-        isTerminal && environment["NO_COLOR", default: ""].isEmpty && !isDumb(environment)
+    /// The rule on colours: only on a terminal that can show them, and not where NO_COLOR is set to anything (no-color.org).
+    static func isWanted(isTerminal: Bool, environment: EnvironmentVariables) -> Bool {
+        isTerminal && environment.bytes("NO_COLOR") == nil && !isDumb(environment)
     }
 
     /// Whether the terminal can only print.
-    static func isDumb(_ environment: [String: String]) -> Bool {
-        ["", "dumb"].contains(environment["TERM", default: ""])
+    static func isDumb(_ environment: EnvironmentVariables) -> Bool {
+        environment.text("TERM").map { $0 == "dumb" } ?? true
     }
 
     /// Text with a look; the text itself must be fit to be shown.

@@ -1,22 +1,23 @@
 import Foundation
 import Kamune
 import KamuneStore
+import KamuneSystem
 
 /// The files in which the version before the store kept an identity and the known peers. What they hold is moved into the
 /// store; the files stay under another name, since nothing of a person's is removed unasked.
 struct EarlierFiles {
     /// The file of the identity: PKCS #8 in PEM.
-    let identityPath: String
+    let identityPath: FilePath
     /// The file of known peers, a line for each: day, public key, name.
-    let peersPath: String
+    let peersPath: FilePath
 
     private static let suffix = ".moved"
     /// About ten thousand peers, or four hundred with ML-DSA keys.
     private static let sizeLimit = 1_024 * 1_024
 
-    init(directory: String) {
-        identityPath = directory + "/identity.pem"
-        peersPath = directory + "/known-peers"
+    init(directory: FilePath) {
+        identityPath = directory.file("identity.pem")
+        peersPath = directory.file("known-peers")
     }
 
     /// Whether there is anything to be moved.
@@ -24,25 +25,26 @@ struct EarlierFiles {
 
     /// Moves everything into the store. Does nothing where there is nothing, and goes on where it was interrupted.
     ///
+    /// - Parameter now: By this machine's clock.
     /// - Returns: Sentences that say what was done.
-    func move(into store: Store) async throws -> [String] {
+    func move(into store: Store, at now: Date) async throws -> [String] {
         var notes: [String] = []
-        if Self.exists(identityPath), let note = try await moveIdentity(into: store) { notes.append(note) }
+        if Self.exists(identityPath), let note = try await moveIdentity(into: store, at: now) { notes.append(note) }
         if Self.exists(peersPath) { notes.append(try await movePeers(into: store)) }
         return notes
     }
 
-    private func moveIdentity(into store: Store) async throws -> String? {
+    private func moveIdentity(into store: Store, at now: Date) async throws -> String? {
         let identity = try IdentityFile(path: identityPath).load()
         if let current = try await store.currentIdentity() {
             // A file that somebody has put there since is theirs, and not looked at.
             guard current.publicKey == identity.publicKey else { return nil }
         } else {
-            try await store.add(identity, name: "", at: Date())
+            try await store.add(identity, name: "", at: now)
         }
         let aside = try Self.setAside(identityPath)
-        return "Your identity was moved from “\(DisplayText(identityPath))” into the store. The file is now "
-            + "“\(DisplayText(aside))”; remove it when you have a backup: it holds your private key in the open."
+        return "Your identity was moved from “\(identityPath.shown)” into the store. The file is now "
+            + "“\(aside.shown)”; remove it when you have a backup: it holds your private key in the open."
     }
 
     private func movePeers(into store: Store) async throws -> String {
@@ -52,12 +54,12 @@ struct EarlierFiles {
             try await store.accept(peer.identity, name: peer.name, at: peer.since)
         }
         let aside = try Self.setAside(peersPath)
-        return "\(peers.count) known peers were moved from “\(DisplayText(peersPath))” into the store. The file is now "
-            + "“\(DisplayText(aside))”."
+        return "\(peers.count) known peers were moved from “\(peersPath.shown)” into the store. The file is now "
+            + "“\(aside.shown)”."
     }
 
     /// Everybody in a file of known peers.
-    static func load(_ path: String) throws(FileFailure) -> [(name: String, identity: PublicIdentity, since: Date)] {
+    static func load(_ path: FilePath) throws(FileFailure) -> [(name: String, identity: PublicIdentity, since: Date)] {
         // Whoever could change this file decided whom one talks to.
         let contents = try PrivateFile.read(path, limit: sizeLimit, secret: true, what: "file of known peers")
         let text = contents.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
@@ -66,7 +68,7 @@ struct EarlierFiles {
             if line.isEmpty || line.hasPrefix("#") { continue }
             let fields = line.split(separator: " ", maxSplits: 2, omittingEmptySubsequences: false)
             guard fields.count == 3, let spki = Base64URL.decode(fields[1]),
-                let identity = try? PublicIdentity(spki: spki), let day = MomentArgument(fields[0] + "T00:00:00Z")
+                let identity = try? PublicIdentity(spki: spki), let day = TimeSpan(fields[0] + "T00:00:00Z")
             else {
                 throw .unusable(
                     path: path, reason: "line \(index + 1) is not a day, a public key and a name; correct or remove it."
@@ -77,15 +79,15 @@ struct EarlierFiles {
         return peers
     }
 
-    private static func exists(_ path: String) -> Bool {
+    private static func exists(_ path: FilePath) -> Bool {
         var status = stat()
-        return lstat(path, &status) == 0
+        return path.withCString { lstat($0, &status) } == 0
     }
 
-    private static func setAside(_ path: String) throws(FileFailure) -> String {
+    private static func setAside(_ path: FilePath) throws(FileFailure) -> FilePath {
         let aside = path + suffix
         do {
-            _ = try retrying { rename(path, aside) }
+            _ = try retrying { path.withCString { path in aside.withCString { rename(path, $0) } } }
         } catch {
             throw .system(path: path, doing: "renamed", code: error.code)
         }

@@ -9,17 +9,23 @@ struct OtherPassphrase {
     /// The option that names a descriptor.
     let option: String
 
+    /// What an earlier version made of it, if it comes from the environment and that is not the same.
+    func earlierForm(_ context: CommandContext) -> SecretBox? {
+        guard descriptor == nil, let value = context.environment.bytes(variable) else { return nil }
+        return Passphrase.earlierForm(of: value)
+    }
+
     /// Reads it.
     ///
     /// - Parameter isNew: Whether it is chosen now: at a terminal, it is asked for twice.
-    func read(_ environment: [String: String], isNew: Bool) async throws(Failure) -> SecretBox {
-        let terminal = ControllingTerminal()
+    func read(_ context: CommandContext, isNew: Bool) async throws(Failure) -> SecretBox {
+        let terminal = context.openTerminal()
         let source = PassphraseSource.choose(
-            descriptor: descriptor, variable: variable, environment: environment, hasTerminal: terminal != nil)
+            descriptor: descriptor, variable: variable, environment: context.environment, hasTerminal: terminal != nil)
         let passphrase: SecretBox?
         switch source {
         case .descriptor(let number): passphrase = try Passphrase.readLine(number)
-        case .environment(let name): passphrase = Passphrase.from(environment[name, default: ""])
+        case .environment(let name): passphrase = try Passphrase.from(context.environment.bytes(name) ?? [])
         case .terminal, nil:
             guard let terminal else {
                 throw Failure(

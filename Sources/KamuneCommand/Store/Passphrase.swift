@@ -1,5 +1,6 @@
 import Foundation
 import Kamune
+import KamuneSystem
 
 /// Passphrases as bytes: read with care, and brought to one form.
 enum Passphrase {
@@ -17,7 +18,7 @@ enum Passphrase {
                 let place = UnsafeMutableRawBufferPointer(rebasing: buffer[length..<(length + 1)])
                 let count: Int
                 do {
-                    count = try retrying { systemRead(descriptor, place) }
+                    count = try retrying { Job.usingTerminal { systemRead(descriptor, place) } }
                 } catch {
                     problem = Failure(
                         .locked, "The passphrase cannot be read from descriptor \(descriptor): \(error).")
@@ -34,10 +35,7 @@ enum Passphrase {
         }
         if let problem { throw problem }
         if isAtEnd { return nil }
-        guard length <= sizeLimit else {
-            throw Failure(
-                .locked, "The passphrase is longer than \(sizeLimit) bytes, so it is taken for something else.")
-        }
+        guard length <= sizeLimit else { throw tooLong }
         return SecretBox(
             line.withUnsafeBytes { normalized(UnsafeRawBufferPointer(rebasing: $0[..<length])) })
     }
@@ -52,10 +50,26 @@ enum Passphrase {
         return SecretBytes(copying: Array(text.precomposedStringWithCanonicalMapping.utf8))
     }
 
-    /// A passphrase from an environment variable.
-    static func from(_ text: String) -> SecretBox {
-        Array(text.utf8).withUnsafeBytes { SecretBox(normalized($0)) }
+    /// A passphrase from an environment variable, treated as one that is read: up to the end of the line, and no longer
+    /// than allowed.
+    static func from(_ value: [UInt8]) throws(Failure) -> SecretBox {
+        var line = value.prefix { $0 != UInt8(ascii: "\n") }
+        if line.last == UInt8(ascii: "\r") { line.removeLast() }
+        guard line.count <= sizeLimit else { throw tooLong }
+        return line.withUnsafeBytes { SecretBox(normalized($0)) }
     }
+
+    /// What an earlier version made of a variable; nil when it is the same. Bytes that are not UTF-8 were all alike to it,
+    /// and it took what follows the line too.
+    static func earlierForm(of value: [UInt8]) -> SecretBox? {
+        let text = String(decoding: value, as: UTF8.self).precomposedStringWithCanonicalMapping
+        let earlier = SecretBytes(copying: Array(text.utf8))
+        if let present = try? from(value), SecretBytes.constantTimeEqual(present.secret, earlier) { return nil }
+        return SecretBox(earlier)
+    }
+
+    private static let tooLong = Failure(
+        .locked, "The passphrase is longer than \(sizeLimit) bytes, so it is taken for something else.")
 }
 
 /// Where a passphrase comes from.
@@ -70,10 +84,10 @@ enum PassphraseSource: Equatable, Sendable {
     /// What was asked for: the descriptor, else the variable (an empty one counts as absent), else the terminal if there is
     /// one; nil when there is nothing.
     static func choose(
-        descriptor: Int32?, variable: String, environment: [String: String], hasTerminal: Bool
+        descriptor: Int32?, variable: String, environment: EnvironmentVariables, hasTerminal: Bool
     ) -> PassphraseSource? {
         if let descriptor { return .descriptor(descriptor) }
-        if !environment[variable, default: ""].isEmpty { return .environment(variable) }
+        if environment.bytes(variable) != nil { return .environment(variable) }
         return hasTerminal ? .terminal : nil
     }
 }

@@ -1,5 +1,6 @@
 import Kamune
 import KamuneStore
+import KamuneSystem
 
 /// Opens the store, or makes it: gets the passphrase from wherever it comes, and slows down who guesses.
 final class StoreOpener {
@@ -20,23 +21,23 @@ final class StoreOpener {
 
     let location: StoreLocation
     private let options: StoreOptions
-    private let environment: [String: String]
+    private let context: CommandContext
     private let terminal: ControllingTerminal?
     private var isReadOnly = false
     /// What the person should know about how it went.
     private(set) var notes: [(text: String, look: Style.Look)] = []
 
-    init(_ options: StoreOptions, _ environment: [String: String]) {
+    init(_ options: StoreOptions, _ context: CommandContext) throws(FileFailure) {
         self.options = options
-        self.environment = environment
-        location = options.location(environment)
-        terminal = options.isUnprotected ? nil : ControllingTerminal()
+        self.context = context
+        location = try options.location(context.environment)
+        terminal = options.isUnprotected ? nil : context.openTerminal()
     }
 
     /// Writes the notes to standard error.
     func tell() {
-        let style = Style(for: STDERR_FILENO, environment: environment)
-        for (text, look) in notes { StandardStream(STDERR_FILENO).write(style(look, text) + "\n") }
+        let style = context.style(for: context.errors)
+        for (text, look) in notes { context.errors.write(style(look, text) + "\n") }
         notes = []
     }
 
@@ -44,7 +45,7 @@ final class StoreOpener {
     ///
     /// - Throws: ``Failure``, ``StoreError`` or ``FileFailure``, each with a sentence for a person.
     func open(_ access: Access) async throws -> Store {
-        let earlier = EarlierFiles(directory: DataDirectory.parent(of: location.path))
+        let earlier = EarlierFiles(directory: FilePath(location.path).parent)
         let store: Store
         if location.exists {
             store = try await openExisting()
@@ -57,7 +58,7 @@ final class StoreOpener {
                     + "first time, or by “kamune identity new”.")
         }
         do {
-            for note in try await earlier.move(into: store) { notes.append((note, .good)) }
+            for note in try await earlier.move(into: store, at: context.time.date) { notes.append((note, .good)) }
         } catch {
             try? await store.close()
             throw error
@@ -78,7 +79,9 @@ final class StoreOpener {
         let source = source(hasTerminal: terminal != nil)
         if let source, source != .terminal {
             try await waitAfterFailures()
-            return try await attempt(try await read(source))
+            let passphrase = try await read(source)
+            guard let earlier = earlierForm(from: source) else { return try await attempt(passphrase) }
+            return try await attempt(passphrase, earlier: earlier)
         }
         do {
             return try await open(.unprotected)
@@ -86,6 +89,45 @@ final class StoreOpener {
             guard let terminal else { throw Self.missing }
             return try await ask(terminal)
         }
+    }
+
+    /// What an earlier version made of the passphrase, if that is not the same.
+    private func earlierForm(from source: PassphraseSource) -> SecretBox? {
+        guard case .environment(let name) = source else { return nil }
+        return Passphrase.earlierForm(of: context.environment.bytes(name) ?? [])
+    }
+
+    private func attempt(_ passphrase: SecretBox, earlier: SecretBox) async throws -> Store {
+        do {
+            return try await attempt(passphrase)
+        } catch {
+            guard Self.isWrongPassphrase(error), let store = try? await attempt(earlier) else { throw error }
+            return try await keepExactly(passphrase, in: store)
+        }
+    }
+
+    private static func isWrongPassphrase(_ error: any Error) -> Bool {
+        switch error as? StoreError {
+        case .wrongPassphrase?, .emptyPassphrase?: true
+        default: false
+        }
+    }
+
+    /// Has a store open by the passphrase as it is given, which was made by a version that took others for the same.
+    private func keepExactly(_ passphrase: SecretBox, in store: Store) async throws -> Store {
+        let heading = "An earlier version kept this passphrase in a form in which others open the store, too."
+        if isReadOnly || passphrase.secret.count == 0 {
+            notes.append(("\(heading) Set it anew by “kamune passphrase”.", .warning))
+            return store
+        }
+        do {
+            try await store.changeCredential(to: .passphrase(passphrase.secret.copy()))
+        } catch {
+            try? await store.close()
+            throw error
+        }
+        notes.append(("\(heading) From now on only the passphrase itself does.", .warning))
+        return store
     }
 
     private func ask(_ terminal: ControllingTerminal) async throws -> Store {
@@ -124,8 +166,8 @@ final class StoreOpener {
         guard delay > .zero else { return }
         let text =
             "The last \(failures) passphrases were wrong, so the next one waits for \(delay.components.seconds) s."
-        if let terminal { terminal.tell(text) } else { StandardStream(STDERR_FILENO).write(text + "\n") }
-        try await Task.sleep(for: delay)
+        if let terminal { terminal.tell(text) } else { context.errors.write(text + "\n") }
+        try await context.time.sleep(for: delay)
     }
 
     // MARK: Making
@@ -176,7 +218,7 @@ final class StoreOpener {
 
     private func source(hasTerminal: Bool) -> PassphraseSource? {
         .choose(
-            descriptor: options.passphraseDescriptor, variable: Self.variable, environment: environment,
+            descriptor: options.passphraseDescriptor, variable: Self.variable, environment: context.environment,
             hasTerminal: hasTerminal)
     }
 
@@ -185,7 +227,7 @@ final class StoreOpener {
         case .descriptor(let number):
             guard let line = try Passphrase.readLine(number) else { throw StoreError.emptyPassphrase }
             return line
-        case .environment(let name): return Passphrase.from(environment[name, default: ""])
+        case .environment(let name): return try Passphrase.from(context.environment.bytes(name) ?? [])
         case .terminal:
             guard let terminal else { throw Self.missing }
             return try await terminal.askSecret("Passphrase: ")

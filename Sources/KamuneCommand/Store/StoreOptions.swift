@@ -10,7 +10,7 @@ struct StoreOptions: ParsableArguments {
             "The file in which everything is kept.",
             discussion: "Without it, KAMUNE_DB_PATH, else kamune.db in your data directory.", valueName: "file"),
         completion: .file())
-    var database: String?
+    var database: FilePath?
 
     @Option(
         name: .customLong("passphrase-fd"),
@@ -35,18 +35,28 @@ struct StoreOptions: ParsableArguments {
 }
 
 extension StoreOptions {
-    /// Where the store is.
-    func location(_ environment: [String: String]) -> StoreLocation {
-        .resolve(argument: database, environment: environment)
+    /// Where the store is: an argument, else `KAMUNE_DB_PATH`, else the platform's place.
+    ///
+    /// - Throws: ``FileFailure/notText(path:)``: the database takes no other path.
+    func location(_ environment: EnvironmentVariables) throws(FileFailure) -> StoreLocation {
+        // The rule is the store's, which knows paths as texts; what is none is carried through it.
+        let variables = [StoreLocation.environmentVariable, "XDG_DATA_HOME", "HOME"]
+        let values = variables.compactMap { name in
+            environment.bytes(name).map { (name, ArgumentText.encode($0)) }
+        }
+        let place = StoreLocation.resolve(
+            argument: database.map { ArgumentText.encode($0.bytes) },
+            environment: Dictionary(uniqueKeysWithValues: values))
+        return StoreLocation(path: try FilePath(bytes: ArgumentText.decode(place.path)).text())
     }
 
     /// Opens the store, lends it, and closes it.
     ///
     /// - Parameter access: What to do when there is none.
     func withStore<Result>(
-        _ access: StoreOpener.Access = .existing, _ body: (Store) async throws -> Result
+        _ access: StoreOpener.Access = .existing, in context: CommandContext, _ body: (Store) async throws -> Result
     ) async throws -> Result {
-        let opener = StoreOpener(self, Environment.current)
+        let opener = try StoreOpener(self, context)
         let store = try await opener.open(access)
         opener.tell()
         let result: Result

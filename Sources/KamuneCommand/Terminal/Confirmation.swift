@@ -8,9 +8,9 @@ enum Confirmation {
     ///   - question: Without its choices.
     ///   - isGiven: Whether --yes was said.
     /// - Throws: A ``Failure`` when they do not, or when nobody can be asked.
-    static func ask(_ question: String, isGiven: Bool) async throws(Failure) {
+    static func ask(_ question: String, isGiven: Bool, _ context: CommandContext) async throws(Failure) {
         if isGiven { return }
-        guard let terminal = ControllingTerminal() else {
+        guard let terminal = context.openTerminal() else {
             throw Failure(.usage, "There is no terminal to ask you: \(question) If so, say --yes.")
         }
         while true {

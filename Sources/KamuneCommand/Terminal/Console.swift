@@ -1,4 +1,5 @@
 import Foundation
+import KamuneSystem
 
 /// The terminal as a place for a conversation: lines appear above the one that is being typed, and questions take its
 /// place for a while. Where the terminal can only print, the same without an editor.
@@ -17,8 +18,9 @@ actor Console {
 
     private let kind: Kind
     private let reader: InputReader
-    private let output = StandardStream(STDOUT_FILENO)
-    private let errors = StandardStream(STDERR_FILENO)
+    private let output: StandardStream
+    private let errors: StandardStream
+    private let context: CommandContext
     private let writing = BlockingQueue("kamune.console")
     private let style: Style
     private let statusStyle: Style
@@ -52,20 +54,23 @@ actor Console {
     /// A console on standard input and output.
     ///
     /// - Parameter maximumLineSize: The longest line, in bytes.
-    init(kind: Kind, maximumLineSize: Int, environment: [String: String]) throws(SystemError) {
+    init(kind: Kind, maximumLineSize: Int, context: CommandContext) {
         self.kind = kind
-        reader = try InputReader(STDIN_FILENO)
+        self.context = context
+        reader = InputReader(context.input)
+        output = context.output
+        errors = context.errors
         editor = LineEditor(maximumSize: maximumLineSize)
         splitter = LineSplitter(limit: maximumLineSize)
-        style = Style(for: STDOUT_FILENO, environment: environment)
-        statusStyle = Style(for: STDERR_FILENO, environment: environment)
-        drawsStatus = kind == .editor && TerminalMode.isTerminal(STDERR_FILENO)
+        style = context.style(for: context.output)
+        statusStyle = context.style(for: context.errors)
+        drawsStatus = kind == .editor && context.errors.isTerminal
     }
 
     /// Which kind of console the standard streams allow; nil when nobody sits there.
-    static func availableKind(_ environment: [String: String]) -> Kind? {
-        guard TerminalMode.isTerminal(STDIN_FILENO) else { return nil }
-        let canEdit = TerminalMode.isTerminal(STDOUT_FILENO) && !Style.isDumb(environment)
+    static func availableKind(_ context: CommandContext) -> Kind? {
+        guard isatty(context.input) == 1 else { return nil }
+        let canEdit = context.output.isTerminal && !Style.isDumb(context.environment)
         return canEdit ? .editor : .plain
     }
 
@@ -73,7 +78,12 @@ actor Console {
 
     /// Begins to take what is typed.
     func start() {
-        if kind == .editor { try? TerminalMode.enterRaw(STDIN_FILENO) }
+        if kind == .editor {
+            try? context.terminalMode.take(context.input, for: .keys) { [weak self] in
+                Task { await self?.refresh() }
+            }
+            context.signals.whenResized { [weak self] in Task { await self?.refresh() } }
+        }
         pump = Task { [weak self, reader] in
             while let bytes = await reader.read() {
                 guard let self else { return }
@@ -95,13 +105,12 @@ actor Console {
         inputEnded()
         isPromptWanted = false
         await draw(above: [])
-        TerminalMode.restore()
+        context.terminalMode.giveBack()
     }
 
     /// Draws everything anew after the terminal was somebody else's, or has another size.
-    func refresh(afterStop: Bool) async {
-        guard kind == .editor, pump?.isCancelled == false else { return }
-        if afterStop { TerminalMode.enterRawAgain() }
+    private func refresh() async {
+        guard pump?.isCancelled == false else { return }
         await draw(above: [])
     }
 
@@ -116,7 +125,7 @@ actor Console {
             return
         }
         let rows = LineWrapper.rows(
-            of: text.description, firstColumn: TextWidth.of(head), columns: TerminalMode.columns(STDOUT_FILENO))
+            of: text.description, firstColumn: TextWidth.of(head), columns: output.columns)
         let colored = style(.faint, time) + " " + style(isOwn ? .own : .other, name) + ": "
         await draw(above: [colored + (rows.first ?? "")] + rows.dropFirst())
     }
@@ -147,7 +156,7 @@ actor Console {
         if isPromptShown {
             let view = PromptView(
                 prompt: question?.prompt ?? Self.prompt, editor: editor, note: question == nil ? note : "",
-                columns: TerminalMode.columns(STDOUT_FILENO))
+                columns: output.columns)
             text += "\r" + view.text + "\u{1B}[K"
             if let column = view.noteColumn { text += "\r\u{1B}[\(column)C" + style(.faint, note) }
             text += "\r"

@@ -1,25 +1,18 @@
+import KamuneSystem
+
 /// Reads standard input, or another descriptor, when asked to and not ahead: what is not wanted yet stays with whoever
-/// writes it.
+/// writes it. A terminal in the background is waited for.
 final class InputReader: Sendable {
     private static let chunkSize = 16 * 1_024
 
     private let descriptor: Int32
+    private let isTerminal: Bool
     private let queue = BlockingQueue("kamune.input")
-    /// A pipe whose writing end wakes a read that waits.
-    private let wakeRead: Int32
-    private let wakeWrite: Int32
+    private let ending = WakePipe()
 
-    init(_ descriptor: Int32) throws(SystemError) {
-        var ends: [Int32] = [-1, -1]
-        _ = try retrying { pipe(&ends) }
+    init(_ descriptor: Int32) {
         self.descriptor = descriptor
-        wakeRead = ends[0]
-        wakeWrite = ends[1]
-    }
-
-    deinit {
-        close(wakeRead)
-        close(wakeWrite)
+        isTerminal = isatty(descriptor) == 1
     }
 
     /// The next bytes, waiting for them; nil at the end, when reading fails, and after ``cancel()``, which cancelling the
@@ -34,19 +27,22 @@ final class InputReader: Sendable {
 
     /// Ends a read that waits, and all later ones.
     func cancel() {
-        StandardStream(wakeWrite).write([0])
+        ending.wake()
     }
 
     private func readNow() -> [UInt8]? {
         var waiting = [
             pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
-            pollfd(fd: wakeRead, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: ending.descriptor, events: Int16(POLLIN), revents: 0),
         ]
         while true {
+            if isTerminal, (try? Job.waitForForeground(descriptor)) == nil { return nil }
             let count = poll(&waiting, nfds_t(waiting.count), -1)
             if count < 0, errno != EINTR { return nil }
             if waiting[1].revents != 0 { return nil }
             guard count > 0, waiting[0].revents != 0 else { continue }
+            // It may have gone to the background while nobody typed.
+            if isTerminal, !Job.isInForeground(descriptor) { continue }
             var code: Int32 = 0
             let chunk = [UInt8](unsafeUninitializedCapacity: Self.chunkSize) { buffer, count in
                 let result = systemRead(descriptor, UnsafeMutableRawBufferPointer(buffer))

@@ -1,53 +1,94 @@
+import Dispatch
+import KamuneSystem
 import Synchronization
 
-/// How the terminal treats what is typed. A line editor needs every key at once; whatever happens, the terminal is given
-/// back as it was found.
-enum TerminalMode {
-    private struct Saved {
+/// How a terminal treats what is typed, while this program needs it otherwise than it was found. Whatever happens, it is
+/// given back: at the end, when the program is stopped, and when a signal ends it. There is one for the process, since its
+/// terminal is one.
+final class TerminalMode: Sendable {
+    /// What the terminal is needed for.
+    enum Use: Sendable {
+        /// Every key at once, and not echoed. Ctrl-C and Ctrl-Z go on to be signals, so they work even when nobody reads.
+        case keys
+        /// A line that is not echoed.
+        case secret
+    }
+
+    private struct Taken {
         let descriptor: Int32
+        let use: Use
         let original: termios
+        /// Shows again what stood there, after the program was stopped and goes on.
+        let redraw: @Sendable () -> Void
     }
 
-    private static let saved = Mutex<Saved?>(nil)
+    private let taken = Mutex<Taken?>(nil)
 
-    /// Whether the descriptor is a terminal.
-    static func isTerminal(_ descriptor: Int32) -> Bool { isatty(descriptor) == 1 }
-
-    /// Has every key delivered at once and not echoed. Ctrl-C and Ctrl-Z go on to be signals, so they work even when
-    /// nobody reads.
-    static func enterRaw(_ descriptor: Int32) throws(SystemError) {
-        var settings = termios()
-        guard tcgetattr(descriptor, &settings) == 0 else { throw SystemError() }
-        let isFirst = saved.withLock { saved in
-            if saved != nil { return false }
-            saved = Saved(descriptor: descriptor, original: settings)
-            return true
-        }
-        if isFirst { atexit { TerminalMode.restore() } }
-        settings.c_iflag &= ~tcflag_t(BRKINT | ICRNL | INPCK | ISTRIP | IXON)
-        settings.c_lflag &= ~tcflag_t(ECHO | ICANON | IEXTEN)
-        guard tcsetattr(descriptor, TCSADRAIN, &settings) == 0 else { throw SystemError() }
-    }
-
-    /// Enters raw mode again, after the shell had the terminal.
-    static func enterRawAgain() {
-        guard let descriptor = saved.withLock({ $0?.descriptor }) else { return }
-        try? enterRaw(descriptor)
-    }
-
-    /// Gives the terminal back as it was. Does nothing when it was not changed.
-    static func restore() {
-        saved.withLock { saved in
-            guard var original = saved?.original, let descriptor = saved?.descriptor else { return }
-            _ = tcsetattr(descriptor, TCSANOW, &original)
-            saved = nil
+    /// Takes the terminal; in the background, waits for it as programs do.
+    ///
+    /// - Parameter redraw: Called on another thread whenever the terminal has been somebody else's in between.
+    func take(_ descriptor: Int32, for use: Use, redraw: @escaping @Sendable () -> Void) throws(SystemError) {
+        try Job.waitForForeground(descriptor)
+        try taken.withLock { taken throws(SystemError) in
+            var original = termios()
+            guard tcgetattr(descriptor, &original) == 0 else { throw SystemError() }
+            try Self.set(descriptor, for: use, original)
+            taken = Taken(descriptor: descriptor, use: use, original: original, redraw: redraw)
         }
     }
 
-    /// How many columns the terminal has; 80 where it does not say.
-    static func columns(_ descriptor: Int32) -> Int {
-        var size = winsize()
-        guard ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
-        return Int(size.ws_col)
+    /// Gives the terminal back as it was. What was typed and not read is dropped, so that whoever reads next, such as a
+    /// shell, does not take it for theirs. Does nothing when the terminal is not taken.
+    func giveBack() {
+        taken.withLock { taken in
+            if let taken { Self.restore(taken) }
+            taken = nil
+        }
+    }
+
+    /// Gives the terminal back for as long as the program is stopped.
+    func suspend() {
+        taken.withLock { if let taken = $0 { Self.restore(taken) } }
+    }
+
+    /// Takes the terminal again, after the program was stopped. If it goes on in the background, it is stopped again.
+    func resume() {
+        let redraw = taken.withLock { taken in
+            guard let taken else { return nil as (@Sendable () -> Void)? }
+            do throws(SystemError) {
+                try Job.waitForForeground(taken.descriptor)
+                try Self.set(taken.descriptor, for: taken.use, taken.original)
+            } catch {
+                // The terminal is gone; whoever reads from it finds out.
+                return nil
+            }
+            return taken.redraw
+        }
+        // Not on this thread, which brings the signals: writing may have to wait.
+        if let redraw { DispatchQueue.global().async(execute: redraw) }
+    }
+
+    private static func set(_ descriptor: Int32, for use: Use, _ original: termios) throws(SystemError) {
+        var settings = original
+        switch use {
+        case .keys:
+            settings.c_iflag &= ~tcflag_t(BRKINT | ICRNL | INPCK | ISTRIP | IXON)
+            settings.c_lflag &= ~tcflag_t(ECHO | ICANON | IEXTEN)
+        case .secret:
+            settings.c_lflag &= ~tcflag_t(ECHO)
+            settings.c_lflag |= tcflag_t(ECHONL | ICANON | ISIG)
+            // What was typed ahead was shown, and is not taken for a secret.
+            _ = tcflush(descriptor, TCIFLUSH)
+        }
+        // Without waiting for what is still to be written: a terminal that is stuck must not keep signals from ending us.
+        _ = try retrying { Job.usingTerminal { tcsetattr(descriptor, TCSANOW, &settings) } }
+    }
+
+    /// Only if the terminal is ours: in the background, the shell has it, and knows how it wants it.
+    private static func restore(_ taken: Taken) {
+        guard Job.isInForeground(taken.descriptor) else { return }
+        var original = taken.original
+        _ = tcflush(taken.descriptor, TCIFLUSH)
+        _ = tcsetattr(taken.descriptor, TCSANOW, &original)
     }
 }

@@ -21,12 +21,14 @@ public struct StoreLocation: Hashable, Sendable {
     /// - Parameters:
     ///   - argument: what the person gave with `--db`.
     ///   - environment: the process's, unless a test says otherwise. Empty values count as absent.
-    ///   - home: the person's home directory.
+    ///   - home: the person's home directory: by default that of the environment, or else the one that the system has on
+    ///     record.
     public static func resolve(
         argument: String? = nil, environment: [String: String]? = nil, home: String? = nil
     ) -> StoreLocation {
         let environment = environment ?? ProcessInfo.processInfo.environment
-        let home = home ?? NSHomeDirectory()
+        // NSHomeDirectory() looks at HOME on Apple's systems only.
+        let home = home ?? environment["HOME"].flatMap { $0.isEmpty ? nil : $0 } ?? NSHomeDirectory()
         if let argument, !argument.isEmpty { return StoreLocation(path: argument) }
         if let path = environment[environmentVariable], !path.isEmpty { return StoreLocation(path: path) }
         return StoreLocation(path: directory(environment: environment, home: home) + "/" + fileName)

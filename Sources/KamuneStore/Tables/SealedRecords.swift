@@ -1,5 +1,5 @@
-import KamuneCrypto
 import GRDB
+import KamuneCrypto
 
 // What each table keeps, and by what it is found there.
 

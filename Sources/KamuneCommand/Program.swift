@@ -1,0 +1,45 @@
+import ArgumentParser
+
+/// The program: reads the arguments, runs the command, and turns what it throws into a sentence and an exit code.
+enum Program {
+    /// Runs the command that the arguments name.
+    ///
+    /// - Parameter arguments: Without the program's name; see ``ArgumentText``.
+    /// - Returns: The exit code.
+    static func run(_ arguments: [String], in context: CommandContext) async -> Int32 {
+        let command: any ContextualCommand
+        do {
+            var parsed = try RootCommand.parseAsRoot(arguments)
+            guard let found = parsed as? any ContextualCommand else {
+                // Help, or a group of commands, which shows it.
+                try parsed.run()
+                return ExitStatus.success.rawValue
+            }
+            command = found
+        } catch {
+            return answer(error, in: context)
+        }
+        do {
+            try await command.run(in: context)
+            return ExitStatus.success.rawValue
+        } catch {
+            let failure = Failure(anything: error)
+            report(failure, in: context)
+            return failure.status.rawValue
+        }
+    }
+
+    /// Help, version, completion scripts and wrong arguments.
+    private static func answer(_ error: any Error, in context: CommandContext) -> Int32 {
+        let code = RootCommand.exitCode(for: error).rawValue
+        let text = RootCommand.fullMessage(for: error)
+        if !text.isEmpty { (code == 0 ? context.output : context.errors).write(text + "\n") }
+        return code
+    }
+
+    private static func report(_ failure: Failure, in context: CommandContext) {
+        context.terminalMode.giveBack()
+        guard let message = failure.message else { return }
+        context.errors.write(context.style(for: context.errors)(.warning, "kamune:") + " " + message + "\n")
+    }
+}

@@ -1,6 +1,0 @@
-import Foundation
-
-/// The environment's variables.
-enum Environment {
-    static var current: [String: String] { ProcessInfo.processInfo.environment }
-}
