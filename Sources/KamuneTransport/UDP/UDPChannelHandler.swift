@@ -1,4 +1,5 @@
 internal import KCP
+internal import KamuneCrypto
 internal import NIOCore
 
 /// The end of a UDP socket's pipeline: finds the conversation of each datagram that arrives, opens new ones for a
@@ -90,9 +91,11 @@ final class UDPChannelHandler: ChannelInboundHandler {
 
     // MARK: Conversations
 
+    private var random = SystemRandomSource()
+
     /// Opens a conversation with a peer, of our own accord.
     func open(to address: SocketAddress) -> UDPConversation {
-        add(conversationID: .random(in: .min ... .max), address: address, isAccepted: false)
+        add(conversationID: random.integer(), address: address, isAccepted: false)
     }
 
     private func add(conversationID: UInt32, address: SocketAddress, isAccepted: Bool) -> UDPConversation {

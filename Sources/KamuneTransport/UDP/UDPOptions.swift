@@ -1,4 +1,5 @@
 internal import KCP
+internal import KamuneCrypto
 
 /// How connections over UDP behave on the network. None of it has to agree with the peer's.
 public struct UDPOptions: Sendable, Hashable {
@@ -43,7 +44,8 @@ public struct UDPOptions: Sendable, Hashable {
             case .newReno: .newReno
             }
         policy.latencyMode = isTurbo ? .turbo : .balanced
-        policy.timestampBase = .random(in: .min ... .max)
+        var random = SystemRandomSource()
+        policy.timestampBase = random.integer()
         if let limit = configuration.writeTimeout { policy.silenceLimit = limit }
         if configuration.writeTimeout == nil { policy.silenceLimit = .seconds(Int64(Int32.max)) }
         // Until a peer has proven its address, no more goes out than came in.
