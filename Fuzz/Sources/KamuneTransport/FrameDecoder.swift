@@ -1,1 +1,1 @@
-../../../Sources/KamuneTransport/Support/FrameDecoder.swift
+../../../Sources/KamuneTransport/EventLoop/FrameDecoder.swift
