@@ -99,6 +99,7 @@ let package = Package(
                 "KamuneBenchmark",
                 "KamuneStore",
                 "KamuneSystem",
+                "KamuneTerminal",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ]
@@ -181,7 +182,8 @@ let package = Package(
         .testTarget(
             name: "KamuneCommandTests",
             dependencies: [
-                "Kamune", "KamuneCommand", "KamuneStore", "KamuneSystem", "KamuneTestSupport",
+                "Kamune", "KamuneBenchmark", "KamuneCommand", "KamuneStore", "KamuneSystem", "KamuneTerminal",
+                "KamuneTestSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]
         ),

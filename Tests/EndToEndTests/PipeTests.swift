@@ -81,20 +81,63 @@ struct PipeTests {
         #expect(listening.child.output.raw == "round 1\nround 2\n")
     }
 
-    @Test("what a peer says cannot steer the terminal")
+    @Test("a pipe gets what was sent, byte for byte, and what is said about it cannot steer a terminal")
     func hostileText() async throws {
         let listening = try await Listening(["--verify", "all"], home: try Home())
         listening.child.closeInput()
         let dial = try Child(
             ["dial", listening.address, "--verify", "all", "--name", "E\u{1B}[31mve\u{202E}"], home: try Home())
-        dial.write("a\u{1B}]0;title\u{07}b\u{9B}2Jc\u{202E}d\n")
+        let text = "a\u{1B}]0;title\u{07}b\u{9B}2Jc\u{202E}d\t\u{A0}e\u{E000}\n"
+        dial.write(text)
         dial.closeInput()
         await dial.expectExit(0)
         await listening.child.expectExit(0)
-        for text in [listening.child.output.raw, listening.child.errors.raw] {
-            #expect(!text.unicodeScalars.contains { ["\u{1B}", "\u{9B}", "\u{07}", "\u{202E}"].contains($0) })
-        }
-        #expect(listening.child.output.raw.hasPrefix("a"))
+        let told = listening.child.errors.raw
+        #expect(told.contains("E\u{FFFD}[31mve"))
+        #expect(!told.unicodeScalars.contains { ["\u{1B}", "\u{9B}", "\u{07}", "\u{202E}"].contains($0) })
+        #expect(listening.child.output.raw == text)
+    }
+
+    @Test("who starts a script at a terminal is asked there about somebody new")
+    func firstContact() async throws {
+        let listening = try await Listening(["--verify", "all", "--name", "Bob"], home: try Home())
+        let home = try Home()
+        let script = #"echo hello | "$0" dial "$1" --no-passphrase 2>"$2"; echo "ended $?""#
+        let child = try Child(
+            program: "/bin/sh", ["-c", script, Binary.path(), listening.address, home.file("errors")], home: home,
+            input: .terminal, environment: ["XDG_DATA_HOME": home.path, "TERM": "xterm"])
+        await child.expect("You have not met this peer before")
+        await child.expect("Talk with “Bob”? (y/n) ")
+        child.write("y\n")
+        await listening.child.expect("hello\n")
+        await child.expect("ended 0")
+        await child.expectExit(0)
+        listening.child.closeInput()
+        await listening.child.expectExit(0)
+    }
+
+    @Test("SIGTERM ends a listener whose output nobody reads")
+    func blockedPipe() async throws {
+        let home = try Home()
+        let pipe = home.file("pipe")
+        #expect(mkfifo(pipe, 0o600) == 0)
+        // Somebody has it open, and reads nothing.
+        let reader = open(pipe, O_RDONLY | O_NONBLOCK)
+        defer { systemClose(reader) }
+        let script = #"exec "$0" listen 127.0.0.1:0 --verify all --no-passphrase >"$1""#
+        let listener = try Child(
+            program: "/bin/sh", ["-c", script, Binary.path(), pipe], home: home,
+            environment: ["XDG_DATA_HOME": home.path])
+        listener.closeInput()
+        _ = await listener.errors.wait(within: Child.patience) { Listening.address(in: $0) != nil }
+        let address = try #require(Listening.address(in: listener.errors.text))
+        let dial = try Child(["dial", address, "--verify", "all"], home: try Home())
+        // Three times what the pipe takes; all of it is stored, and so delivered.
+        dial.write(String(repeating: String(repeating: "x", count: 999) + "\n", count: 200))
+        dial.closeInput()
+        await dial.expectExit(0)
+        listener.send(signal: SIGTERM)
+        await listener.expectExit(143)
     }
 
     @Test("an interrupted script says goodbye")

@@ -47,9 +47,9 @@ struct TerminalTests {
         let pair = try await Pair()
         await pair.expectConnected()
         pair.dial.write("helo Bob")
-        await pair.dial.expect("> helo Bob")
+        await pair.dial.expect("to Bob> helo Bob")
         pair.listening.child.write("are you there?\r")
-        await pair.dial.expect("Bob: are you there?\n> helo Bob")
+        await pair.dial.expect("Bob: are you there?\nto Bob> helo Bob")
         // Five to the left, the missing letter, then the end of the line and an exclamation mark.
         pair.dial.write("\u{1B}[D\u{1B}[D\u{1B}[D\u{1B}[D\u{1B}[Dl\u{05}!\r")
         await pair.listening.child.expect("Ada: hello Bob!\n")
@@ -76,7 +76,8 @@ struct TerminalTests {
         await quitter.expectExit(0)
         #expect(quitter.isTerminalRaw == false)
         await other.expect("\(isDialer ? "Ada" : "Bob") has ended the conversation.")
-        if isDialer { other.write("/quit\r") }
+        // Nothing from outside ends the program of somebody who may be typing.
+        other.write("/quit\r")
         await other.expectExit(0)
     }
 
@@ -132,7 +133,7 @@ struct TerminalTests {
         }
         pair.listening.child.write("maybe\r")
         await pair.listening.child.expect("Talk with “Ada”? (y/n)", times: 3)
-        pair.listening.child.write("y\r")
+        await pair.listening.child.type("y\r", until: "Accepted.")
         await pair.dial.expect("Talk with “Bob”?")
         pair.dial.write("yes\r")
         await pair.expectConnected()
@@ -160,7 +161,7 @@ struct TerminalTests {
         let other = try Child(
             ["dial", pair.listening.address, "--name", "Eve"], home: try Home(), input: .terminal)
         await pair.listening.child.expect("Talk with “Eve”?")
-        pair.listening.child.write("y\r")
+        await pair.listening.child.type("y\r", until: "Accepted.")
         await other.expect("Talk with “Bob”?")
         other.write("n\r")
         await other.expectExit(3)
@@ -189,10 +190,41 @@ struct TerminalTests {
         await listener.expect("The key that you accepted before:")
         await listener.expect("The key that is shown now:")
         await listener.expect("type yes to accept")
-        listener.write("y\r")
-        await listener.expect("type yes to accept", times: 3)
-        listener.write("n\r")
+        await listener.type("y\r", until: "type yes to accept", times: 3)
+        await listener.type("n\r", until: "You refused")
         await impostor.expectExit(2)
+    }
+
+    @Test("what was begun for one is not sent to the next, and a goodbye does not end the program of who is typing")
+    func drafts() async throws {
+        let pair = try await Pair()
+        await pair.expectConnected()
+        pair.dial.write("only for Bo")
+        await pair.dial.expect("to Bob> only for Bo")
+        pair.listening.child.write("for Ada al")
+        await pair.listening.child.expect("to Ada> for Ada al")
+        pair.listening.child.send(signal: SIGTERM)
+        await pair.listening.child.expectExit(0)
+        await pair.dial.expect("What you have begun to write to Bob waits until Bob is back: only for Bo")
+        // A shell would take it for a command.
+        pair.dial.write("b\r")
+        await pair.dial.typeUntilEnd("/quit\r")
+        await pair.dial.expectExit(0)
+        #expect(!pair.dial.output.text.contains("only for Bob"))
+    }
+
+    @Test("several lines that are pasted are one message, and no commands")
+    func paste() async throws {
+        let pair = try await Pair()
+        await pair.expectConnected()
+        #expect(pair.dial.output.raw.contains("\u{1B}[?2004h"))
+        pair.dial.write("\u{1B}[200~one\r/quit\rtwo\r\u{1B}[201~")
+        await pair.dial.expect("to Bob> one⏎/quit⏎two")
+        pair.dial.write("\r")
+        await pair.listening.child.expect("Ada: one\n    /quit\n    two\n")
+        pair.dial.write("/quit\r")
+        await pair.dial.expectExit(0)
+        #expect(pair.dial.output.raw.hasSuffix("\u{1B}[?2004l\u{1B}[?7h"))
     }
 
     @Test("who comes during a conversation is refused")
@@ -223,6 +255,8 @@ struct TerminalTests {
         #expect(!listening.child.output.raw.contains("\u{1B}"))
         listening.child.write("/quit\n")
         await listening.child.expectExit(0)
+        await dial.expect("Bob has ended the conversation.")
+        dial.write("/quit\r")
         await dial.expectExit(0)
     }
 }

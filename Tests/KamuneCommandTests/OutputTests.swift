@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Kamune
+import KamuneTerminal
 import Testing
 
 @testable import KamuneCommand

@@ -27,7 +27,7 @@ struct ReceptionTests {
 
         func tell(_ text: String, _ look: Style.Look) async { state.withLock { $0.told.append(text) } }
 
-        func ask(_ prompt: String) async -> String? {
+        func ask(_ prompt: String, about subject: PublicIdentity) async -> String? {
             asked.fulfill(())
             if waits {
                 _ = await waiting.wait()

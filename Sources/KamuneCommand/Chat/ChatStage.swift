@@ -1,6 +1,7 @@
 import Kamune
 import KamuneStore
 import KamuneSystem
+import KamuneTerminal
 
 /// Everything that a conversation needs around it: who we are, whom we talk to, and the terminal or pipe.
 struct ChatStage: Sendable {
@@ -19,10 +20,12 @@ struct ChatStage: Sendable {
 
     /// Prepares everything, and says who we are.
     ///
-    /// - Parameter capacity: How many conversations may go on at once in a pipe.
+    /// - Parameters:
+    ///   - capacity: How many conversations may go on at once in a pipe.
+    ///   - asksAtTerminal: Whether somebody who started a script at a terminal is asked there.
     init(
         _ options: EndpointOptions, in context: CommandContext, pipeCapacity capacity: Int = 1,
-        adjust: (inout Configuration) -> Void = { _ in }
+        asksAtTerminal: Bool = false, adjust: (inout Configuration) -> Void = { _ in }
     ) async throws {
         self.context = context
         let own = try await ChatSelf.find(options, context)
@@ -40,11 +43,15 @@ struct ChatStage: Sendable {
         } else {
             let log = StatusLog(context)
             setting = .pipe(log)
-            host = LogHost(log: log)
+            if asksAtTerminal, let terminal = context.openTerminal() {
+                host = TerminalHost(terminal: terminal, log: log, isLogSeen: context.errors.isTerminal)
+            } else {
+                host = LogHost(log: log)
+            }
         }
+        let isTerminal = if case .terminal = setting { true } else { false }
         context.signals.concludeFirst()
         Self.limitConclusion(context)
-        let isTerminal = host.canAnswer
         let reception = Reception(
             policy: options.verify, book: own.book, host: host, patience: configuration.handshakeTimeout,
             capacity: isTerminal ? 1 : capacity)
@@ -75,19 +82,20 @@ struct ChatStage: Sendable {
         do throws(StoreError) {
             try await messenger.store.close()
         } catch {
-            await tell(DisplayText(error.description).description, .warning)
+            await tell(TerminalText(error.description).description, .warning)
         }
+        if case .pipe(let log) = setting { await log.finish() }
     }
 
     /// What we are called here.
-    var ownName: DisplayText {
+    var ownName: TerminalText {
         let endpoint = messenger.endpoint
         return PeerName.shown(
             for: Peer(name: endpoint.name, identity: endpoint.identity.publicKey, version: "", capabilities: []))
     }
 
     /// What the other side of a conversation is called here.
-    func name(of conversation: Conversation) async -> DisplayText {
+    func name(of conversation: Conversation) async -> TerminalText {
         if let known = await reception.knownName(of: conversation.peer) { return known }
         // A resumed session has no introduction, so the reception was not asked.
         let stored = try? await messenger.store.peer(conversation.peerID)
@@ -126,7 +134,7 @@ struct ChatStage: Sendable {
     func tell(_ text: String, _ look: Style.Look = .faint) async {
         switch setting {
         case .terminal(let console): await console.show(status: text, look)
-        case .pipe(let log): await log.show(text, look)
+        case .pipe(let log): log.show(text, look)
         }
     }
 
@@ -157,6 +165,10 @@ struct ChatStage: Sendable {
         }
         await finish()
         await console.finish()
-        if let failure = ending.failure(wasUnderWay: await chat.hasTalked || isStandingOffer) { throw failure }
+        // What has come to an end before says how it went, when that was all that was asked for.
+        let last = isStandingOffer ? nil : await chat.lastEnd
+        let wasUnderWay = await chat.hasTalked || isStandingOffer
+        let failure = ending == .quit ? last.flatMap { ChatEnding.ended($0).failure(wasUnderWay: true) } : nil
+        if let failure = failure ?? ending.failure(wasUnderWay: wasUnderWay) { throw failure }
     }
 }

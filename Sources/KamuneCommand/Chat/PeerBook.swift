@@ -1,5 +1,6 @@
 import Foundation
 import Kamune
+import KamuneTerminal
 
 /// The peers whom a person knows.
 protocol PeerBook: Sendable {
@@ -47,6 +48,6 @@ struct KnownPeer: Equatable, Sendable {
     }
 
     private static func normal(_ name: String) -> String {
-        DisplayText(name).description.lowercased().split(separator: " ").joined(separator: " ")
+        TerminalText(name).description.lowercased().split(separator: " ").joined(separator: " ")
     }
 }

@@ -1,6 +1,7 @@
 import Kamune
 import KamuneStore
 import KamuneSystem
+import KamuneTerminal
 
 /// A conversation of a script: lines of a pipe are sent, and what arrives is written, a line for each message.
 struct PipeChat: Sendable {
@@ -14,7 +15,7 @@ struct PipeChat: Sendable {
 
     let conversation: Conversation
     /// What the other side is called.
-    let name: DisplayText
+    let name: TerminalText
     let stage: ChatStage
     /// What is sent; nil to only receive.
     let input: LineSource?
@@ -119,7 +120,9 @@ struct PipeChat: Sendable {
         case .disconnected(let error):
             stage.log.lost(error)
             await stage.reception.connection(with: conversation.peer.identity, isLost: true)
-            await stage.tell("The connection with \(name) is lost: \(DisplayText(error.message))", .warning)
+            await stage.tell(
+                "The connection with \(name) is lost: \(TerminalText(error.message, maximumColumns: TextLimit.sentence))",
+                .warning)
         case .reconnecting(let attempt, let delay):
             stage.log.reconnecting(attempt: attempt, delay)
             if attempt == 1 { await stage.tell("Reconnecting…") }
@@ -203,11 +206,15 @@ struct MessageOutput: Sendable {
         stream = context.output
     }
 
-    /// Writes a message, made fit to be shown. Waits while the reader is slow.
+    private static func shown(_ message: StoredMessage) -> [UInt8] {
+        Array(TerminalText.lines(of: message.text).map(\.description).joined(separator: "\n    ").utf8)
+    }
+
+    /// Writes a message: as it was sent, and to a terminal made fit to be shown. Waits while the reader is slow.
     ///
     /// - Returns: What went wrong, if something did.
     func write(_ message: StoredMessage) async -> SystemError? {
-        let line = DisplayText(message.text).description + "\n"
-        return await queue.run { [stream] in stream.write(line) }
+        let text = stream.isTerminal ? Self.shown(message) : message.body
+        return await queue.run { [stream] in stream.write(text + [UInt8(ascii: "\n")]) }
     }
 }

@@ -1,4 +1,5 @@
 import Kamune
+import KamuneTerminal
 
 /// Decides whom to talk to: asks the book of known peers, and the person when the book does not know.
 actor Reception: PeerVerifier {
@@ -12,8 +13,8 @@ actor Reception: PeerVerifier {
         /// Whether somebody is there to answer.
         var canAnswer: Bool { get }
         func tell(_ text: String, _ look: Style.Look) async
-        /// What the person types; nil when nobody answers.
-        func ask(_ prompt: String) async -> String?
+        /// What the person types about somebody; nil when nobody answers.
+        func ask(_ prompt: String, about subject: PublicIdentity) async -> String?
         /// Takes back a question that is being asked.
         func withdrawQuestion() async
     }
@@ -72,7 +73,7 @@ actor Reception: PeerVerifier {
     }
 
     /// The name under which an accepted peer is known; nil for who is not, or was not asked about.
-    func knownName(of peer: Peer) -> DisplayText? {
+    func knownName(of peer: Peer) -> TerminalText? {
         knownNames[peer.identity].map { PeerName.shown(for: peer, knownAs: $0) }
     }
 
@@ -253,7 +254,7 @@ actor Reception: PeerVerifier {
         defer { isAsking = false }
         await host.tell(text, look)
         let prompt = "Talk with “\(name)”? (\(choices)) "
-        while let line = await host.ask(prompt) {
+        while let line = await host.ask(prompt, about: peer.identity) {
             let answer = line.lowercased().filter { !$0.isWhitespace }
             if needs.contains(answer) { return await accept(peer) }
             if ["n", "no"].contains(answer) { return .refuse(reason: "You refused “\(name)”.") }

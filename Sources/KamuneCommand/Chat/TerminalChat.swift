@@ -1,31 +1,37 @@
 import Foundation
 import Kamune
 import KamuneStore
+import KamuneTerminal
 
 /// Conversations in a terminal, one at a time: what is typed goes to the other side, or waits for it, and what they say is
-/// shown.
+/// shown. Nothing from outside ends it: the person does, since what they are typing would else go to a shell.
 actor TerminalChat {
     private struct Current {
         let conversation: Conversation
-        let name: DisplayText
+        let addressee: PromptMachine.Addressee
         /// Fulfilled when the conversation is not the current one any more.
         let isOver = Promise<Void>()
         var summary: SessionSummary?
         var isConnected = false
         var delivery = DeliveryStatus()
+
+        var name: TerminalText { addressee.name }
     }
 
     private let console: Console
     private let stage: ChatStage
-    private let ownName: DisplayText
+    private let ownName: TerminalText
     private var current: Current?
     private var isClosing = false
+    /// How the last conversation ended; nil when there was none.
+    private(set) var lastEnd: SessionEnd?
     /// Whether there has been a conversation.
     private(set) var hasTalked = false
 
     static let help = """
-        A line is a message. What could not be sent yet waits, and goes out when the other side is there; how far the last
-        ones have come stands at the right: waiting, sent, delivered. Lines that begin with / are commands:
+        A line is a message, for the one who is named before it. What could not be sent yet waits, and goes out when the
+        other side is there; how far the last ones have come stands at the right: waiting, sent, delivered. What is pasted is
+        one message, sent by Enter. Lines that begin with / are commands:
           /quit   end the conversation and the program; so do Ctrl-D and Ctrl-C (a second Ctrl-C at once)
           /who    show who is at the other end
           /ping   measure the way there and back
@@ -58,15 +64,16 @@ actor TerminalChat {
             await lost.conversation.close()
             _ = await lost.isOver.wait()
         }
-        let name = await stage.name(of: conversation)
-        current = Current(conversation: conversation, name: name)
+        let addressee = PromptMachine.Addressee(
+            id: conversation.peerID, key: identity, name: await stage.name(of: conversation))
+        current = Current(conversation: conversation, addressee: addressee)
         hasTalked = true
         var count = 0
         do throws(KamuneError) {
             for try await event in conversation.events {
                 count += 1
                 if count % ChatStage.trimmingInterval == 0 { await stage.trim(conversation) }
-                await take(event, name)
+                await take(event, addressee)
             }
         } catch {
             // The task was cancelled.
@@ -76,22 +83,28 @@ actor TerminalChat {
         let unsent = current?.delivery.waitingCount ?? 0
         current?.isOver.fulfill(())
         current = nil
+        lastEnd = end
         await console.setNote("")
+        if !isClosing { await console.address(nil) }
         await stage.reception.endConversation(with: identity)
+        let name = addressee.name
         switch end {
         case .closedByPeer: await console.show(status: "\(name) has ended the conversation.")
         case .closedByUs: await console.show(status: "The conversation with \(name) is closed.")
         case .failed(let error):
             await console.show(
-                status: "The conversation with \(name) broke off: \(DisplayText(error.message))", .warning)
+                status:
+                    "The conversation with \(name) broke off: \(TerminalText(error.message, maximumColumns: TextLimit.sentence))",
+                .warning)
         }
         if unsent > 0 { await console.show(status: stage.whatBecomes(ofUnsent: unsent), .warning) }
         return end
     }
 
-    private func take(_ event: ConversationEvent, _ name: DisplayText) async {
+    private func take(_ event: ConversationEvent, _ addressee: PromptMachine.Addressee) async {
+        let name = addressee.name
         switch event {
-        case .connected(let summary): await connected(summary, name)
+        case .connected(let summary): await connected(summary, addressee)
         case .disconnected(let error):
             current?.isConnected = false
             if let identity = current?.conversation.peer.identity {
@@ -101,15 +114,16 @@ actor TerminalChat {
             guard !isClosing else { return }
             await console.show(
                 status:
-                    "The connection with \(name) is lost: \(DisplayText(error.message)) What you write is kept, and "
-                    + "goes out when \(name) is back.", .warning)
+                    "The connection with \(name) is lost: \(TerminalText(error.message, maximumColumns: TextLimit.sentence)) What you write is "
+                    + "kept, and goes out when \(name) is back.", .warning)
+            await console.setAway(true)
             await console.setNote("reconnecting")
         case .reconnecting(let attempt, let delay):
             stage.log.reconnecting(attempt: attempt, delay)
             if attempt == 1 { await console.show(status: "Reconnecting…") }
         case .message(let message):
             await console.show(
-                message: DisplayText(message.text), from: name, at: message.localTime, isOwn: false)
+                message: message.text, from: name, at: message.localTime, isOwn: false)
         case .stateChanged(let id, let state):
             current?.delivery.changed(id, to: state)
             await showNote()
@@ -123,25 +137,29 @@ actor TerminalChat {
         }
     }
 
-    private func connected(_ summary: SessionSummary, _ name: DisplayText) async {
-        let isFirst = current?.summary == nil
-        current?.summary = summary
-        current?.isConnected = true
+    private func connected(_ summary: SessionSummary, _ addressee: PromptMachine.Addressee) async {
+        guard let current else { return }
+        let isFirst = current.summary == nil
+        self.current?.summary = summary
+        self.current?.isConnected = true
         stage.log.established(summary)
         await stage.reception.connection(with: summary.peer.identity, isLost: false)
+        // Before anything is said that the person could answer.
+        await console.address(addressee)
+        await console.setAway(false)
         guard isFirst else {
-            await console.show(status: "\(name) is back.", .good)
+            await console.show(status: "\(addressee.name) is back.", .good)
             await showNote()
             return
         }
         await console.show(
-            status: "Connected with \(name) (\(summary.remoteAddress)). A line is a message; /help says more.", .good)
-        if let peer = current?.conversation.peerID {
-            let pending = try? await stage.messenger.store.pendingMessages(to: peer, limit: Self.maximumCounted)
-            let waiting = pending?.count { $0.state == .waiting } ?? 0
-            if waiting > 0 {
-                await console.show(status: "\(Count.messages(waiting)) from before waited, and go out now.")
-            }
+            status:
+                "Connected with \(addressee.name) (\(summary.remoteAddress)). A line is a message; /help says more.",
+            .good)
+        let pending = try? await stage.messenger.store.pendingMessages(to: addressee.id, limit: Self.maximumCounted)
+        let waiting = pending?.count { $0.state == .waiting } ?? 0
+        if waiting > 0 {
+            await console.show(status: "\(Count.messages(waiting)) from before waited, and go out now.")
         }
         await console.showPrompt()
     }
@@ -165,10 +183,12 @@ actor TerminalChat {
     /// Handles what is typed, until the person wants to end.
     func handleInput() async {
         while let line = await console.nextLine() {
-            if line.hasPrefix("/"), !line.hasPrefix("//") {
-                if await !command(line) { return }
-            } else if !line.isEmpty {
-                await send(line.hasPrefix("//") ? String(line.dropFirst()) : line)
+            let text = line.text
+            // What was pasted as several lines is no command.
+            if text.hasPrefix("/"), !text.hasPrefix("//"), !text.contains("\n") {
+                if await !command(text) { return }
+            } else if !text.isEmpty {
+                await send(text.hasPrefix("//") ? String(text.dropFirst()) : text, to: line.addressee)
             }
         }
     }
@@ -183,7 +203,7 @@ actor TerminalChat {
         default:
             await console.show(
                 status:
-                    "The command \(DisplayText(line, maximumLength: 32)) is not known. /help lists those that are; to "
+                    "The command \(TerminalText(line, maximumColumns: TextLimit.word)) is not known. /help lists those that are; to "
                     + "send a line that begins with /, type it twice.", .warning)
         }
         return true
@@ -197,7 +217,8 @@ actor TerminalChat {
             let place = current.isConnected ? current.summary?.remoteAddress ?? "" : "not connected at the moment"
             rows += ["The other side (\(place)):"]
             rows += FingerprintCard.rows(peer.identity, name: current.name.description)
-            rows += FingerprintCard.row("version", [DisplayText(peer.version, maximumLength: 32).description])
+            rows += FingerprintCard.row(
+                "version", [TerminalText(peer.version, maximumColumns: TextLimit.word).description])
         }
         await console.show(status: rows.joined(separator: "\n"))
     }
@@ -211,22 +232,34 @@ actor TerminalChat {
             let time = try await current.conversation.ping()
             await console.show(status: "\(current.name) answered after \(Times.milliseconds(time)).")
         } catch {
-            await console.show(status: "\(current.name) did not answer: \(DisplayText(error.message))", .warning)
+            await console.show(
+                status:
+                    "\(current.name) did not answer: \(TerminalText(error.message, maximumColumns: TextLimit.sentence))",
+                .warning)
         }
     }
 
-    private func send(_ line: String) async {
-        guard let current else {
+    private func send(_ text: String, to addressee: PromptMachine.Addressee?) async {
+        guard let addressee else {
             await console.show(status: "Nobody is connected, so this was not sent.", .warning)
             return
         }
+        guard let current, current.addressee.id == addressee.id else {
+            await console.show(
+                status:
+                    "This was for \(addressee.name), who is not there any more, so it was not sent: "
+                    + "\(TerminalText(text, maximumColumns: TextLimit.line))", .warning)
+            return
+        }
         do throws(KamuneError) {
-            let message = try await current.conversation.send(line)
+            let message = try await current.conversation.send(text)
             self.current?.delivery.wrote(message.id)
-            await console.show(message: DisplayText(line), from: ownName, at: message.sent, isOwn: true)
+            await console.show(message: text, from: ownName, at: message.sent, isOwn: true)
             await showNote()
         } catch {
-            await console.show(status: "This was not sent: \(DisplayText(error.message))", .warning)
+            await console.show(
+                status: "This was not sent: \(TerminalText(error.message, maximumColumns: TextLimit.sentence))",
+                .warning)
         }
     }
 }

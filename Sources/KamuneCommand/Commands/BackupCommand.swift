@@ -2,6 +2,7 @@ import ArgumentParser
 import Kamune
 import KamuneStore
 import KamuneSystem
+import KamuneTerminal
 
 /// The passphrase of a backup.
 struct BackupPassphraseOptions: ParsableArguments {
@@ -135,7 +136,7 @@ struct RestoreCommand: ContextualCommand {
         guard !location.exists else {
             throw Failure(
                 .failure,
-                "There is a store at “\(DisplayText(location.path))” already; say --merge to add what is missing in it, or "
+                "There is a store at “\(TerminalText(location.path))” already; say --merge to add what is missing in it, or "
                     + "name another by --db.")
         }
         // Before a passphrase is chosen for what may never come to be.
@@ -146,7 +147,7 @@ struct RestoreCommand: ContextualCommand {
         try await store.close()
         opener.tell()
         try context.output.print(
-            "Restored to “\(DisplayText(location.path))”: \(summary.words).")
+            "Restored to “\(TerminalText(location.path))”: \(summary.words).")
     }
 }
 

@@ -1,5 +1,6 @@
 import Kamune
 import KamuneSystem
+import KamuneTerminal
 
 /// The conversation that `kamune demo` shows.
 struct Demo: Sendable {
@@ -88,7 +89,7 @@ struct Demo: Sendable {
             let time = Times.milliseconds(context.time.monotonic - start)
             let name = line.isAda ? style(.own, "Ada") : style(.other, "Bob")
             try print(
-                "\(style(.faint, Times.ofDay(message.receivedAt))) \(name): \(DisplayText(message.text))  "
+                "\(style(.faint, Times.ofDay(message.receivedAt))) \(name): \(TerminalText(message.text))  "
                     + style(.faint, "(sent, sealed, opened and checked in \(time))"))
         }
         await ada.close()

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Kamune
 import KamuneSystem
+import KamuneTerminal
 
 /// `kamune dial`
 struct DialCommand: ContextualCommand {
@@ -13,11 +14,11 @@ struct DialCommand: ContextualCommand {
 
             When standard input is a pipe or file, each of its lines is sent as a message; then, when the other side has \
             confirmed that it has read them, the conversation is ended. What arrives until then is written to standard \
-            output, a line for each message; --linger waits longer for answers. Everything else is written to standard \
+            output as it was sent, with a line feed after each message; --linger waits longer for answers. Everything else is written to standard \
             error.
 
-            A peer whom you have not met is shown by name and fingerprint, for you to accept or refuse. Without a terminal \
-            such peers are refused, unless --verify all is given.
+            A peer whom you have not met is shown by name and fingerprint, for you to accept or refuse, at the terminal also \
+            when a pipe carries the messages. Without a terminal such peers are refused, unless --verify all is given.
 
             EXAMPLES:
               kamune dial example.org:9000
@@ -44,9 +45,11 @@ struct DialCommand: ContextualCommand {
     }
 
     func run(in context: CommandContext) async throws {
-        let stage = try await ChatStage(options, in: context) { $0.dialTimeout = .seconds(dialTimeout) }
+        let stage = try await ChatStage(options, in: context, asksAtTerminal: true) {
+            $0.dialTimeout = .seconds(dialTimeout)
+        }
         let address = AddressText.completed(address)
-        await stage.tell("Connecting to \(DisplayText(address))…")
+        await stage.tell("Connecting to \(TerminalText(address))…")
         switch stage.setting {
         case .terminal(let console): try await runTerminal(stage, console, address)
         case .pipe: try await runPipe(stage, address)
@@ -57,9 +60,12 @@ struct DialCommand: ContextualCommand {
         try await stage.runTerminal(console, isStandingOffer: false) { chat in
             do throws(KamuneError) {
                 let conversation = try await stage.messenger.dial(address)
-                guard let end = await chat.converse(conversation) else { return nil }
-                stage.log.ended(end)
-                return .ended(end)
+                if let end = await chat.converse(conversation) {
+                    stage.log.ended(end)
+                    if end != .closedByUs { await stage.tell("Nobody is connected any more; /quit or Ctrl-D ends.") }
+                }
+                // The person ends it: what they are typing must not go to whoever comes after this program.
+                return nil
             } catch {
                 return .failed(Failure(error))
             }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Kamune
+import KamuneTerminal
 import Logging
 
 /// What listening and dialing have in common.
@@ -90,8 +91,8 @@ struct EndpointOptions: ParsableArguments {
         guard linger.map({ $0 >= 0 && $0 <= Self.longestTime }) ?? true else {
             throw ValidationError("--linger takes a number of seconds from 0, up to a day.")
         }
-        if let name, DisplayText(name).description.allSatisfy(\.isWhitespace) {
-            throw ValidationError("--name takes a name that can be seen.")
+        if let name, TerminalText(name).isBlank || !ArgumentText.isText(name) {
+            throw ValidationError("--name takes a name that can be seen, in UTF-8.")
         }
     }
 

@@ -3,6 +3,7 @@ import Foundation
 import Kamune
 import KamuneStore
 import KamuneSystem
+import KamuneTerminal
 
 /// `kamune history`
 struct HistoryCommand: ParsableCommand {
@@ -109,8 +110,8 @@ struct HistoryListCommand: ContextualCommand {
                 table.append([
                     "\(index + 1)", Times.localMinute(session.established),
                     session.ended.map { Times.localMinute($0) } ?? "-", peers.name(of: session.peer).description,
-                    DisplayText(session.transport, maximumLength: 16).description,
-                    session.name.map { DisplayText($0, maximumLength: 64).description } ?? "",
+                    TerminalText(session.transport, maximumColumns: TextLimit.word).description,
+                    session.name.map { TerminalText($0, maximumColumns: TextLimit.name).description } ?? "",
                 ])
             }
             let style = context.style(for: context.output)
@@ -151,7 +152,7 @@ struct HistoryRenameCommand: ContextualCommand {
             let session = try (try await SessionList(store)).select(number)
             try await store.rename(session.id, to: name)
             try context.output.print(
-                name.map { "Conversation \(number) is called “\(DisplayText($0))” now." }
+                name.map { "Conversation \(number) is called “\(TerminalText($0))” now." }
                     ?? "Conversation \(number) has no name now.")
         }
     }

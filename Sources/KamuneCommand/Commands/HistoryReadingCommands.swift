@@ -2,6 +2,7 @@ import ArgumentParser
 import Kamune
 import KamuneStore
 import KamuneSystem
+import KamuneTerminal
 
 extension HistoryText.Format: ExpressibleByArgument {}
 
@@ -59,7 +60,7 @@ struct HistoryShowCommand: ContextualCommand {
             if messages.isEmpty, !json { return try context.output.print("Nothing was said.") }
             var text = HistoryText(
                 json ? .jsonl : .text, peers: peers, isMixed: wanted == nil,
-                style: context.style(for: context.output))
+                style: context.style(for: context.output), columns: context.columns)
             for message in messages.reversed() { try context.output.put(text.text(of: message)) }
         }
     }
@@ -111,7 +112,7 @@ struct HistorySearchCommand: ContextualCommand {
                 until: period.until)
             var text = HistoryText(
                 json ? .jsonl : .text, peers: peers, isMixed: wanted == nil,
-                style: context.style(for: context.output))
+                style: context.style(for: context.output), columns: context.columns)
             var count = 0
             for try await message in store.search(search) {
                 try context.output.put(text.text(of: message))

@@ -2,6 +2,7 @@ import ArgumentParser
 import Kamune
 import KamuneStore
 import KamuneSystem
+import KamuneTerminal
 
 /// `kamune identity`
 struct IdentityCommand: ParsableCommand {
@@ -106,7 +107,7 @@ struct IdentityShowCommand: ContextualCommand {
         try await place.store.withStore(in: context) { store in
             let all = try await store.identities()
             guard let current = all.first(where: \.isCurrent) else { throw IdentityReport.none }
-            let name = current.name.isEmpty ? nil : DisplayText(current.name).description
+            let name = current.name.isEmpty ? nil : TerminalText(current.name).description
             try IdentityReport.print(to: context.output, current.publicKey, path: nil, name: name)
             let retired = all.filter { !$0.isCurrent }
             if retired.isEmpty { return }
@@ -145,7 +146,8 @@ struct IdentityNameCommand: ContextualCommand {
             if let new = none ? "" : name { try await store.rename(current.id, to: new) }
             let now = try await store.currentIdentity()?.name ?? ""
             try context.output.print(
-                now.isEmpty ? "You have no name; others see your fingerprint." : "You are called “\(DisplayText(now))”."
+                now.isEmpty
+                    ? "You have no name; others see your fingerprint." : "You are called “\(TerminalText(now))”."
             )
         }
     }

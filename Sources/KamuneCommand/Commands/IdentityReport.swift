@@ -1,6 +1,7 @@
 import Foundation
 import Kamune
 import KamuneStore
+import KamuneTerminal
 
 /// What the identity commands read and print.
 enum IdentityReport {
@@ -71,7 +72,7 @@ enum IdentityReport {
         do throws(CryptoError) {
             return try PublicIdentity(pem: text)
         } catch {
-            throw .unusable(path: path, reason: DisplayText(error.description).description)
+            throw .unusable(path: path, reason: TerminalText(error.description).description)
         }
     }
 }

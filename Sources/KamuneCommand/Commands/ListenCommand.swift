@@ -1,6 +1,7 @@
 import ArgumentParser
 import Kamune
 import KamuneSystem
+import KamuneTerminal
 
 /// `kamune listen`
 struct ListenCommand: ContextualCommand {
@@ -16,9 +17,9 @@ struct ListenCommand: ContextualCommand {
             When standard input is a pipe or file, there is one conversation: each line is sent as a message to whoever \
             connects, and then, when the other side has confirmed that it has read them, the conversation is ended. An input \
             without any line (</dev/null) only receives, until the other side ends. What arrives is written to standard \
-            output, a line for each message. With --keep-listening more may come, also at the same time; nothing is sent to \
-            them, and what they say is written until they end. Everything else is written to standard error, also the \
-            address: “Listening on …”.
+            output as it was sent, with a line feed after each message. With --keep-listening more may come, also at the same \
+            time; nothing is sent to them, and what they say is written until they end. Everything else is written to \
+            standard error, also the address: “Listening on …”.
 
             A peer whom you have not met is shown by name and fingerprint, for you to accept or refuse. Without a terminal \
             such peers are refused, unless --verify all is given. Peers who fail their handshake, in whatever way, end \
@@ -62,7 +63,13 @@ struct ListenCommand: ContextualCommand {
     func run(in context: CommandContext) async throws {
         let stage = try await ChatStage(
             options, in: context, pipeCapacity: continuation == .keepListening ? Self.pipeCapacity : 1)
-        let listener = try await stage.messenger.listen(on: AddressText.completed(address))
+        let listener: ConversationListener
+        do throws(KamuneError) {
+            listener = try await stage.messenger.listen(on: AddressText.completed(address))
+        } catch {
+            await stage.finish()
+            throw error
+        }
         await stage.tell("Listening on \(listener.address)", .good)
         await stage.tell(
             "You are \(stage.ownName): "
@@ -86,9 +93,13 @@ struct ListenCommand: ContextualCommand {
             let ending = await withTaskGroup(of: ChatEnding?.self) { group in
                 group.addTask {
                     await Self.serve(listener, stage) { conversation in
-                        let end = await chat.converse(conversation)
-                        if let end, isOnce { return .ended(end) }
-                        if let end, end != .closedByUs { await stage.tell("Waiting for the next one; /quit ends.") }
+                        if let end = await chat.converse(conversation), end != .closedByUs {
+                            await stage.tell(
+                                isOnce
+                                    ? "Nobody else is let in (--once); /quit or Ctrl-D ends."
+                                    : "Waiting for the next one; /quit ends.")
+                        }
+                        if isOnce { await listener.close() }
                         return nil
                     }
                 }
@@ -181,7 +192,8 @@ struct ListenCommand: ContextualCommand {
             case .tell(let missed):
                 if missed > 0 { await stage.tell("… and \(missed) more connections came to nothing.") }
                 await stage.tell(
-                    "A connection from \(failure.remoteAddress) came to nothing: \(DisplayText(failure.error.message))")
+                    "A connection from \(failure.remoteAddress) came to nothing: \(TerminalText(failure.error.message, maximumColumns: TextLimit.sentence))"
+                )
             case .tellLast:
                 await stage.tell("Many connections come to nothing; the next ones are only counted.", .warning)
             case .drop: break

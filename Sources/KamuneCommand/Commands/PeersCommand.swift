@@ -2,6 +2,7 @@ import ArgumentParser
 import Kamune
 import KamuneStore
 import KamuneSystem
+import KamuneTerminal
 
 /// `kamune peers`
 struct PeersCommand: ParsableCommand {
@@ -117,14 +118,13 @@ struct PeersRenameCommand: ContextualCommand {
 
 /// Names that a person types.
 enum NameArgument {
-    static let maximumLength = 64
-
     /// Refuses what cannot be seen, and what would be cut where it is shown.
     static func validate(_ name: String) throws {
-        let shown = DisplayText(name).description
-        guard !shown.allSatisfy(\.isWhitespace) else { throw ValidationError("The name must be one that can be seen.") }
-        guard shown.count <= maximumLength else {
-            throw ValidationError("The name may have \(maximumLength) characters at most.")
+        let shown = TerminalText(name)
+        guard ArgumentText.isText(name) else { throw ValidationError("The name must be in UTF-8.") }
+        guard !shown.isBlank else { throw ValidationError("The name must be one that can be seen.") }
+        guard shown.columns <= TextLimit.name else {
+            throw ValidationError("The name may take \(TextLimit.name) columns of a terminal at most.")
         }
     }
 }

@@ -1,4 +1,5 @@
 import KamuneSystem
+import KamuneTerminal
 
 /// What went wrong with a file, with what a person can do about it.
 enum FileFailure: Error, Equatable, Sendable {

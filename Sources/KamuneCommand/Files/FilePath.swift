@@ -1,4 +1,5 @@
 import ArgumentParser
+import KamuneTerminal
 
 /// The path of a file, as the system has it: bytes, which need not be UTF-8.
 struct FilePath: Hashable, Sendable {
@@ -41,7 +42,7 @@ struct FilePath: Hashable, Sendable {
     }
 
     /// The path for people; what is not fit to be shown is replaced.
-    var shown: DisplayText { DisplayText(String(decoding: bytes, as: UTF8.self)) }
+    var shown: TerminalText { TerminalText(String(decoding: bytes, as: UTF8.self)) }
 
     /// Lends the path to a system call.
     func withCString<Result, Failure: Error>(

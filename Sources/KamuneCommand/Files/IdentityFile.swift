@@ -1,4 +1,5 @@
 import Kamune
+import KamuneTerminal
 
 /// A file that holds an identity: PKCS #8 in PEM, which OpenSSL and others read too.
 struct IdentityFile: Sendable {
@@ -71,13 +72,13 @@ struct IdentityFile: Sendable {
         case .unexpectedPEMLabel("PUBLIC KEY", _):
             "it holds a public key, and an identity is a private one; name the other file of the pair."
         case .unexpectedPEMLabel(let found, _):
-            "it holds a “\(DisplayText(found))”; an identity is a PRIVATE KEY in PKCS #8, as by “openssl pkcs8 -topk8 "
+            "it holds a “\(TerminalText(found))”; an identity is a PRIVATE KEY in PKCS #8, as by “openssl pkcs8 -topk8 "
                 + "-nocrypt”."
         case .malformedPEM, .malformedKey:
-            "\(DisplayText(error.description)) Restore it from a copy, or make a new identity with "
+            "\(TerminalText(error.description)) Restore it from a copy, or make a new identity with "
                 + "“kamune identity new --force”."
         default:
-            DisplayText(error.description).description
+            TerminalText(error.description).description
         }
     }
 }

@@ -1,19 +1,27 @@
 import Kamune
+import KamuneTerminal
 import Logging
 
 /// What happens in the network, for who wants to know: a logger whose lines go where status lines go, one after another.
 struct EventLog: Sendable {
     private let logger: Logger
-    private let lines: AsyncStream<String>.Continuation
+    private let lines: LineQueue
     private let writing: Task<Void, Never>
+
+    /// How much waits for its reader at the most, in bytes.
+    private static let limit = 128 * 1_024
 
     /// - Parameter write: Writes a line.
     init(level: Logger.Level, write: @escaping @Sendable (String) async -> Void) {
-        // The newest lines are kept when they come faster than they are written.
-        let (lines, continuation) = AsyncStream.makeStream(of: String.self, bufferingPolicy: .bufferingNewest(256))
-        writing = Task { for await line in lines { await write(line) } }
-        self.lines = continuation
-        var logger = Logger(label: "kamune") { _ in LineLogHandler(lines: continuation) }
+        let lines = LineQueue(limit: Self.limit)
+        self.lines = lines
+        writing = Task {
+            while let entry = await lines.next() {
+                if entry.missed > 0 { await write("[notice] \(entry.missed) lines were left out") }
+                await write(entry.text)
+            }
+        }
+        var logger = Logger(label: "kamune") { _ in LineLogHandler(lines: lines) }
         logger.logLevel = level
         self.logger = logger
     }
@@ -30,17 +38,26 @@ struct EventLog: Sendable {
             session.isResumed ? "session resumed" : "session established",
             metadata: [
                 "session": "\(session.id)", "remote": "\(session.remoteAddress)",
-                "version": "\(DisplayText(session.peer.version, maximumLength: 32))",
-                "capabilities": "\(DisplayText(session.peer.capabilities.joined(separator: ",")))",
+                "version": "\(TerminalText(session.peer.version, maximumColumns: TextLimit.word))",
+                "capabilities": "\(Self.listed(session.peer.capabilities))",
             ])
         for step in session.handshake {
             logger.debug("handshake: \(step.kind.rawValue)", metadata: ["took": "\(Times.milliseconds(step.duration))"])
         }
     }
 
+    /// Names that a peer has announced: its own words, as many as it likes.
+    private static func listed(_ names: [String]) -> TerminalText {
+        var text = ""
+        for name in names where text.unicodeScalars.count < TextLimit.line {
+            text += (text.isEmpty ? "" : ",") + TerminalText(name, maximumColumns: TextLimit.word).description
+        }
+        return TerminalText(text, maximumColumns: TextLimit.line)
+    }
+
     /// A session was lost.
     func lost(_ error: KamuneError) {
-        logger.info("session lost (\(error.code)): \(DisplayText(error.message))")
+        logger.info("session lost (\(error.code)): \(TerminalText(error.message, maximumColumns: TextLimit.sentence))")
     }
 
     /// The peer will be dialed again.
@@ -54,7 +71,8 @@ struct EventLog: Sendable {
             switch end {
             case .closedByUs: "closed by us"
             case .closedByPeer: "closed by the peer"
-            case .failed(let error): "failed (\(error.code)): \(DisplayText(error.message))"
+            case .failed(let error):
+                "failed (\(error.code)): \(TerminalText(error.message, maximumColumns: TextLimit.sentence))"
             }
         logger.info("conversation ended: \(how)")
     }
@@ -62,18 +80,18 @@ struct EventLog: Sendable {
     /// A handshake has come to nothing.
     func failed(_ failure: HandshakeFailure) {
         logger.info(
-            "handshake failed (\(failure.error.code)): \(DisplayText(failure.error.message))",
+            "handshake failed (\(failure.error.code)): \(TerminalText(failure.error.message, maximumColumns: TextLimit.sentence))",
             metadata: ["remote": "\(failure.remoteAddress)"])
     }
 }
 
 /// Gives lines of a log on.
 private struct LineLogHandler: LogHandler {
-    let lines: AsyncStream<String>.Continuation
+    let lines: LineQueue
     var metadata: Logger.Metadata = [:]
     var logLevel = Logger.Level.notice
 
-    init(lines: AsyncStream<String>.Continuation) {
+    init(lines: LineQueue) {
         self.lines = lines
     }
 
@@ -85,6 +103,6 @@ private struct LineLogHandler: LogHandler {
     func log(event: LogEvent) {
         let all = metadata.merging(event.metadata ?? [:]) { $1 }
         let pairs = all.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }.joined()
-        lines.yield("[\(event.level)] \(event.message)\(pairs)")
+        lines.add("[\(event.level)] \(event.message)\(pairs)")
     }
 }

@@ -2,6 +2,7 @@ import Kamune
 import KamuneBenchmark
 import KamuneStore
 import KamuneSystem
+import KamuneTerminal
 
 /// An end of the program that is not success, with what is said about it: one sentence, and an exit code that the README
 /// lists.
@@ -87,5 +88,7 @@ extension Failure {
                 + "lines before it were sent.")
     }
 
-    private static func shown(_ text: String) -> String { DisplayText(text).description }
+    private static func shown(_ text: String) -> String {
+        TerminalText(text, maximumColumns: TextLimit.sentence).description
+    }
 }

@@ -1,6 +1,7 @@
 import Foundation
 import Kamune
 import KamuneStore
+import KamuneTerminal
 
 /// Messages of the history as text, for people and for programs. What a message holds is made fit to be shown, and cannot
 /// pass itself off as another message.
@@ -15,15 +16,19 @@ struct HistoryText {
     /// Whether messages with several peers may follow one another, so that each says with whom it was.
     let isMixed: Bool
     let style: Style
+    /// How wide the terminal is; nil where it is no terminal, which has no rows.
+    let columns: Int?
     /// The names of peers, which are looked up once.
     private var names: [PeerID: String] = [:]
     private var lastDay: String?
 
-    init(_ format: Format, peers: PeerList, isMixed: Bool, style: Style = Style(isEnabled: false)) {
+    init(_ format: Format, peers: PeerList, isMixed: Bool, style: Style = Style(isEnabled: false), columns: Int? = nil)
+    {
         self.format = format
         self.peers = peers
         self.isMixed = isMixed
         self.style = style
+        self.columns = columns
         for peer in peers.peers { names[peer.id] = PeerName.shown(for: peer).description }
     }
 
@@ -53,11 +58,19 @@ struct HistoryText {
         let isOwn = message.direction == .outgoing
         let peer = name(message.peer)
         let name = isOwn ? (isMixed ? "You to \(peer)" : "You") : peer
-        let rows = Self.rows(of: message)
+        let time = Times.local(message.localTime)
         // Further rows stand further in than any message begins.
-        let body = rows.joined(separator: "\n    ")
-        return style(.faint, Times.local(message.localTime)) + " " + style(isOwn ? .own : .other, name) + ": " + body
+        let body =
+            columns.map { columns in
+                TextLayout(columns: columns).rows(
+                    of: Self.lines(of: message), firstColumn: TextWidth.of("\(time) \(name): ")
+                ).joined(separator: "\n")
+            } ?? Self.rows(of: message).joined(separator: "\n    ")
+        let text =
+            style(.faint, time) + " " + style(isOwn ? .own : .other, name) + ": " + body
             + Self.note(on: message).map { style(.faint, " (\($0))") }.joined() + "\n"
+        // A row that the terminal takes for wider than it is taken for here is cut, and runs into no other.
+        return columns == nil ? text : ControlSequence.autowrapOff + text + ControlSequence.autowrapOn
     }
 
     // MARK: Markdown (CommonMark)
@@ -126,9 +139,13 @@ struct HistoryText {
     // MARK: Parts
 
     /// A message's lines, fit to be shown.
-    private static func rows(of message: StoredMessage) -> [String] {
-        guard message.kind == .text else { return ["[\(Count.of(message.body.count, "byte", "bytes")), not a text]"] }
-        return message.text.split(omittingEmptySubsequences: false) { $0.isNewline }.map { DisplayText($0).description }
+    private static func rows(of message: StoredMessage) -> [String] { lines(of: message).map(\.description) }
+
+    private static func lines(of message: StoredMessage) -> [TerminalText] {
+        guard message.kind == .text else {
+            return [TerminalText("[\(Count.of(message.body.count, "byte", "bytes")), not a text]")]
+        }
+        return TerminalText.lines(of: message.text)
     }
 
     /// How far a message of ours has come.

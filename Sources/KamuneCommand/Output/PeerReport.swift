@@ -1,6 +1,7 @@
 import Foundation
 import Kamune
 import KamuneStore
+import KamuneTerminal
 
 /// A peer as people and programs read about them.
 struct PeerReport {
@@ -45,7 +46,8 @@ struct PeerReport {
         if let verified = peer.verified { rows += FingerprintCard.row("verified", [Times.localMinute(verified)]) }
         rows += FingerprintCard.row("messages", ["\(messageCount)"])
         if !peer.version.isEmpty {
-            rows += FingerprintCard.row("version", [DisplayText(peer.version, maximumLength: 32).description])
+            rows += FingerprintCard.row(
+                "version", [TerminalText(peer.version, maximumColumns: TextLimit.word).description])
         }
         for former in peer.formerKeys {
             rows += FingerprintCard.row(

@@ -1,17 +1,41 @@
-/// Lines on standard error about what happens, for people who watch a script.
-struct StatusLog: Sendable {
-    private let stream: StandardStream
-    private let queue = BlockingQueue("kamune.status")
+/// Lines on standard error about what happens, for people who watch a script. Whoever tells something does not wait for
+/// them: a reader who does not read must not hold up messages.
+final class StatusLog: Sendable {
+    private let queue: LineQueue
+    private let writing: Task<Void, Never>
     private let style: Style
 
+    /// How much waits for its reader at the most, in bytes.
+    private static let limit = 256 * 1_024
+
     init(_ context: CommandContext) {
-        stream = context.errors
-        style = context.style(for: context.errors)
+        let queue = LineQueue(limit: Self.limit)
+        let style = context.style(for: context.errors)
+        let thread = BlockingQueue("kamune.status")
+        let stream = context.errors
+        self.queue = queue
+        self.style = style
+        writing = Task {
+            while let entry = await queue.next() {
+                let missed = entry.missed > 0 ? style(.faint, StatusLog.notice(entry.missed)) + "\n" : ""
+                await thread.run { _ = stream.write(missed + entry.text) }
+            }
+        }
     }
 
     /// Writes lines that are fit to be shown.
-    func show(_ text: String, _ look: Style.Look = .faint) async {
+    func show(_ text: String, _ look: Style.Look = .faint) {
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map { style(look, $0) + "\n" }
-        await queue.run { [stream] in _ = stream.write(lines.joined()) }
+        queue.add(lines.joined())
+    }
+
+    /// Waits until everything is written. What is shown afterwards is lost.
+    func finish() async {
+        queue.finish()
+        await writing.value
+    }
+
+    private static func notice(_ count: Int) -> String {
+        "… \(Count.of(count, "notice was", "notices were")) left out, since nobody was reading them."
     }
 }

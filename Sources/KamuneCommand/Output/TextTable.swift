@@ -1,3 +1,5 @@
+import KamuneTerminal
+
 /// Rows of cells, each column as wide as its widest cell. Cells are fit to be shown.
 struct TextTable {
     private static let gap = "  "

@@ -2,6 +2,7 @@ import Foundation
 import Kamune
 import KamuneStore
 import KamuneSystem
+import KamuneTerminal
 
 /// The files in which the version before the store kept an identity and the known peers. What they hold is moved into the
 /// store; the files stay under another name, since nothing of a person's is removed unasked.
@@ -74,7 +75,7 @@ struct EarlierFiles {
                     path: path, reason: "line \(index + 1) is not a day, a public key and a name; correct or remove it."
                 )
             }
-            peers.append((DisplayText(fields[2]).description, identity, day.start))
+            peers.append((TerminalText(fields[2]).description, identity, day.start))
         }
         return peers
     }

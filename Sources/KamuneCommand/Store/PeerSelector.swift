@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Kamune
 import KamuneStore
+import KamuneTerminal
 
 /// The peers in the order in which they were met, which is how they are numbered: so numbers change only when somebody is
 /// forgotten.
@@ -24,8 +25,8 @@ struct PeerList: Sendable {
     }
 
     /// What to call a peer.
-    func name(of peer: PeerID) -> DisplayText {
-        peers.first { $0.id == peer }.map { PeerName.shown(for: $0) } ?? DisplayText("somebody forgotten")
+    func name(of peer: PeerID) -> TerminalText {
+        peers.first { $0.id == peer }.map { PeerName.shown(for: $0) } ?? TerminalText("somebody forgotten")
     }
 
     /// The peer who is meant.
@@ -35,7 +36,7 @@ struct PeerList: Sendable {
     ///
     /// - Throws: A ``Failure`` that says why nobody, or who all, fits.
     func select(_ text: String) throws(Failure) -> StoredPeer {
-        let shown = DisplayText(text, maximumLength: 64)
+        let shown = TerminalText(text, maximumColumns: TextLimit.name)
         let matches = matches(text)
         if matches.count == 1 { return matches[0] }
         if matches.isEmpty {

@@ -1,6 +1,7 @@
 import Kamune
 import KamuneStore
 import KamuneSystem
+import KamuneTerminal
 
 /// Opens the store, or makes it: gets the passphrase from wherever it comes, and slows down who guesses.
 final class StoreOpener {
@@ -54,7 +55,7 @@ final class StoreOpener {
         } else {
             throw Failure(
                 .failure,
-                "Nothing is kept at “\(DisplayText(location.path))” yet; that begins when you listen or dial for the "
+                "Nothing is kept at “\(TerminalText(location.path))” yet; that begins when you listen or dial for the "
                     + "first time, or by “kamune identity new”.")
         }
         do {
@@ -174,7 +175,7 @@ final class StoreOpener {
 
     private func create() async throws -> Store {
         let store = try await Store.create(at: location, credential: try await newCredential().storeCredential())
-        notes.append(("From now on everything is kept in “\(DisplayText(location.path))”.", .faint))
+        notes.append(("From now on everything is kept in “\(TerminalText(location.path))”.", .faint))
         return store
     }
 

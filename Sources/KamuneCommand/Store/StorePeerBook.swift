@@ -2,6 +2,7 @@ import Foundation
 import Kamune
 import KamuneStore
 import KamuneSystem
+import KamuneTerminal
 
 /// The peers in the store.
 struct StorePeerBook: PeerBook {

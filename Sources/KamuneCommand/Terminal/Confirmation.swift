@@ -14,7 +14,7 @@ enum Confirmation {
             throw Failure(.usage, "There is no terminal to ask you: \(question) If so, say --yes.")
         }
         while true {
-            guard let answer = try await terminal.ask("\(question) (y/n) ") else { throw Failure(.interrupted, nil) }
+            guard let answer = await terminal.ask("\(question) (y/n) ") else { throw Failure(.interrupted, nil) }
             switch answer.lowercased() {
             case "y", "yes": return
             case "n", "no": throw Failure(.failure, "Nothing was done.")

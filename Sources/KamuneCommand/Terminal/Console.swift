@@ -1,5 +1,7 @@
 import Foundation
+import Kamune
 import KamuneSystem
+import KamuneTerminal
 
 /// The terminal as a place for a conversation: lines appear above the one that is being typed, and questions take its
 /// place for a while. Where the terminal can only print, the same without an editor.
@@ -12,9 +14,10 @@ actor Console {
         case plain
     }
 
-    private static let prompt = "> "
     /// Lines that were typed ahead of being taken. Beyond it, typing waits.
     private static let maximumWaitingLines = 64
+    /// How long the bytes of one key may take to come, over the slowest way.
+    private static let settlingTime = Duration.milliseconds(50)
 
     private let kind: Kind
     private let reader: InputReader
@@ -27,29 +30,22 @@ actor Console {
     /// Whether status lines may be drawn on the terminal that messages are on.
     private let drawsStatus: Bool
 
-    private var decoder = KeyDecoder()
+    private var decoder = InputDecoder()
+    /// How often something was read: what is undecided is settled when nothing follows.
+    private var readCount: UInt64 = 0
     private var splitter: LineSplitter
-    private var editor: LineEditor
-    private var question: Question?
+    private var machine: PromptMachine
     private var isPromptShown = false
     private var isPromptWanted = false
     /// What stands at the right of the line that is being typed.
     private var note = ""
 
-    private var lines: [String] = []
+    private var lines: [PromptMachine.Line] = []
     private var isEnded = false
-    private var lineWaiter: CheckedContinuation<String?, Never>?
+    private var lineWaiter: CheckedContinuation<PromptMachine.Line?, Never>?
     private var roomWaiter: CheckedContinuation<Void, Never>?
+    private var answerWaiter: CheckedContinuation<String?, Never>?
     private var pump: Task<Void, Never>?
-
-    private struct Question {
-        let id: UInt64
-        let prompt: String
-        let draft: LineEditor
-        let answer: CheckedContinuation<String?, Never>
-    }
-
-    private var questionCount: UInt64 = 0
 
     /// A console on standard input and output.
     ///
@@ -60,7 +56,7 @@ actor Console {
         reader = InputReader(context.input)
         output = context.output
         errors = context.errors
-        editor = LineEditor(maximumSize: maximumLineSize)
+        machine = PromptMachine(maximumSize: maximumLineSize)
         splitter = LineSplitter(limit: maximumLineSize)
         style = context.style(for: context.output)
         statusStyle = context.style(for: context.errors)
@@ -79,15 +75,16 @@ actor Console {
     /// Begins to take what is typed.
     func start() {
         if kind == .editor {
-            try? context.terminalMode.take(context.input, for: .keys) { [weak self] in
+            try? context.terminalMode.take(context.input, for: .keys(screen: output.descriptor)) { [weak self] in
                 Task { await self?.refresh() }
             }
             context.signals.whenResized { [weak self] in Task { await self?.refresh() } }
         }
-        pump = Task { [weak self, reader] in
+        pump = Task { [weak self, reader, time = context.time] in
             while let bytes = await reader.read() {
+                let read = time.monotonic
                 guard let self else { return }
-                await self.typed(bytes)
+                await self.typed(bytes, at: read)
             }
             await self?.inputEnded()
         }
@@ -99,12 +96,13 @@ actor Console {
         await draw(above: [])
     }
 
-    /// Takes no more input, and gives the terminal back.
+    /// Takes no more input, and gives the terminal back. What was typed ahead is dropped.
     func finish() async {
         pump?.cancel()
         inputEnded()
         isPromptWanted = false
         await draw(above: [])
+        Job.discardInput(context.input)
         context.terminalMode.giveBack()
     }
 
@@ -114,29 +112,56 @@ actor Console {
         await draw(above: [])
     }
 
+    // MARK: Whom to write to
+
+    /// Has what is typed from now on go to somebody, or to nobody. A line that was begun for somebody else waits until they
+    /// are in view again.
+    func address(_ addressee: PromptMachine.Addressee?) async {
+        guard addressee != machine.addressee else { return }
+        let former = machine.addressee
+        // What is typed and not read was for the one before.
+        Job.discardInput(context.input)
+        let begun = machine.address(addressee, at: context.time.monotonic)
+        if let begun, let former {
+            await show(
+                status: "What you have begun to write to \(former.name) waits until \(former.name) is back: "
+                    + TerminalText(begun, maximumColumns: TextLimit.line).description)
+        } else {
+            await draw(above: [])
+        }
+    }
+
+    /// Shows whether the one whom the line is for is there to get it at once.
+    func setAway(_ isAway: Bool) async {
+        machine.setAway(isAway)
+        await draw(above: [])
+    }
+
     // MARK: Showing
 
-    /// Shows a message. The name and the text are fit to be shown.
-    func show(message text: DisplayText, from name: DisplayText, at time: Date, isOwn: Bool) async {
+    /// Shows a message, in whose lines nothing can pass itself off as another one.
+    func show(message text: String, from name: TerminalText, at time: Date, isOwn: Bool) async {
         let time = Times.ofDay(time)
         let head = "\(time) \(name): "
+        let lines = TerminalText.lines(of: text)
         guard kind == .editor else {
-            await write(output, "\(head)\(text)\n")
+            await write(output, head + lines.map(\.description).joined(separator: "\n    ") + "\n")
             return
         }
-        let rows = LineWrapper.rows(
-            of: text.description, firstColumn: TextWidth.of(head), columns: output.columns)
+        let rows = TextLayout(columns: output.columns).rows(of: lines, firstColumn: TextWidth.of(head))
         let colored = style(.faint, time) + " " + style(isOwn ? .own : .other, name) + ": "
         await draw(above: [colored + (rows.first ?? "")] + rows.dropFirst())
     }
 
     /// Shows something that is not a message. The text is fit to be shown.
     func show(status text: String, _ look: Style.Look = .faint) async {
-        let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map { statusStyle(look, $0) }
         if drawsStatus {
-            await draw(above: lines)
+            let layout = TextLayout(columns: output.columns, mark: "  ")
+            let rows = TerminalText.lines(of: text).flatMap { layout.rows(of: $0) }
+            await draw(above: rows.map { statusStyle(look, $0) })
         } else {
-            await write(errors, lines.joined(separator: "\n") + "\n")
+            let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+            await write(errors, lines.map { statusStyle(look, $0) + "\n" }.joined())
         }
     }
 
@@ -148,21 +173,22 @@ actor Console {
         await draw(above: [])
     }
 
-    private func draw(above lines: [String]) async {
+    private func draw(above rows: [String]) async {
         guard kind == .editor else { return }
-        var text = isPromptShown ? "\r\u{1B}[J" : ""
-        for line in lines { text += line + "\r\n" }
-        isPromptShown = isPromptWanted || question != nil
+        // A row that the terminal takes for wider than it is taken for here is cut, and draws over nothing.
+        var text = ControlSequence.autowrapOff
+        if isPromptShown { text += "\r" + ControlSequence.eraseToEndOfScreen }
+        for row in rows { text += row + "\r\n" }
+        isPromptShown = isPromptWanted || machine.askedQuestion != nil
         if isPromptShown {
-            let view = PromptView(
-                prompt: question?.prompt ?? Self.prompt, editor: editor, note: question == nil ? note : "",
+            let row = EditorRow(
+                prompt: machine.prompt, editor: machine.editor, note: machine.askedQuestion == nil ? note : "",
                 columns: output.columns)
-            text += "\r" + view.text + "\u{1B}[K"
-            if let column = view.noteColumn { text += "\r\u{1B}[\(column)C" + style(.faint, note) }
-            text += "\r"
-            if view.cursorColumn > 0 { text += "\u{1B}[\(view.cursorColumn)C" }
+            text += "\r" + row.text + ControlSequence.eraseToEndOfRow
+            if let column = row.noteColumn { text += ControlSequence.column(column) + style(.faint, note) }
+            text += ControlSequence.column(row.cursorColumn)
         }
-        if !text.isEmpty { await write(output, text) }
+        await write(output, text + ControlSequence.autowrapOn)
     }
 
     private func write(_ stream: StandardStream, _ text: String) async {
@@ -172,11 +198,8 @@ actor Console {
     // MARK: Typing
 
     /// The next line that was typed; nil at the end of the input, and when the task is cancelled. One task may wait.
-    func nextLine() async -> String? {
-        if let roomWaiter {
-            self.roomWaiter = nil
-            roomWaiter.resume()
-        }
+    func nextLine() async -> PromptMachine.Line? {
+        roomWaiter.take()?.resume()
         if !lines.isEmpty { return lines.removeFirst() }
         if isEnded || Task.isCancelled { return nil }
         return await withTaskCancellationHandler {
@@ -190,13 +213,17 @@ actor Console {
         lineWaiter.take()?.resume(returning: nil)
     }
 
-    private func typed(_ bytes: [UInt8]) async {
+    private func typed(_ bytes: [UInt8], at time: Duration) async {
         switch kind {
         case .editor:
-            for key in decoder.decode(bytes) { await handle(key) }
+            readCount += 1
+            for event in decoder.decode(bytes) { await perform(machine.typed(event, at: time)) }
+            if decoder.isUndecided { settleSoon(readCount) }
         case .plain:
             do throws(LineSplitter.LineTooLong) {
-                for line in try splitter.split(bytes) { await entered(String(decoding: line, as: UTF8.self)) }
+                for line in try splitter.split(bytes) {
+                    await perform(machine.typed(line: String(decoding: line, as: UTF8.self), at: time))
+                }
             } catch {
                 await show(status: "The line is longer than \(error.limit) bytes and was dropped.", .warning)
                 splitter = LineSplitter(limit: error.limit)
@@ -204,31 +231,39 @@ actor Console {
         }
     }
 
-    private func handle(_ key: Key) async {
-        switch editor.handle(key) {
-        case .none: break
-        case .changed: await draw(above: [])
-        case .redraw: await write(output, "\u{1B}[H\u{1B}[2J"); await draw(above: [])
-        case .refused: await write(output, "\u{07}")
-        case .submit(let line): await entered(line)
-        case .endOfInput: inputEnded()
+    /// Takes what looks like the beginning of a sequence for a key, when nothing follows it.
+    private func settleSoon(_ count: UInt64) {
+        Task { [weak self, time = context.time] in
+            try await time.sleep(for: Self.settlingTime)
+            await self?.settle(count)
         }
     }
 
-    private func entered(_ line: String) async {
-        if let question {
-            await settle(question.id, line)
-            return
-        }
-        await draw(above: [])
-        if let lineWaiter {
-            self.lineWaiter = nil
-            lineWaiter.resume(returning: line)
-            return
-        }
-        lines.append(line)
-        if lines.count >= Self.maximumWaitingLines {
-            await withCheckedContinuation { roomWaiter = $0 }
+    private func settle(_ count: UInt64) async {
+        guard count == readCount else { return }
+        for event in decoder.settle() { await perform(machine.typed(event, at: context.time.monotonic)) }
+    }
+
+    private func perform(_ action: PromptMachine.Action) async {
+        switch action {
+        case .none: break
+        case .draw: await draw(above: [])
+        case .redraw:
+            await write(output, ControlSequence.eraseScreen)
+            await draw(above: [])
+        case .ring: await write(output, "\u{07}")
+        case .answer(let id, let text): await settle(id, text)
+        case .endOfInput: inputEnded()
+        case .submit(let line):
+            await draw(above: [])
+            if let lineWaiter = lineWaiter.take() {
+                lineWaiter.resume(returning: line)
+                return
+            }
+            lines.append(line)
+            if lines.count >= Self.maximumWaitingLines {
+                await withCheckedContinuation { roomWaiter = $0 }
+            }
         }
     }
 
@@ -236,50 +271,52 @@ actor Console {
         isEnded = true
         stopWaiting()
         roomWaiter.take()?.resume()
-        question.take()?.answer.resume(returning: nil)
+        if let id = machine.askedQuestion {
+            _ = machine.settle(id, isAnswered: false, at: context.time.monotonic)
+            answerWaiter.take()?.resume(returning: nil)
+        }
     }
 
     // MARK: Asking
 
     /// Asks a question in the place of the line that is being typed.
     ///
+    /// - Parameter subject: Whom it is about.
     /// - Returns: What was typed; nil when the task is cancelled or the input ends. Only one question at a time is asked.
-    func ask(_ prompt: String) async -> String? {
-        if isEnded || Task.isCancelled || question != nil { return nil }
-        questionCount += 1
-        let id = questionCount
-        let answer = await withTaskCancellationHandler {
+    func ask(_ prompt: String, about subject: PublicIdentity) async -> String? {
+        if isEnded || Task.isCancelled { return nil }
+        // What is typed and not read was for something else.
+        Job.discardInput(context.input)
+        guard let id = machine.ask(prompt, about: subject, at: context.time.monotonic) else { return nil }
+        return await withTaskCancellationHandler {
             await withCheckedContinuation { answer in
-                question = Question(id: id, prompt: prompt, draft: editor, answer: answer)
-                editor = LineEditor(maximumSize: editor.maximumSize)
+                answerWaiter = answer
                 Task { await self.drawQuestion(id) }
             }
         } onCancel: {
             Task { await self.settle(id, nil) }
         }
-        return answer
     }
 
     /// Takes back the question that is being asked, if there is one.
     func withdrawQuestion() async {
-        if let question { await settle(question.id, nil) }
+        if let id = machine.askedQuestion { await settle(id, nil) }
     }
 
     private func drawQuestion(_ id: UInt64) async {
-        guard let question, question.id == id else { return }
+        guard machine.askedQuestion == id else { return }
         if kind == .editor {
             await draw(above: [])
         } else {
-            await write(errors, question.prompt)
+            await write(errors, machine.prompt)
         }
     }
 
     private func settle(_ id: UInt64, _ answer: String?) async {
-        guard let asked = question, asked.id == id else { return }
-        question = nil
-        editor = asked.draft
+        let prompt = machine.settle(id, isAnswered: answer != nil, at: context.time.monotonic)
+        guard let prompt, let waiter = answerWaiter.take() else { return }
         // What was asked and answered stays to be read.
-        await draw(above: answer.map { [asked.prompt + DisplayText($0).description] } ?? [])
-        asked.answer.resume(returning: answer)
+        await draw(above: answer.map { [prompt + TerminalText($0, maximumColumns: TextLimit.line).description] } ?? [])
+        waiter.resume(returning: answer)
     }
 }

@@ -32,25 +32,33 @@ final class ControllingTerminal: Sendable {
         StandardStream(descriptor).write(text + "\n")
     }
 
-    /// Asks a question and returns the answer without surrounding spaces; nil at the end of the input.
-    func ask(_ question: String) async throws(Failure) -> String? {
-        let result = await queue.run { [self] () -> Result<String?, Failure> in
-            StandardStream(descriptor).write(question)
-            var bytes: [UInt8] = []
-            var byte = [UInt8](repeating: 0, count: 1)
-            while bytes.count < Self.answerLimit {
-                let count = byte.withUnsafeMutableBytes { bytes in
-                    Job.usingTerminal { systemRead(descriptor, bytes) }
-                }
-                if count < 0, errno == EINTR { continue }
-                if count <= 0 { return .success(nil) }
-                if byte[0] == UInt8(ascii: "\n") { break }
-                bytes += byte
-            }
-            let words = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isWhitespace)
-            return .success(words.joined(separator: " "))
+    /// Writes a line that is fit to be shown, without holding up other tasks.
+    func show(_ text: String) async {
+        await queue.run { [self] in tell(text) }
+    }
+
+    /// Asks a question and returns the answer without surrounding spaces; nil at the end of the input, and when the task is
+    /// cancelled. What was typed before it stood there is no answer.
+    func ask(_ question: String) async -> String? {
+        let reader = InputReader(descriptor)
+        let isAsked = await queue.run { [self] in
+            guard (try? Job.waitForForeground(descriptor)) != nil else { return false }
+            Job.discardInput(descriptor)
+            return StandardStream(descriptor).write(question) == nil
         }
-        return try result.get()
+        guard isAsked else { return nil }
+        var splitter = LineSplitter(limit: Self.answerLimit)
+        while let bytes = await reader.read() {
+            let lines = try? splitter.split(bytes)
+            guard let lines else { return "" }
+            if let line = lines.first {
+                return String(decoding: line, as: UTF8.self).split(whereSeparator: \.isWhitespace).joined(
+                    separator: " ")
+            }
+        }
+        // The question stays to be read, and what follows stands below it.
+        await show("")
+        return nil
     }
 
     /// Asks for a secret, which is not shown while it is typed.

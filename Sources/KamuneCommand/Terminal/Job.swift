@@ -25,6 +25,11 @@ enum Job {
         return group == -1 || group == getpgrp()
     }
 
+    /// Drops what was typed and not read yet. Does nothing in the background, where it is somebody else's.
+    static func discardInput(_ descriptor: Int32) {
+        if isatty(descriptor) == 1, isInForeground(descriptor) { _ = tcflush(descriptor, TCIFLUSH) }
+    }
+
     /// Waits, stopped, until the terminal is this job's.
     ///
     /// - Throws: When nobody can ever bring it back, since its shell is gone.

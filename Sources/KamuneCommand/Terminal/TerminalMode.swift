@@ -1,5 +1,6 @@
 import Dispatch
 import KamuneSystem
+import KamuneTerminal
 import Synchronization
 
 /// How a terminal treats what is typed, while this program needs it otherwise than it was found. Whatever happens, it is
@@ -8,8 +9,9 @@ import Synchronization
 final class TerminalMode: Sendable {
     /// What the terminal is needed for.
     enum Use: Sendable {
-        /// Every key at once, and not echoed. Ctrl-C and Ctrl-Z go on to be signals, so they work even when nobody reads.
-        case keys
+        /// Every key at once, and not echoed; what is pasted comes between marks. Ctrl-C and Ctrl-Z go on to be signals, so
+        /// they work even when nobody reads. The screen is the descriptor that is written to.
+        case keys(screen: Int32)
         /// A line that is not echoed.
         case secret
     }
@@ -82,11 +84,22 @@ final class TerminalMode: Sendable {
         }
         // Without waiting for what is still to be written: a terminal that is stuck must not keep signals from ending us.
         _ = try retrying { Job.usingTerminal { tcsetattr(descriptor, TCSANOW, &settings) } }
+        if case .keys(let screen) = use { tell(screen, ControlSequence.bracketedPasteOn) }
+    }
+
+    /// Tells the terminal something, unless that would have to wait.
+    private static func tell(_ screen: Int32, _ sequence: String) {
+        var waiting = pollfd(fd: screen, events: Int16(POLLOUT), revents: 0)
+        guard poll(&waiting, 1, 0) == 1 else { return }
+        _ = Array(sequence.utf8).withUnsafeBytes { systemWrite(screen, $0) }
     }
 
     /// Only if the terminal is ours: in the background, the shell has it, and knows how it wants it.
     private static func restore(_ taken: Taken) {
         guard Job.isInForeground(taken.descriptor) else { return }
+        if case .keys(let screen) = taken.use {
+            tell(screen, ControlSequence.bracketedPasteOff + ControlSequence.autowrapOn)
+        }
         var original = taken.original
         _ = tcflush(taken.descriptor, TCIFLUSH)
         _ = tcsetattr(taken.descriptor, TCSANOW, &original)

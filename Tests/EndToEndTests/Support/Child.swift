@@ -105,6 +105,25 @@ final class Child: Sendable {
         }
     }
 
+    /// Types until it has an effect. What is typed in the moment in which something else has come into view has none.
+    func type(
+        _ text: String, until expected: String, times: Int = 1, sourceLocation: SourceLocation = #_sourceLocation
+    ) async {
+        for _ in 0..<20 {
+            write(text)
+            if await output.wait(within: .seconds(2), until: { $0.ranges(of: expected).count >= times }) { return }
+        }
+        await expect(expected, times: times, sourceLocation: sourceLocation)
+    }
+
+    /// Types until the program ends; see ``type(_:until:times:)``.
+    func typeUntilEnd(_ text: String) async {
+        for _ in 0..<20 where exit.status.withLock({ $0 }) == nil {
+            write(text)
+            _ = await exit.event.wait(within: .seconds(2)) { _ in false }
+        }
+    }
+
     /// Ends the pipe.
     func closeInput() {
         inputDescriptor.withLock { descriptor in

@@ -18,7 +18,7 @@ struct Listening {
 
     var port: UInt16 { address.split(separator: ":").last.flatMap { UInt16($0) } ?? 0 }
 
-    private static func address(in text: String) -> String? {
+    static func address(in text: String) -> String? {
         text.firstMatch(of: #/Listening on (127\.0\.0\.1:\d+)\n/#).map { String($0.1) }
     }
 }

@@ -50,7 +50,7 @@ struct Ends {
         let path = "/dev/pts/\(number)"
         #endif
         _ = fcntl(ours, F_SETFD, FD_CLOEXEC)
-        var size = winsize(ws_row: 40, ws_col: 120, ws_xpixel: 0, ws_ypixel: 0)
+        var size = winsize(ws_row: 40, ws_col: 200, ws_xpixel: 0, ws_ypixel: 0)
         _ = ioctl(ours, UInt(TIOCSWINSZ), &size)
         return (ours, path)
     }
