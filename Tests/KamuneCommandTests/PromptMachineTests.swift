@@ -1,3 +1,4 @@
+import Foundation
 import Kamune
 import KamuneStore
 import KamuneTerminal

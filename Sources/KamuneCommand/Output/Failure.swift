@@ -34,8 +34,7 @@ extension Failure {
         default:
             self.init(
                 .failure,
-                "Something went wrong that should not, and that this program has no words for: "
-                    + Self.shown("\(error)"))
+                "Something went wrong that should not, and that this program has no words for (\(type(of: error))).")
         }
     }
 
