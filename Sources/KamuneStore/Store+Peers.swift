@@ -1,6 +1,7 @@
 public import Foundation
 import GRDB
 public import KamuneCrypto
+import KamuneProtocol
 
 extension Store {
     // MARK: Finding
@@ -29,43 +30,10 @@ extension Store {
 
     // MARK: Changing
 
-    /// Stores what a peer's introduction said, after the person or the policy accepted their key. A peer who is there
-    /// already keeps what the person set; their acceptance begins anew when `renewing`.
-    ///
-    /// - Parameters:
-    ///   - version: of Kamune, as introduced.
-    ///   - capabilities: as introduced.
-    ///   - now: by this machine's clock.
-    ///   - renewing: whether the person was asked, so that the expiry counts from now. Without it, somebody new is stored
-    ///     as not accepted: they are asked about when they come again.
-    ///   - formerKeys: keys that vouch for this one, oldest first, by statements that the caller has verified, in a session
-    ///     that the peer has taken part in. Whoever of those is there becomes this peer, as in ``moveTrust(from:to:at:)``,
-    ///     unless that key has vouched for another one before.
-    @discardableResult
-    public func accept(
-        _ key: PublicIdentity, name: String, version: String = "", capabilities: [String] = [], at now: Date,
-        renewing: Bool = true, formerKeys: [PublicIdentity] = []
-    ) async throws(StoreError) -> StoredPeer {
-        try await write { transaction in
-            try transaction.accept(
-                key, name: name, version: version, capabilities: capabilities, at: now, renewing: renewing,
-                formerKeys: formerKeys)
-        }
-    }
-
     /// Gives a peer a name of the person's choice, or takes it away.
     public func rename(_ id: PeerID, to name: String?) async throws(StoreError) {
+        let name = name.map(BoundedText.name)
         try await write { try $0.change(id) { $0.ownName = name } }
-    }
-
-    /// Notes that the person compared fingerprints, which accepts the key too, or takes it back.
-    public func setVerified(_ id: PeerID, at time: Date?) async throws(StoreError) {
-        try await write { transaction in
-            try transaction.change(id) { peer in
-                peer.verified = time
-                if let time { peer.accepted = max(peer.accepted, time) }
-            }
-        }
     }
 
     /// Blocks a peer or lets them in again.
@@ -130,44 +98,23 @@ extension ReadTransaction {
 }
 
 extension WriteTransaction {
-    /// See ``Store/accept(_:name:version:capabilities:at:renewing:formerKeys:)``.
-    package func accept(
-        _ key: PublicIdentity, name: String, version: String, capabilities: [String], at now: Date, renewing: Bool,
-        formerKeys: [PublicIdentity]
-    ) throws -> StoredPeer {
-        if !formerKeys.isEmpty { try unite(key, after: formerKeys, at: now) }
-        if let peer = try peer(withKey: key) {
-            return try tables.peers.change(peer, in: self) { peer in
-                peer.givenName = name
-                peer.version = version
-                peer.capabilities = capabilities
-                peer.lastSeen = now
-                if renewing { peer.accepted = now }
-            }.roundTripped()
-        }
-        let peer = StoredPeer(
-            id: PeerID(row: try tables.peers.unusedRow(in: self)), key: key, givenName: name, ownName: nil,
-            version: version, capabilities: capabilities, firstSeen: now, lastSeen: now,
-            accepted: renewing ? now : StoredPeer.never, verified: nil, isBlocked: false, formerKeys: [])
-        try tables.peers.insert(peer, in: self)
-        return try peer.roundTripped()
-    }
-
     /// Changes a peer.
     ///
     /// - Throws: ``StoreError/noSuchRecord(what:)`` when there is none of this number.
     package func change(_ id: PeerID, _ body: (inout StoredPeer) -> Void) throws {
         guard let peer = try peer(id) else { throw StoreError.noSuchRecord(what: "peer") }
-        try tables.peers.change(peer, in: self, body)
+        var changed = peer
+        body(&changed)
+        try replace(peer, with: changed)
     }
 
     fileprivate func forget(_ id: PeerID) throws {
-        guard try tables.peers.contains(id.row, in: self) else { throw StoreError.noSuchRecord(what: "peer") }
+        guard let peer = try peer(id) else { throw StoreError.noSuchRecord(what: "peer") }
         try tables.messages.deleteAll("WHERE peer = ?", [id.row], in: self)
         try tables.tokens.deleteAll(
             "WHERE session IN (SELECT id FROM session WHERE peer = ?)", [id.row], in: self)
         try tables.sessions.deleteAll("WHERE peer = ?", [id.row], in: self)
-        try tables.peers.delete(id.row, in: self)
+        try delete(peer)
         try scheduleErasure()
     }
 }
@@ -183,8 +130,8 @@ extension StoredPeer {
 }
 
 /// A name as it counts when two are compared: what people would take for the same is the same.
-struct PeerName: Equatable {
-    private let folded: String
+struct PeerName: Hashable {
+    let folded: String
 
     init(_ name: String) {
         // What cannot be seen makes no difference to people.

@@ -9,7 +9,7 @@ public struct NewSession: Sendable {
     public var identifier: String
     /// What the person calls it.
     public var name: String?
-    /// When its keys were made, by this machine's clock.
+    /// When the two introduced themselves, by this machine's clock.
     public var established: Date
     /// How the two are connected.
     public var transport: String
@@ -19,11 +19,16 @@ public struct NewSession: Sendable {
     public var identity: IdentityID?
     /// The additions that both announced.
     public var capabilities: [String]
+    /// What each announced.
+    public var announced: SessionAnnouncements?
+    /// The SHA-256 of our key.
+    var ownKeyDigest: [UInt8]?
 
     /// A session to be stored.
     public init(
         peer: PeerID, identifier: String, name: String? = nil, established: Date, transport: String,
-        isInitiator: Bool, identity: IdentityID? = nil, capabilities: [String] = []
+        isInitiator: Bool, identity: IdentityID? = nil, capabilities: [String] = [],
+        announced: SessionAnnouncements? = nil
     ) {
         self.peer = peer
         self.identifier = identifier
@@ -33,6 +38,7 @@ public struct NewSession: Sendable {
         self.isInitiator = isInitiator
         self.identity = identity
         self.capabilities = capabilities
+        self.announced = announced
     }
 }
 
@@ -56,8 +62,8 @@ extension Store {
         try await read { try $0.session(identifier: identifier) }
     }
 
-    /// Stores a session that was established, or established again by resuming: one with the same identifier is updated,
-    /// provided it is with the same peer, and all tokens that it had are thrown away.
+    /// Stores a session that was established: one with the same identifier is replaced, provided it is with the same peer,
+    /// and all tokens that it had are thrown away.
     ///
     /// - Parameter tokens: the tokens to resume it by, struck one by one with ``takeToken(of:at:)`` by the initiator and
     ///   ``consumeToken(_:of:at:)`` by the responder. Record and tokens are stored at once or not at all.
@@ -74,15 +80,12 @@ extension Store {
 
     /// Notes that a session ended. A graceful end takes its tokens away.
     ///
-    /// - Parameter established: when the session that ended was made or resumed; if the record is of a later one by now,
-    ///   nothing is changed.
+    /// - Parameter renewed: when the session that ended was made or resumed; if it was resumed since, nothing is changed.
     public func endSession(
-        _ id: SessionID, at time: Date, gracefully: Bool, ifEstablished established: Date? = nil
+        _ id: SessionID, at time: Date, gracefully: Bool, ifRenewed renewed: Date? = nil
     ) async throws(StoreError) {
         try await write { transaction in
-            if let established, let session = try transaction.session(id), session.established != established {
-                return
-            }
+            if let renewed, let session = try transaction.session(id), session.renewed != renewed { return }
             try transaction.change(id) { $0.ended = time }
             if gracefully { try transaction.replaceTokens(of: id, with: []) }
         }
@@ -136,9 +139,10 @@ extension WriteTransaction {
         let row = try earlier?.id.row ?? tables.sessions.nextRow(in: self)
         let stored = StoredSession(
             id: SessionID(row: row), peer: session.peer, identifier: session.identifier,
-            name: session.name ?? earlier?.name, established: session.established, ended: nil,
+            name: session.name ?? earlier?.name, established: session.established, renewed: session.established,
+            ended: nil,
             transport: session.transport, isInitiator: session.isInitiator, identity: session.identity,
-            capabilities: session.capabilities)
+            capabilities: session.capabilities, announced: session.announced, ownKeyDigest: session.ownKeyDigest)
         if let earlier {
             try tables.sessions.replace(earlier, with: stored, in: self)
         } else {

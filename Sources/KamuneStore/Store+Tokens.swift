@@ -1,6 +1,5 @@
 public import Foundation
 import GRDB
-import KamuneProtocol
 
 extension Store {
     /// Takes a token to resume a session with, as its initiator. It is struck from the store, durably, before it is
@@ -39,31 +38,17 @@ extension Store {
         try await write { transaction in
             let sessions = try Int64.fetchAll(transaction.database, sql: "SELECT DISTINCT session FROM token")
             for session in sessions.map({ SessionID(row: $0) })
-            where try !transaction.isResumable(session, at: now) {
+            where try transaction.session(session)?.isRecent(at: now) != true {
                 try transaction.replaceTokens(of: session, with: [])
             }
         }
     }
 }
 
-extension ReadTransaction {
-    /// Whether no more than 24 hours have passed. A time of establishment in the future is the work of a clock that was
-    /// wrong, then or now, and does not count as recent.
-    package func isResumable(_ id: SessionID, at now: Date) throws -> Bool {
-        guard let session = try session(id) else { return false }
-        let age = now.timeIntervalSince(session.established)
-        let window = Double(ProtocolConstants.resumptionWindow.components.seconds)
-        return age >= -Self.clockTolerance && age <= window
-    }
-
-    /// How far a clock may have been set back, in seconds.
-    private static let clockTolerance = 300.0
-}
-
 extension WriteTransaction {
     /// See ``Store/takeToken(of:at:)``.
     package func takeToken(of session: SessionID, at now: Date) throws -> [UInt8]? {
-        guard try isResumable(session, at: now),
+        guard try self.session(session)?.isRecent(at: now) == true,
             let record = try tables.tokens.first("WHERE session = ? ORDER BY id LIMIT 1", [session.row], in: self)
         else { return nil }
         guard try tables.tokens.delete(record.row, in: self) else { throw tables.tokens.damaged }
@@ -72,7 +57,7 @@ extension WriteTransaction {
 
     /// See ``Store/consumeToken(_:of:at:)``.
     package func consumeToken(_ token: [UInt8], of session: SessionID, at now: Date) throws -> Bool {
-        guard try isResumable(session, at: now) else { return false }
+        guard try self.session(session)?.isRecent(at: now) == true else { return false }
         let tokens = tables.tokens
         let index = TokenRecord.index(token, of: session, tokens.cipher)
         guard

@@ -40,6 +40,19 @@ public final class Store: Sendable {
         tables = try StoreTables(dataKey: dataKey)
         self.dataKey = dataKey
         writes = WriteQueue(database, tables, path: location?.path ?? "")
+        try StoreError.wrapping(path: location?.path ?? "") { try Self.completeMigrations(database, tables) }
+    }
+
+    /// Does what a migration has left to be done once the store is unlocked.
+    private static func completeMigrations(_ database: any DatabaseWriter, _ tables: StoreTables) throws {
+        let sql = "SELECT EXISTS (SELECT 1 FROM chore WHERE id = ?)"
+        guard try database.read({ try Bool.fetchOne($0, sql: sql, arguments: [Schema.aliasChore]) }) == true else {
+            return
+        }
+        try database.write { database in
+            try WriteTransaction(database, tables).makeAliases()
+            try database.execute(sql: "DELETE FROM chore WHERE id = ?", arguments: [Schema.aliasChore])
+        }
     }
 
     deinit {
@@ -90,6 +103,19 @@ public final class Store: Sendable {
 
     /// Makes a store that is gone when the last reference to it goes: for conversations that leave no trace, and for tests.
     /// Nothing of it is ever written to a disk. What grows with a long conversation is for ``trimHistory(with:keeping:)``.
+    ///
+    /// - Parameter other: whose peers are known here too, as they are now. Nothing goes back.
+    public static func inMemory(knowingPeersOf other: Store) async throws(StoreError) -> Store {
+        let (peers, expiry) = try await other.read { (try $0.peers(), try $0.peerExpiry()) }
+        let store = try inMemory()
+        try await store.write { transaction in
+            for peer in peers { try transaction.insert(peer) }
+        }
+        try await store.setPeerExpiry(expiry)
+        return store
+    }
+
+    /// Makes a store that is gone when the last reference to it goes, and knows nobody.
     public static func inMemory() throws(StoreError) -> Store {
         var random = SystemRandomSource()
         let dataKey = SecretBytes.random(count: StoreTables.dataKeySize, using: &random)
@@ -208,11 +234,13 @@ public final class Store: Sendable {
             var configuration = configuration(lock: lock)
             configuration.readonly = true
             let queue = try DatabaseQueue(path: location.path, configuration: configuration)
-            // What a later version changes in the schema, it changes when the store is opened to be written.
-            guard try queue.read({ try Schema.migrator.hasCompletedMigrations($0) }) else {
-                throw StoreError.readOnly(path: location.path)
-            }
-            return queue
+            if try queue.read({ try Schema.isComplete($0) }) { return queue }
+            // The file stays as it is until the store is opened to be written; a copy in memory is what it will be then.
+            configuration.readonly = false
+            let copy = try DatabaseQueue.inMemoryCopy(fromPath: location.path, configuration: configuration)
+            try queue.close()
+            try Schema.migrator.migrate(copy)
+            return copy
         }
     }
 
@@ -294,7 +322,8 @@ public final class Store: Sendable {
     package func write<Value: Sendable>(
         _ body: @escaping @Sendable (WriteTransaction) throws -> Value
     ) async throws(StoreError) -> Value {
-        try await writes.submit(body)
+        if isReadOnly { throw .readOnly(path: path) }
+        return try await writes.submit(body)
     }
 
     /// Brings the log into the file and empties it, so that of what was deleted nothing is left in either. Waits for the

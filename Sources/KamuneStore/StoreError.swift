@@ -35,6 +35,8 @@ public enum StoreError: Error, Equatable, Sendable {
     case noSuchRecord(what: String)
     /// The key is somebody else's already.
     case conflict(what: String)
+    /// Somebody is not let in, as their key stands now.
+    case refused(TrustRefusal)
     /// The operation does not fit: a bug of the caller's.
     case misuse(reason: String)
     /// The store was closed.
@@ -77,6 +79,7 @@ extension StoreError: CustomStringConvertible {
             "Others can read or change \(path) (mode \(String(mode, radix: 8))); run: chmod 600 '\(path)'."
         case .noSuchRecord(let what): "There is no such \(what) in the store."
         case .conflict(let what): "This \(what) is in the store already."
+        case .refused(let refusal): refusal.description
         case .misuse(let reason): "The store was used wrongly: \(reason)."
         case .closed: "The store is closed."
         case .cancelled: "The operation was cancelled."

@@ -190,7 +190,7 @@ import Testing
         #expect(await attempt(exchanged) != nil)
         var newer = whole
         newer[15] = 9
-        #expect(await attempt(newer) == .newerVersion(found: 9, supported: 1))
+        #expect(await attempt(newer) == .newerVersion(found: 9, supported: BackupFormat.version))
         var random = SeededRandom(5)
         for _ in 0..<200 {
             var bytes = whole

@@ -114,6 +114,15 @@ import Testing
             Query(table: "peer", name: "back up") { try await $0.backUp() },
             Query(table: "peer", name: "verify") { try await $0.store.verify() },
 
+            Query(table: "alias", name: "recognize") {
+                _ = try await $0.store.recognize(key(13), name: "ada", at: noon)
+            },
+            Query(table: "alias", name: "establish") { _ = try await $0.store.meet(key(11), name: "other") },
+            Query(table: "alias", name: "accept") { _ = try await $0.store.addPeer(12, "other") },
+            Query(table: "alias", name: "rename") { try await $0.store.rename($0.peers[0], to: "BOB") },
+            Query(table: "alias", name: "forget") { try await $0.store.forget($0.peers[0]) },
+            Query(table: "alias", name: "verify") { try await $0.store.verify() },
+
             Query(table: "session", name: "all") { _ = try await $0.store.sessions() },
             Query(table: "session", name: "of a peer") { _ = try await $0.store.sessions(with: $0.peers[0]) },
             Query(table: "session", name: "by number") { _ = try await $0.store.session($0.sessions[0]) },
@@ -195,6 +204,29 @@ import Testing
         try await changed.exchange(query.columns, in: query.table)
         await #expect(throws: StoreError.damaged(what: "a record of the table \(query.table)")) {
             try await query.run(changed)
+        }
+    }
+
+    @Test func formerKeys() async throws {
+        let filled = try await Filled()
+        for seed: UInt64 in [21, 22] {
+            _ = try await filled.store.accept(key(seed), name: "", at: noon)
+            try await filled.store.moveTrust(from: key(seed), to: key(seed + 10), at: noon)
+        }
+        let lookups = try await filled.store.read { transaction in
+            try [UInt64(21), 22].map {
+                PeerAlias.formerKey(try key($0)).lookup(transaction.tables.aliases.cipher).databaseData
+            }
+        }
+        try await filled.store.database.write { database in
+            for (from, to) in [(lookups[0], Data([1])), (lookups[1], lookups[0]), (Data([1]), lookups[1])] {
+                try database.execute(sql: "UPDATE alias SET lookup = ? WHERE lookup = ?", arguments: [to, from])
+            }
+        }
+        for seed: UInt64 in [21, 22] {
+            await #expect(throws: StoreError.damaged(what: "a record of the table alias")) {
+                _ = try await filled.store.recognize(key(seed), name: "x", at: noon)
+            }
         }
     }
 

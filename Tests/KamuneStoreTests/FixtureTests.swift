@@ -7,7 +7,7 @@ import Testing
 /// Stores and backups that earlier versions made must open for ever. A fixture that was published is never made again; a
 /// new format gets a new one beside it.
 @Suite struct FixtureTests {
-    @Test(arguments: ["store-v1"])
+    @Test(arguments: ["store-v1", "store-v2"])
     func store(name: String) async throws {
         let folder = try Folder()
         let url = try #require(Bundle.module.url(forResource: name, withExtension: "db", subdirectory: "Resources"))
@@ -20,7 +20,7 @@ import Testing
         try await store.verify()
     }
 
-    @Test(arguments: ["backup-v1"])
+    @Test(arguments: ["backup-v1", "backup-v2"])
     func backup(name: String) async throws {
         let folder = try Folder()
         let url = try #require(Bundle.module.url(forResource: name, withExtension: "kamune", subdirectory: "Resources"))
@@ -29,6 +29,27 @@ import Testing
             credential: .unprotected, derivation: cheap)
         try await expectContents(store)
         try await store.verify()
+    }
+
+    /// A store of any version can be looked into without a byte of it changing.
+    @Test(arguments: ["store-v1", "store-v2"])
+    func lookedInto(name: String) async throws {
+        let folder = try Folder()
+        let url = try #require(Bundle.module.url(forResource: name, withExtension: "db", subdirectory: "Resources"))
+        let bytes = [UInt8](try Data(contentsOf: url))
+        try folder.write(bytes, to: "kamune.db")
+        let location = folder.location()
+        let store = try Store.openNow(at: location, credential: .passphrase(passphrase), isReadOnly: true)
+        try await expectContents(store)
+        guard case .retired = try await store.recognize(key(3), name: "x", at: noon).standing else {
+            Issue.record("not retired")
+            return
+        }
+        #expect(try await store.recognize(key(9), name: "BOB", at: noon).isNameConflict)
+        await #expect(throws: StoreError.readOnly(path: location.path)) { try await store.setPeerExpiry(.standard) }
+        try await store.verify()
+        try await store.close()
+        #expect(try folder.contents()["kamune.db"] == bytes)
     }
 
     private func expectContents(_ store: Store) async throws {
@@ -51,11 +72,17 @@ import Testing
         #expect(messages[0].session == session.id && messages[1].session == nil && session.peer == bob.id)
         #expect(session.name == "holiday" && session.transport == "tcp" && !session.isInitiator)
         #expect(session.capabilities == ["kamune/direct-start"] && session.identity == identities[1].id)
+        // The first version kept no more than what both had announced.
+        #expect(session.announced == nil || session.announced == announced)
+        #expect(session.renewed == session.established)
         #expect(try await store.textSetting("colour") == "blue")
         #expect(try await store.peerExpiry() == .never)
         #expect(try await store.found(MessageSearch("GRÜSSE grüße")).isEmpty)
         #expect(try await store.found(MessageSearch("GRÜßE")) == ["Grüße 👋"])
     }
+
+    private let announced = SessionAnnouncements(
+        own: ["kamune/direct-start", "a"], peer: ["b", "kamune/direct-start"])
 
     /// Makes the fixtures of this version, in the folder that KAMUNE_STORE_FIXTURES names.
     @Test(.enabled(if: ProcessInfo.processInfo.environment["KAMUNE_STORE_FIXTURES"] != nil))
@@ -77,7 +104,7 @@ import Testing
         let session = try await store.store(
             NewSession(
                 peer: bob, identifier: "ABCDEFGHIJKLMNOPQRSTUVWX", name: "holiday", established: noon, transport: "tcp",
-                isInitiator: false, identity: second.id, capabilities: ["kamune/direct-start"]),
+                isInitiator: false, identity: second.id, capabilities: ["kamune/direct-start"], announced: announced),
             tokens: [[UInt8](repeating: 3, count: 32), [UInt8](repeating: 4, count: 32)])
         try await store.append(
             .incoming(
@@ -90,8 +117,10 @@ import Testing
         try await store.setPeerExpiry(.never)
         let secret = SecretBytes(copying: Array("fixture".utf8))
         _ = try await store.backup(
-            to: target + "/backup-v1.kamune", passphrase: secret, replacing: false, derivation: cheap)
+            to: target + "/backup-v\(BackupFormat.version).kamune", passphrase: secret, replacing: false,
+            derivation: cheap)
         try await store.close()
-        try FileManager.default.copyItem(atPath: folder.location().path, toPath: target + "/store-v1.db")
+        try FileManager.default.copyItem(
+            atPath: folder.location().path, toPath: target + "/store-v\(Schema.version).db")
     }
 }

@@ -38,7 +38,7 @@ import Testing
         try await store.rename(id, to: "mine")
         try await store.setVerified(id, at: noon)
         let later = noon.plus(hours: 24 * 30)
-        let met = try await store.accept(try key(1), name: "robert", version: "0.8.0", at: later, renewing: false)
+        let met = try await store.meet(try key(1), name: "robert", version: "0.8.0", at: later)
         #expect(met.id == id && met.accepted == noon && met.lastSeen == later && met.givenName == "robert")
         let renewed = try await store.accept(try key(1), name: "robert", at: later)
         #expect(
@@ -112,8 +112,11 @@ import Testing
         // And again, over two steps.
         let third = try await store.moveTrust(from: try key(2, .mldsa65), to: try key(3), at: later)
         #expect(third.formerKeys.map(\.key) == [try key(1), try key(2, .mldsa65)])
-        await #expect(throws: StoreError.noSuchRecord(what: "peer")) {
+        await #expect(throws: StoreError.refused(.forked(third))) {
             try await store.moveTrust(from: try key(1), to: try key(4), at: later)
+        }
+        await #expect(throws: StoreError.noSuchRecord(what: "peer")) {
+            try await store.moveTrust(from: try key(5), to: try key(4), at: later)
         }
         await #expect(throws: StoreError.misuse(reason: "a key cannot succeed itself")) {
             try await store.moveTrust(from: try key(3), to: try key(3), at: later)
@@ -123,7 +126,7 @@ import Testing
     @Test func unseen() async throws {
         let store = try Store.inMemory()
         try await store.setPeerExpiry(.never)
-        let eve = try await store.accept(try key(1), name: "Ada", at: noon, renewing: false)
+        let eve = try await store.meet(try key(1), name: "Ada")
         #expect(!eve.wasAccepted && eve.firstSeen == noon)
         // Nobody has accepted the key, so it is not trusted, however long trust lasts; nor is the name taken.
         #expect(try await store.recognize(try key(1), name: "Ada", at: noon).standing == .expired(eve))

@@ -24,9 +24,10 @@ import Testing
 
     /// A session with somebody who shows these keys is established.
     @discardableResult
-    private func meet(_ shown: UInt64, after former: [UInt64], renewing: Bool = false) async throws -> StoredPeer {
-        try await store.accept(
-            try key(shown), name: "bob", at: later, renewing: renewing, formerKeys: try former.map { try key($0) })
+    private func meet(
+        _ shown: UInt64, after former: [UInt64], on grounds: AcceptanceGrounds = .policy
+    ) async throws -> StoredPeer {
+        try await store.meet(try key(shown), after: try former.map { try key($0) }, on: grounds, at: later)
     }
 
     private func keys(_ peer: StoredPeer) -> [PublicIdentity] { peer.formerKeys.map(\.key) + [peer.key] }
@@ -84,8 +85,12 @@ import Testing
         let bob = try await store.addPeer(1)
         try await store.setBlocked(bob, true)
         guard case .blocked = try await standing(3, after: [1, 2]) else { throw Unexpected() }
-        let moved = try await meet(3, after: [1, 2])
-        #expect(moved.isBlocked && moved.id == bob)
+        let blocked = try #require(try await store.peer(bob))
+        await #expect(throws: StoreError.refused(.blocked(blocked))) { try await meet(3, after: [1, 2]) }
+        // Blocked after they had moved on, they are so under all of their keys.
+        try await store.setBlocked(bob, false)
+        try await meet(3, after: [1, 2])
+        try await store.setBlocked(bob, true)
         for shown: UInt64 in [1, 2, 3] {
             guard case .blocked = try await standing(shown, after: []) else { throw Unexpected() }
         }
@@ -94,8 +99,9 @@ import Testing
         let ada = try await store.addPeer(11)
         try await store.setBlocked(ada, true)
         _ = try await store.addPeer(12)
-        guard case .blocked = try await standing(12, after: [11]) else { throw Unexpected() }
-        #expect(try await meet(12, after: [11]).isBlocked)
+        guard case .blocked(let known) = try await standing(12, after: [11]) else { throw Unexpected() }
+        #expect(known.id == ada)
+        await #expect(throws: StoreError.refused(.blocked(known))) { try await meet(12, after: [11]) }
     }
 
     /// Whoever has stolen an old key can make it vouch for theirs.
@@ -105,15 +111,15 @@ import Testing
         try await meet(3, after: [1, 2])
         let peer = try #require(try await store.peer(bob))
         #expect(try await standing(9, after: former) == .forked(peer))
-        // Let in all the same, it moves nothing, and stays what it is.
-        let thief = try await meet(9, after: former)
-        #expect(!thief.wasAccepted && thief.id != bob)
-        #expect(try await store.peer(bob) == peer)
-        #expect(try await standing(9, after: former) == .forked(peer))
+        // Nobody is let in by it, on whatever grounds, and nothing is kept.
+        for grounds in AcceptanceGrounds.allCases {
+            await #expect(throws: StoreError.refused(.forked(peer))) { try await meet(9, after: former, on: grounds) }
+        }
+        #expect(try await store.peers() == [peer])
         // Whom the person accepts in spite of it is known by that key alone.
-        try await meet(9, after: [], renewing: true)
+        let thief = try await store.accept(try key(9), name: "bob", at: later)
         guard case .known(let known) = try await standing(9, after: former) else { throw Unexpected() }
-        #expect(known.id == thief.id)
+        #expect(known.id == thief.id && known.id != bob)
         try await meet(9, after: former)
         #expect(try await store.peer(bob) == peer)
     }
@@ -130,7 +136,7 @@ import Testing
         else { throw Unexpected() }
         #expect(expired.accepted == noon)
         // Who was never accepted is not, whatever they sign.
-        let eve = try await store.accept(try key(21), name: "eve", at: noon, renewing: false)
+        let eve = try await store.meet(try key(21), name: "eve")
         guard case .expired = try await standing(22, after: [21]) else { throw Unexpected() }
         let moved = try await meet(22, after: [21])
         #expect(moved.id == eve.id && !moved.wasAccepted)
@@ -141,7 +147,7 @@ import Testing
         try await store.rename(old, to: "Robert")
         _ = try await store.say("to the old key", to: old)
         // Let in unseen with the new one, then accepted.
-        let new = try await store.accept(try key(2), name: "bob", at: noon, renewing: false)
+        let new = try await store.meet(try key(2))
         _ = try await store.say("to the new key", to: new.id)
         guard case .known(let known) = try await standing(2, after: [1]) else { throw Unexpected() }
         #expect(known.id == old)

@@ -80,6 +80,31 @@ func key(_ seed: UInt64, _ algorithm: IdentityAlgorithm = .ed25519) throws -> Pu
 }
 
 extension Store {
+    /// A session is established with somebody who introduces themselves so.
+    @discardableResult
+    func meet(
+        _ key: PublicIdentity, name: String = "bob", version: String = "0.7.0", after formerKeys: [PublicIdentity] = [],
+        on grounds: AcceptanceGrounds = .policy, at time: Date = noon
+    ) async throws -> StoredPeer {
+        try await keep(key, name: name, version: version, after: formerKeys, on: grounds, at: time).peer
+    }
+
+    func keep(
+        _ key: PublicIdentity, name: String = "bob", version: String = "0.7.0", after formerKeys: [PublicIdentity] = [],
+        on grounds: AcceptanceGrounds = .policy, at time: Date = noon, identifier: String = UUID().uuidString,
+        as own: PublicIdentity? = nil, isInitiator: Bool = true, announced: SessionAnnouncements? = nil,
+        tokens: [[UInt8]] = []
+    ) async throws -> KeptSession {
+        let announced = announced ?? SessionAnnouncements(own: [], peer: [])
+        let session = EstablishedSessionRecord(
+            identifier: identifier, identity: try own ?? KamuneStoreTests.key(0), transport: "tcp",
+            isInitiator: isInitiator, agreed: announced.own.filter(announced.peer.contains), announced: announced,
+            tokens: tokens)
+        let introduction = PeerIntroductionRecord(
+            key: key, name: name, version: version, capabilities: announced.peer, formerKeys: formerKeys)
+        return try await write { try $0.establish(session, with: introduction, on: grounds, at: time) }
+    }
+
     func addPeer(_ seed: UInt64, _ name: String = "bob", at time: Date = noon) async throws -> PeerID {
         try await accept(try key(seed), name: name, version: "0.7.0", at: time).id
     }

@@ -49,7 +49,7 @@ struct HandshakeTests {
             [ada.identity.publicKey],
             others: AskingVerifier { _ in
                 asked.withLock { $0 += 1 }
-                return .accept
+                return .accept(.policy)
             })
         let bob = try TestEndpoints.make(name: "Bob", verifier: verifier)
         await (try await SessionPair.connect(ada, bob, over: .memory)).close()
@@ -76,7 +76,7 @@ struct HandshakeTests {
             let verifier = AskingVerifier { _ in
                 try? await Task.sleep(for: .seconds(120))
                 wasCancelled.withLock { $0 = Task.isCancelled }
-                return .accept
+                return .accept(.policy)
             }
             let ada = try TestEndpoints.make(name: "Ada", verifier: verifier) { $0.handshakeTimeout = limit }
             let bob = try TestEndpoints.make(name: "Bob") { $0.handshakeTimeout = .seconds(60) }
@@ -99,7 +99,7 @@ struct HandshakeTests {
         let verifier = AskingVerifier { _ in
             far.abort()
             try? await Task.sleep(for: .seconds(60))
-            return .accept
+            return .accept(.policy)
         }
         let ada = try TestEndpoints.make(name: "Ada", verifier: verifier)
         let bob = try TestEndpoints.make(name: "Bob")

@@ -1,9 +1,11 @@
 import Foundation
+import KamuneCrypto
 import KamuneStore
 import KamuneTransport
 import Testing
 
 @testable import Kamune
+@testable import KamuneProtocol
 
 @Suite("Sessions that are resumed from the store")
 struct ResumptionTests {
@@ -189,9 +191,8 @@ struct ResumptionTests {
         let two = try await Two()
         _ = try await two.meetAndLose()
         let ada = two.ada.identity.publicKey
-        let ticket = try await two.bob.archive?.ticket(for: ada, announcing: .all)
-        #expect(ticket == nil)
-        #expect(try await two.ada.archive?.ticket(for: two.bob.identity.publicKey, announcing: .all) != nil)
+        #expect(try await two.bob.archive?.takeResumption(with: ada) == nil)
+        #expect(try await two.ada.archive?.takeResumption(with: two.bob.identity.publicKey) != nil)
     }
 
     @Test("a session is not resumed with less than was agreed on")
@@ -199,7 +200,9 @@ struct ResumptionTests {
         let two = try await Two()
         let id = try await two.meetAndLose()
         let bob = two.bob.identity.publicKey
-        #expect(try await two.ada.archive?.ticket(for: bob, announcing: .none) == nil)
+        var archive = try #require(two.ada.archive)
+        archive.capabilities = .none
+        #expect(try await archive.takeResumption(with: bob) == nil)
         // And no token was spent on finding that out.
         #expect(try await two.adaTokens(id) == 20)
     }
@@ -217,5 +220,115 @@ struct ResumptionTests {
         }
         #expect(failure?.code == .refusedByPeer)
         #expect(await refused?.code == .resumptionRefused)
+    }
+
+    // MARK: What was announced
+
+    /// A responder that announces, or in a resumed handshake seems to have announced, something of its own.
+    private func respond(
+        _ two: Two, announcing capabilities: CapabilitySet, over connection: any Connection
+    ) async throws(KamuneError) -> Session {
+        var archive = two.bob.archive
+        archive?.capabilities = capabilities
+        let driver = HandshakeDriver(
+            connection: connection, verifier: .anyone, configuration: two.bob.configuration, identity: two.bob.identity,
+            capabilities: capabilities, archive: archive)
+        do throws(KamuneError) {
+            return try await driver.respond(
+                HandshakeConfiguration(identity: two.bob.identity, name: "Bob", capabilities: capabilities))
+        } catch {
+            await connection.close()
+            throw error
+        }
+    }
+
+    @Test("who announces only what is not known here is not taken for somebody in between")
+    func unknownCapability() async throws {
+        let two = try await Two()
+        let later = CapabilitySet([try #require(Capability("later/1"))])
+        var sessions: [Session] = []
+        for isResuming in [false, true, true] {
+            let (near, far) = MemoryTransport.pair()
+            async let accepted = respond(two, announcing: later, over: far)
+            let dialed = try await two.ada.initiate(
+                over: near, expecting: isResuming ? two.bob.identity.publicKey : nil, isResuming: isResuming)
+            let pair = SessionPair(initiator: dialed, responder: try await accepted)
+            #expect(dialed.isResumed == isResuming && pair.responder.isResumed == isResuming)
+            #expect(dialed.peer.capabilities == ["later/1"] && dialed.agreed.isEmpty && pair.responder.agreed.isEmpty)
+            sessions.append(dialed)
+            if !isResuming {
+                _ = try await two.adaStore.accept(two.bob.identity.publicKey, name: "Bob", at: Date())
+                _ = try await two.bobStore.accept(two.ada.identity.publicKey, name: "Ada", at: Date())
+            }
+            await two.lose(pair)
+        }
+        #expect(Set(sessions.map(\.id)).count == 1)
+    }
+
+    /// Whoever sits in between and could make a peer look like one who announces nothing would be seen so.
+    @Test("a downgrade that is found when resuming is told, whatever the introductions then come to")
+    func downgrade() async throws {
+        let two = try await Two()
+        _ = try await two.meetAndLose()
+        let listener = try await TCPTransport.listen(on: try Address(parsing: "127.0.0.1:0"), configuration: .init())
+        let address = listener.localAddress.description
+        let silent = HandshakeConfiguration(identity: two.bob.identity, name: "Bob", capabilities: .none)
+        let answers = Task {
+            // The first resumption is granted by one who shows no sign of having announced anything.
+            let first = try #require(try await listener.accept())
+            let driver = HandshakeDriver(
+                connection: first, verifier: .anyone, configuration: two.bob.configuration,
+                identity: two.bob.identity, capabilities: .all, archive: two.bob.archive)
+            _ = await error { () async throws(KamuneError) in
+                let session = try await driver.respond(silent)
+                _ = await session.waitUntilEnded()
+            }
+            await first.close()
+            let second = try #require(try await listener.accept())
+            return try await two.bob.respond(over: second)
+        }
+        let dialed = try await two.ada.dial(address, expecting: two.bob.identity.publicKey)
+        #expect(!dialed.isResumed)
+        #expect(dialed.resumptionFailure?.code == .authenticationFailed)
+        guard case .authenticationFailed(.capabilityDowngrade) = dialed.resumptionFailure?.cause as? ProtocolError
+        else {
+            Issue.record("another failure")
+            return
+        }
+        await SessionPair(initiator: dialed, responder: try await answers.value).close()
+        await listener.close()
+    }
+
+    @Test("whom the initiator has blocked, never accepted, or let expire is not resumed with, and no token is spent")
+    func unwelcomeToInitiator() async throws {
+        let two = try await Two()
+        let id = try await two.meetAndLose()
+        let bob = try #require(try await two.adaStore.peer(withKey: two.bob.identity.publicKey))
+        try await two.adaStore.setBlocked(bob.id, true)
+        #expect(try await two.ada.archive?.takeResumption(with: bob.key) == nil)
+        try await two.adaStore.setBlocked(bob.id, false)
+        try await two.adaStore.setPeerExpiry(.after(seconds: -1))
+        #expect(try await two.ada.archive?.takeResumption(with: bob.key) == nil)
+        #expect(try await two.adaTokens(id) == 20)
+
+        let strangers = try await Two()
+        let pair = try await strangers.connect()
+        await strangers.lose(pair)
+        #expect(try await strangers.ada.archive?.takeResumption(with: strangers.bob.identity.publicKey) == nil)
+        #expect(try await strangers.adaTokens(pair.initiator.id) == 20)
+    }
+
+    @Test("who is blocked while a session is being resumed is not let in")
+    func blockedWhileResuming() async throws {
+        let two = try await Two()
+        let id = try await two.meetAndLose()
+        let right = try #require(try await two.ada.archive?.takeResumption(with: two.bob.identity.publicKey))
+        try await two.adaStore.setBlocked(right.peer.id, true)
+        let failure = await error { () async throws(KamuneError) in
+            try await two.ada.archive?.keep(
+                .init(identifier: id, isInitiator: true, transport: "tcp", tokens: []), with: .resumed(right))
+        }
+        #expect(failure?.code == .refusedByUs)
+        #expect(try await two.adaTokens(id) == 19)
     }
 }

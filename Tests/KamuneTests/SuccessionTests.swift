@@ -116,6 +116,160 @@ struct SuccessionTests {
         #expect(try await two.adaStore.peer(withKey: second.publicKey)?.wasAccepted == false)
     }
 
+    /// Judges as `--verify known` does, and keeps the verdict on one key back until it is let go.
+    private actor HoldingVerifier: PeerVerifier {
+        private let store: Store
+        private let held: PublicIdentity
+        private var isOpen = false
+        private var waiting: [CheckedContinuation<Void, Never>] = []
+        private var watcher: (count: Int, continuation: CheckedContinuation<Void, Never>)?
+
+        init(_ store: Store, holding held: PublicIdentity) {
+            self.store = store
+            self.held = held
+        }
+
+        func verify(_ peer: Peer) async -> Verdict {
+            let recognition = try? await store.recognize(
+                peer.identity, name: peer.name, formerKeys: peer.formerKeys, at: Date())
+            if peer.identity == held, !isOpen {
+                await withCheckedContinuation { continuation in
+                    waiting.append(continuation)
+                    tellWatcher()
+                }
+            }
+            return recognition?.isTrusted == true ? .accept(.known) : .refuse(reason: "not known")
+        }
+
+        /// Waits until so many verdicts are held back.
+        func hold(_ count: Int) async {
+            await withCheckedContinuation { continuation in
+                watcher = (count, continuation)
+                tellWatcher()
+            }
+        }
+
+        private func tellWatcher() {
+            guard let watcher, waiting.count >= watcher.count else { return }
+            self.watcher = nil
+            watcher.continuation.resume()
+        }
+
+        func letGo() {
+            isOpen = true
+            for continuation in waiting { continuation.resume() }
+            waiting = []
+        }
+    }
+
+    @Test(
+        "handshakes that are held open across the peer's change of identity, and finished after it, come to nothing",
+        arguments: [true, false])
+    func heldOpen(isAdaInitiator: Bool) async throws {
+        let two = try await Two()
+        let bob = try #require(try await two.adaStore.peer(withKey: two.first.publicKey))
+        let verifier = HoldingVerifier(two.adaStore, holding: two.first.publicKey)
+        let ada = two.adaEndpoint(verifier)
+        let thief = Endpoint(
+            identity: two.first, name: "Bob", verifier: .anyone, configuration: Two.patient)
+        let second = try await two.rotate()
+        let failures = try await withThrowingTaskGroup(of: KamuneError?.self) { group in
+            for _ in 0..<2 {
+                let (near, far) = MemoryTransport.pair()
+                group.addTask {
+                    await error { () async throws(KamuneError) in
+                        isAdaInitiator ? try await ada.initiate(over: near) : try await ada.respond(over: near)
+                    }
+                }
+                group.addTask {
+                    // It may believe to have a session, which is closed at once.
+                    do throws(KamuneError) {
+                        let session =
+                            isAdaInitiator ? try await thief.respond(over: far) : try await thief.initiate(over: far)
+                        _ = await session.waitUntilEnded()
+                    } catch {}
+                    return KamuneError(.sessionEnded, "The thief is done.")
+                }
+            }
+            await verifier.hold(2)
+            // Meanwhile Bob comes with his new identity, and is let in.
+            let pair = try await SessionPair.connect(two.bobEndpoint(second), ada, over: .memory)
+            #expect(pair.responder.record?.peer == bob.id)
+            await verifier.letGo()
+            var failures: [KamuneError?] = []
+            for try await failure in group where failure?.code != .sessionEnded { failures.append(failure) }
+            await pair.close()
+            return failures
+        }
+        let moved = try #require(try await two.adaStore.peer(bob.id))
+        #expect(failures.count == 2)
+        for failure in failures {
+            #expect(failure?.code == .refusedByUs)
+            guard case .refused(.retired(let peer)) = failure?.cause as? StoreError else {
+                Issue.record("not because it was given up: \(String(describing: failure))")
+                continue
+            }
+            #expect(peer.id == bob.id)
+        }
+        #expect(try await two.adaStore.peers() == [moved])
+        #expect(try await two.adaStore.sessions().count == 1)
+        guard case .retired = try await two.adaStore.recognize(two.first.publicKey, name: "", at: Date()).standing
+        else {
+            Issue.record("the alarm is off")
+            return
+        }
+    }
+
+    @Test("who is blocked between the verdict and its effect is not let in", arguments: [true, false])
+    func blockedMeanwhile(isAdaInitiator: Bool) async throws {
+        let two = try await Two()
+        let bob = try #require(try await two.adaStore.peer(withKey: two.first.publicKey))
+        let adaStore = two.adaStore
+        let ada = two.adaEndpoint(
+            AskingVerifier { _ in
+                // The person says yes in one window and blocks in another.
+                try? await adaStore.setBlocked(bob.id, true)
+                return .accept(.person)
+            })
+        let (near, far) = MemoryTransport.pair()
+        let bobEndpoint = two.bobEndpoint(two.first)
+        async let other = error { () async throws(KamuneError) in
+            let session =
+                isAdaInitiator ? try await bobEndpoint.respond(over: far) : try await bobEndpoint.initiate(over: far)
+            _ = await session.waitUntilEnded()
+        }
+        let failure = await error { () async throws(KamuneError) in
+            isAdaInitiator ? try await ada.initiate(over: near) : try await ada.respond(over: near)
+        }
+        #expect(failure?.code == .refusedByUs && failure?.message == "You have blocked this peer.")
+        _ = await other
+        #expect(try await two.adaStore.sessions().isEmpty)
+    }
+
+    @Test("who is expected by a key that they have given up is expected by the one that they have now")
+    func expectedByOldKey() async throws {
+        let two = try await Two()
+        let second = try await two.rotate()
+        let met = try await SessionPair.connect(two.bobEndpoint(second), two.adaEndpoint(.anyone), over: .memory)
+        await met.close()
+        // With an endpoint that knows of no statement, so that only Ada's store knows that it is him.
+        let bob = Endpoint(identity: second, name: "Bob", verifier: .anyone, configuration: Two.patient)
+        let (near, far) = MemoryTransport.pair()
+        async let accepted = bob.respond(over: far)
+        let session = try await two.adaEndpoint(.anyone).initiate(over: near, expecting: two.first.publicKey)
+        #expect(session.peer.identity == second.publicKey)
+        await SessionPair(initiator: session, responder: try await accepted).close()
+        // And whoever has the old key is not.
+        let thief = Endpoint(identity: two.first, name: "Bob", verifier: .anyone, configuration: Two.patient)
+        let (left, right) = MemoryTransport.pair()
+        async let refused = error { () async throws(KamuneError) in try await thief.respond(over: right) }
+        let failure = await error { () async throws(KamuneError) in
+            try await two.adaEndpoint(.anyone).initiate(over: left, expecting: two.first.publicKey)
+        }
+        #expect(failure?.code == .refusedByUs)
+        _ = await refused
+    }
+
     /// Whoever once received Bob's introduction can show it to Ada. It is valid, so she lets him in; but he cannot go on.
     @Test("a replayed introduction moves nothing")
     func replayed() async throws {

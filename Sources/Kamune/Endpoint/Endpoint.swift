@@ -52,23 +52,31 @@ public struct Endpoint: Sendable {
     /// - Parameter address: `host:port` or `tcp://host:port`, or `udp://host:port` for KCP over UDP; IPv6 addresses in
     ///   brackets. A UDP address may choose its ``Configuration/udp`` options: `udp://host:port?turbo`,
     ///   `?congestion=cubic`, `?congestion=cubic&turbo`.
-    /// - Parameter peer: Whom we want to reach; nobody else is accepted then. If the ``store`` knows a session with them
-    ///   that can be resumed, it is; if that fails, the two introduce themselves anew over another connection.
+    /// - Parameter peer: Whom we want to reach; nobody else is accepted then. Who has given this key up for another, as the
+    ///   ``store`` knows, is reached by that. If the store knows a session with them that can be resumed, it is; if that
+    ///   fails, the two introduce themselves anew over another connection (see ``Session/resumptionFailure``).
     /// - Throws: ``KamuneError``: `invalidAddress`, `nameNotResolved`, `unreachable`, `timedOut`, `refusedByPeer`,
     ///   `refusedByUs`, `incompatible`, `authenticationFailed`, `protocolViolation`, `connectionLost`, `cancelled`,
     ///   `system`.
     public func dial(_ address: String, expecting peer: PublicIdentity? = nil) async throws(KamuneError) -> Session {
-        if let peer, let archive, let ticket = try await archive.ticket(for: peer, announcing: capabilities) {
+        var doubt: KamuneError?
+        if let peer, let right = try await archive?.takeResumption(with: peer) {
             let connection = try await connect(to: address)
             do throws(KamuneError) {
-                return try await establish(over: connection, role: .initiator, resuming: ticket)
+                return try await establish(over: connection, role: .initiator, resuming: right)
             } catch {
                 // Programs of version 0.7 refuse in practice, or just hang up. Whatever the reason, the token is spent, and
-                // introductions tell more.
+                // introductions tell more. But who seems to sit in between is told of, whatever comes of those.
                 if error.code == .cancelled { throw error }
+                if error.code == .authenticationFailed { doubt = error }
             }
         }
-        return try await establish(over: try await connect(to: address), role: .initiator, expecting: peer)
+        do throws(KamuneError) {
+            let connection = try await connect(to: address)
+            return try await establish(over: connection, role: .initiator, expecting: peer, after: doubt)
+        } catch {
+            throw doubt.map { KamuneError(error.code, "\($0.message) Then: \(error.message)", cause: $0) } ?? error
+        }
     }
 
     private func connect(to address: String) async throws(KamuneError) -> any Connection {
@@ -89,7 +97,10 @@ public struct Endpoint: Sendable {
     }
 
     var archive: SessionArchive? {
-        store.map { SessionArchive(store: $0, identity: identity.publicKey, time: configuration.time) }
+        store.map {
+            SessionArchive(
+                store: $0, identity: identity.publicKey, capabilities: capabilities, time: configuration.time)
+        }
     }
 
     var capabilities: CapabilitySet {
@@ -123,9 +134,9 @@ public struct Endpoint: Sendable {
     package func initiate(
         over connection: any Connection, expecting peer: PublicIdentity? = nil, isResuming: Bool = false
     ) async throws(KamuneError) -> Session {
-        var ticket: SessionArchive.Ticket?
-        if isResuming, let peer { ticket = try await archive?.ticket(for: peer, announcing: capabilities) }
-        return try await establish(over: connection, role: .initiator, expecting: peer, resuming: ticket)
+        var right: ResumptionRight?
+        if isResuming, let peer { right = try await archive?.takeResumption(with: peer) }
+        return try await establish(over: connection, role: .initiator, expecting: peer, resuming: right)
     }
 
     /// Establishes a session over a connection of any kind, as its responder. The connection is closed when that fails.
@@ -137,21 +148,26 @@ public struct Endpoint: Sendable {
 
     private func establish(
         over connection: any Connection, role: Role, expecting peer: PublicIdentity? = nil,
-        resuming ticket: SessionArchive.Ticket? = nil, onIntroduction: @escaping @Sendable () -> Bool = { true }
+        resuming right: ResumptionRight? = nil, after doubt: KamuneError? = nil,
+        onIntroduction: @escaping @Sendable () -> Bool = { true }
     ) async throws(KamuneError) -> Session {
-        let verifier: any PeerVerifier = peer.map { ExpectedPeer(identity: $0, then: self.verifier) } ?? self.verifier
-        let driver = HandshakeDriver(
-            connection: connection, verifier: verifier, configuration: configuration, identity: identity,
-            capabilities: capabilities, archive: archive, onIntroduction: onIntroduction)
         let timeout = KamuneError(.timedOut, "The other side did not finish the handshake in time.")
         do throws(KamuneError) {
+            var verifier = self.verifier
+            if let peer {
+                let key = try await archive?.presentKey(of: peer) ?? peer
+                verifier = ExpectedPeer(identity: key, then: verifier)
+            }
+            let driver = HandshakeDriver(
+                connection: connection, verifier: verifier, configuration: configuration, identity: identity,
+                capabilities: capabilities, archive: archive, doubt: doubt, onIntroduction: onIntroduction)
             let handshake = HandshakeConfiguration(
                 identity: identity, name: name, capabilities: capabilities,
                 succession: capabilities.isEmpty ? .none : try await succession.find())
             return try await withDeadline(configuration.handshakeTimeout, by: configuration.alarms, expired: timeout) {
                 () async throws(KamuneError) -> Session in
                 switch role {
-                case .initiator: try await driver.initiate(handshake, resuming: ticket)
+                case .initiator: try await driver.initiate(handshake, resuming: right)
                 case .responder: try await driver.respond(handshake)
                 }
             }

@@ -14,18 +14,21 @@ struct HandshakeDriver: Sendable {
     let capabilities: CapabilitySet
     /// Where sessions are kept, if they are.
     let archive: SessionArchive?
+    /// What went wrong when an earlier session was to be resumed.
+    var doubt: KamuneError?
     /// Called when the peer has introduced itself with a valid signature; false drops the connection.
     var onIntroduction: @Sendable () -> Bool = { true }
 
     /// Drives the side that connects to a session, and starts that.
     func initiate(
-        _ handshake: HandshakeConfiguration, resuming ticket: SessionArchive.Ticket? = nil
+        _ handshake: HandshakeConfiguration, resuming right: ResumptionRight? = nil
     ) async throws(KamuneError) -> Session {
         var progress = Progress(connection, configuration.time)
+        progress.counterpart = right.map { .resumed($0) }
         var machine: InitiatorMachine
         do throws(ProtocolError) {
             machine = try InitiatorMachine(
-                configuration: handshake, resuming: ticket?.resumption(), random: SystemRandomSource())
+                configuration: handshake, resuming: right?.ticket(), random: SystemRandomSource())
         } catch {
             throw KamuneError(error)
         }
@@ -52,8 +55,7 @@ struct HandshakeDriver: Sendable {
                 }
 
             case .established(let established, let outgoing):
-                return try await establish(
-                    established, sending: outgoing, role: .initiator, progress, resuming: ticket?.peer)
+                return try await establish(established, sending: outgoing, role: .initiator, progress)
             }
         }
     }
@@ -62,8 +64,6 @@ struct HandshakeDriver: Sendable {
     func respond(_ handshake: HandshakeConfiguration) async throws(KamuneError) -> Session {
         var progress = Progress(connection, configuration.time)
         var machine = ResponderMachine(configuration: handshake, random: SystemRandomSource())
-        // Whom a session is resumed with. There are no introductions then.
-        var known: StoredPeer?
         while true {
             try queue(machine.outgoing)
             if machine.isTunnelEstablished { progress.steps.finishedOnce(.tunnelEstablished) }
@@ -87,20 +87,18 @@ struct HandshakeDriver: Sendable {
                 }
 
             case .resolveResumption(let peer):
-                guard let resolution = try await archive?.resolve(peer.request, announcing: capabilities),
-                    onIntroduction()
-                else {
+                guard let (resumption, right) = try await archive?.grant(peer.request), onIntroduction() else {
                     throw try refuse(peer)
                 }
-                known = resolution.peer
+                progress.counterpart = .resumed(right)
                 do throws(ProtocolError) {
-                    machine = try peer.accept(resolution.resumption, peerCapabilities: resolution.agreed)
+                    machine = try peer.accept(resumption, peerCapabilities: right.peerCapabilities)
                 } catch {
                     throw KamuneError(error)
                 }
 
             case .established(let established):
-                return try await establish(established, sending: [], role: .responder, progress, resuming: known)
+                return try await establish(established, sending: [], role: .responder, progress)
             }
         }
     }
@@ -109,6 +107,8 @@ struct HandshakeDriver: Sendable {
     private struct Progress {
         var frames: FrameReader
         var steps: StepClock
+        /// Set once it is decided with whom we talk.
+        var counterpart: SessionArchive.Counterpart?
 
         init(_ connection: any Connection, _ time: any TimeSource) {
             frames = FrameReader(connection: connection)
@@ -122,7 +122,8 @@ struct HandshakeDriver: Sendable {
         guard onIntroduction() else {
             throw KamuneError(.overloaded, "Too many peers are waiting to be accepted. Try again later.")
         }
-        try await verify(Peer(introduction), &progress.frames)
+        let peer = Peer(introduction)
+        progress.counterpart = .introduced(peer, try await verify(peer, &progress.frames))
         progress.steps.finished(.peerAccepted)
     }
 
@@ -141,53 +142,57 @@ struct HandshakeDriver: Sendable {
     }
 
     private func establish(
-        _ established: consuming EstablishedSession, sending outgoing: [[UInt8]], role: Role, _ progress: Progress,
-        resuming known: StoredPeer?
+        _ established: consuming EstablishedSession, sending outgoing: [[UInt8]], role: Role, _ progress: Progress
     ) async throws(KamuneError) -> Session {
-        // Kept before the last frame goes out: the peer may come back to resume as soon as it has that.
-        let record = try await keep(established, role: role, known)
+        guard let counterpart = progress.counterpart else { throw KamuneError(.misuse, "Nobody was let in.") }
+        // Kept before the last frame goes out: the peer may come back to resume as soon as it has that. Here the verdict
+        // takes effect.
+        let kept = try await keep(established, role: role, counterpart)
         try queue(outgoing)
         var steps = progress.steps
         steps.finished(.established)
-        return start(established, role: role, frames: progress.frames, steps: steps.steps, known, record)
+        return start(established, role: role, frames: progress.frames, steps: steps.steps, counterpart, kept)
     }
 
     /// Stores the session, if sessions are kept.
     private func keep(
-        _ established: borrowing EstablishedSession, role: Role, _ known: StoredPeer?
-    ) async throws(KamuneError) -> StoredSession? {
+        _ established: borrowing EstablishedSession, role: Role, _ counterpart: SessionArchive.Counterpart
+    ) async throws(KamuneError) -> KeptSession? {
         guard let archive else { return nil }
         var tokens: [[UInt8]] = []
         for index in 0..<ProtocolConstants.resumptionTokenCount {
             tokens.append(established.resumptionRoot.token(at: UInt32(index)).withUnsafeBytes { Array($0) })
         }
-        return try await archive.record(
+        return try await archive.keep(
             SessionArchive.Established(
-                identifier: established.state.id, peer: known.map(Peer.init) ?? Peer(established.peer),
-                agreed: capabilities.intersection(established.peer.capabilities), isInitiator: role == .initiator,
-                transport: connection.info.transport, tokens: tokens, isIntroduced: !established.isResumed))
+                identifier: established.state.id, isInitiator: role == .initiator,
+                transport: connection.info.transport, tokens: tokens),
+            with: counterpart)
     }
 
     private func start(
         _ established: consuming EstablishedSession, role: Role, frames: FrameReader, steps: [HandshakeStep],
-        _ known: StoredPeer?, _ record: StoredSession?
+        _ counterpart: SessionArchive.Counterpart, _ kept: KeptSession?
     ) -> Session {
-        let peer = established.peer
+        let (peer, agreed): (Peer, CapabilitySet) =
+            switch counterpart {
+            case .introduced(let peer, _): (peer, capabilities.intersection(established.peer.capabilities))
+            case .resumed(let right): (Peer(right), right.agreed)
+            }
         let isResumed = established.isResumed
-        let agreed = capabilities.intersection(peer.capabilities)
         let machine = SessionMachine(
             established.state, agreedCapabilities: agreed, configuration: configuration.session(of: role),
             at: configuration.time.moment)
         let core = SessionCore(machine, role: role, connection: connection, configuration: configuration)
         let bookkeeping: Task<Void, Never>? =
-            if let archive, let record {
+            if let archive, let record = kept?.session {
                 Task { await archive.ended(record, await core.waitUntilEnded()) }
             } else {
                 nil
             }
         let session = Session(
-            core: core, peer: known.map(Peer.init) ?? Peer(peer), remoteAddress: connection.info.remoteAddress,
-            handshake: steps, isResumed: isResumed, agreed: agreed, record: record, bookkeeping: bookkeeping)
+            core: core, peer: peer, remoteAddress: connection.info.remoteAddress, handshake: steps,
+            isResumed: isResumed, agreed: agreed, resumptionFailure: doubt, kept: kept, bookkeeping: bookkeeping)
         core.start(with: frames.remaining)
         return session
     }
@@ -234,7 +239,11 @@ struct HandshakeDriver: Sendable {
     }
 
     /// Asks the verifier; stops asking when the peer goes away.
-    private func verify(_ peer: Peer, _ frames: inout FrameReader) async throws(KamuneError) {
+    ///
+    /// - Returns: the grounds on which the peer is accepted.
+    private func verify(
+        _ peer: Peer, _ frames: inout FrameReader
+    ) async throws(KamuneError) -> AcceptanceGrounds {
         let verifier = verifier
         let connection = connection
         var early: [[UInt8]] = []
@@ -268,7 +277,7 @@ struct HandshakeDriver: Sendable {
         frames.putBack(early)
         if Task.isCancelled { throw .cancellation }
         switch verdict {
-        case .accept? where !hasEnded: return
+        case .accept(let grounds)? where !hasEnded: return grounds
         case .refuse(let reason)?: throw KamuneError(.refusedByUs, reason)
         case .accept?, nil: throw KamuneError(.connectionLost, "The other side went away before it was accepted.")
         }
@@ -322,15 +331,9 @@ private struct StepClock {
 extension Peer {
     init(_ introduction: PeerIntroduction) {
         self.init(
-            name: introduction.name, identity: introduction.identity, version: introduction.version.description,
+            name: BoundedText.name(introduction.name), identity: introduction.identity,
+            version: BoundedText.version(introduction.version.description),
             capabilities: introduction.capabilities.map(\.name), formerKeys: introduction.succession.formerKeys)
-    }
-
-    init(_ peer: SessionPeer) {
-        self.init(
-            name: peer.introduction?.name ?? "", identity: peer.identity,
-            version: peer.introduction?.version.description ?? "", capabilities: peer.capabilities.map(\.name),
-            formerKeys: peer.introduction?.succession.formerKeys ?? [])
     }
 }
 

@@ -26,6 +26,9 @@ public struct SessionSummary: Sendable {
     public let isInitiator: Bool
     /// Whether an earlier session goes on, without introductions and verification.
     public let isResumed: Bool
+    /// Why an earlier session was not resumed, when it looked as if somebody sat in between: see
+    /// ``Session/resumptionFailure``.
+    public let resumptionFailure: KamuneError?
     /// Whether the peer tells what it has stored. With one who does not, messages are sent once, and may be lost.
     public let isAcknowledged: Bool
     /// The other end's network address.
@@ -38,6 +41,7 @@ public struct SessionSummary: Sendable {
         peer = session.peer
         isInitiator = session.isInitiator
         isResumed = session.isResumed
+        resumptionFailure = session.resumptionFailure
         isAcknowledged = session.agreed.contains(.delivery)
         remoteAddress = session.remoteAddress
         handshake = session.handshake

@@ -34,22 +34,29 @@ public final class Session: Sendable {
     /// Whether an earlier session was resumed, without introductions and verification.
     public let isResumed: Bool
 
+    /// Why an earlier session was not resumed, when it looked as if somebody sat in between: a signature, a challenge, or
+    /// what the peer had announced was not as it must be. The two have introduced themselves anew then. Tell the person.
+    public let resumptionFailure: KamuneError?
+
     let core: SessionCore
     /// What both sides announced.
     let agreed: CapabilitySet
+    /// The session's records in the store, if it is kept.
+    let kept: KeptSession?
     /// The session's record in the store, if it is kept.
-    let record: StoredSession?
+    var record: StoredSession? { kept?.session }
     /// Notes in the store how the session ended.
     private let bookkeeping: Task<Void, Never>?
 
     init(
         core: SessionCore, peer: Peer, remoteAddress: String, handshake: [HandshakeStep], isResumed: Bool,
-        agreed: CapabilitySet, record: StoredSession?, bookkeeping: Task<Void, Never>?
+        agreed: CapabilitySet, resumptionFailure: KamuneError?, kept: KeptSession?, bookkeeping: Task<Void, Never>?
     ) {
         self.core = core
         self.isResumed = isResumed
         self.agreed = agreed
-        self.record = record
+        self.resumptionFailure = resumptionFailure
+        self.kept = kept
         self.bookkeeping = bookkeeping
         self.id = core.id
         self.isInitiator = core.role == .initiator

@@ -1,4 +1,5 @@
 public import KamuneCrypto
+public import KamuneStore
 
 /// Who a peer claims to be. It has proven that it holds ``identity``'s private key; everything else is its own word.
 public struct Peer: Sendable, Hashable {
@@ -39,6 +40,10 @@ public struct Peer: Sendable, Hashable {
 /// Decides which peers we talk to. Asked once in every handshake, after the peer has proven that it holds its key and
 /// before anything else is said.
 ///
+/// The decision takes effect when the session is established. An endpoint with a store judges the key again then: one that
+/// was given up meanwhile, whose peer was blocked, or that is not known any more though the decision stands on that, is
+/// refused after all.
+///
 /// Ready policies: ``AnyPeer``, ``KnownPeers``, ``AskingVerifier``.
 public protocol PeerVerifier: Sendable {
     /// Whether to talk to this peer.
@@ -50,8 +55,8 @@ public protocol PeerVerifier: Sendable {
 
 /// A verifier's decision.
 public enum Verdict: Sendable, Hashable {
-    /// Talk to the peer.
-    case accept
+    /// Talk to the peer, on these grounds.
+    case accept(AcceptanceGrounds)
     /// Close the connection. The reason is for our own side only; the peer is told nothing.
     case refuse(reason: String)
 }
@@ -63,7 +68,7 @@ public struct AnyPeer: PeerVerifier {
     public init() {}
 
     /// Accepts.
-    public func verify(_ peer: Peer) async -> Verdict { .accept }
+    public func verify(_ peer: Peer) async -> Verdict { .accept(.policy) }
 }
 
 /// Talks to the peers whose keys are known, or whose former keys are; leaves the others to another verifier.
@@ -81,7 +86,7 @@ public struct KnownPeers: PeerVerifier {
 
     /// Accepts a known peer.
     public func verify(_ peer: Peer) async -> Verdict {
-        if peer.isVouched(by: identities) { return .accept }
+        if peer.isVouched(by: identities) { return .accept(.policy) }
         return await stranger?.verify(peer) ?? .refuse(reason: "The peer is not known.")
     }
 }

@@ -33,7 +33,7 @@ struct ChatSelf: Sendable {
                 }
                 return ChatSelf(
                     identity: identity, succession: try await store.succession(to: identity.publicKey),
-                    name: options.name, book: StorePeerBook(store: store, isReadOnly: false, time: context.time),
+                    name: options.name, book: StorePeerBook(store: store, time: context.time),
                     store: store,
                     isIncognito: false, notes: notes)
             }
@@ -48,7 +48,7 @@ struct ChatSelf: Sendable {
             return ChatSelf(
                 identity: identity, succession: try await store.succession(to: current.publicKey),
                 name: options.name ?? named(current),
-                book: StorePeerBook(store: store, isReadOnly: false, time: context.time),
+                book: StorePeerBook(store: store, time: context.time),
                 store: store, isIncognito: false, notes: notes)
         } catch {
             try? await store.close()
@@ -66,12 +66,13 @@ struct ChatSelf: Sendable {
         if file == nil, current?.privateKey == nil {
             notes.append(("You have no identity yet, so this one is made for this conversation only.", .faint))
         }
-        // The book keeps the store open; nothing is written to it.
-        let book: any PeerBook =
-            store.map { StorePeerBook(store: $0, isReadOnly: true, time: context.time) } ?? EmptyPeerBook()
+        // Whom the person knows is known here too; what is learned of them is gone with the conversation.
+        let memory = if let store { try await Store.inMemory(knowingPeersOf: store) } else { try Store.inMemory() }
         return ChatSelf(
             identity: identity, succession: try await store?.succession(to: identity.publicKey) ?? .none,
-            name: options.name ?? (file == nil ? current.flatMap(named) : nil), book: book, store: try .inMemory(),
+            name: options.name ?? (file == nil ? current.flatMap(named) : nil),
+            book: StorePeerBook(store: memory, time: context.time),
+            store: memory,
             isIncognito: true, notes: notes)
     }
 

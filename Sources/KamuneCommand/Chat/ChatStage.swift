@@ -96,10 +96,21 @@ struct ChatStage: Sendable {
 
     /// What the other side of a conversation is called here.
     func name(of conversation: Conversation) async -> TerminalText {
-        if let known = await reception.knownName(of: conversation.peer) { return known }
+        if let known = await reception.knownName(of: conversation.peerID) {
+            return PeerName.shown(for: conversation.peer, knownAs: known)
+        }
         // A resumed session has no introduction, so the reception was not asked.
         let stored = try? await messenger.store.peer(conversation.peerID)
         return stored.map { PeerName.shown(for: $0) } ?? PeerName.shown(for: conversation.peer)
+    }
+
+    /// Tells when somebody seemed to sit in between before a session was established.
+    func tellDoubt(of summary: SessionSummary) async {
+        guard let failure = summary.resumptionFailure else { return }
+        await tell(
+            "WARNING: the earlier session could not be resumed, and somebody may be in between: "
+                + "\(TerminalText(failure.message, maximumColumns: TextLimit.sentence)) You have introduced yourselves to each other anew.",
+            .warning)
     }
 
     /// How many messages of a conversation that leaves no trace are kept in memory, so that none is taken twice.

@@ -1,5 +1,6 @@
 import Foundation
 import Kamune
+import KamuneStore
 import KamuneTerminal
 
 /// The peers whom a person knows.
@@ -8,6 +9,8 @@ protocol PeerBook: Sendable {
     func trust(in peer: Peer) async throws -> Trust
 
     /// Remembers that the person has accepted a peer, now.
+    ///
+    /// - Throws: `StoreError.refused` when the key has turned out meanwhile to be one that is not to be accepted.
     func remember(_ peer: Peer) async throws
 }
 
@@ -29,10 +32,28 @@ enum Trust: Equatable, Sendable {
     case blocked(KnownPeer)
     /// Neither key nor name is known.
     case unknown
+
+    /// Whether somebody may have stolen a key, which is told even when there is no room.
+    var isAlarm: Bool {
+        switch self {
+        case .retired, .forked: true
+        case .known, .expired, .met, .changed, .blocked, .unknown: false
+        }
+    }
+
+    /// Who shows the key, as far as nothing speaks against it.
+    var acquaintance: KnownPeer? {
+        switch self {
+        case .known(let peer), .expired(let peer), .met(let peer): peer
+        case .changed, .retired, .forked, .blocked, .unknown: nil
+        }
+    }
 }
 
 /// A peer whom the person knows.
 struct KnownPeer: Equatable, Sendable {
+    /// Who they are, whatever key they show.
+    let id: PeerID
     /// What the person calls them.
     let name: String
     /// What they called themselves last.

@@ -114,12 +114,13 @@ struct PipeChat: Sendable {
         switch event {
         case .connected(let summary):
             stage.log.established(summary)
-            let isBack = await stage.reception.isLost(summary.peer.identity)
-            await stage.reception.connection(with: summary.peer.identity, isLost: false)
+            let isBack = await stage.reception.isLost(conversation.peerID)
+            await stage.reception.connection(with: conversation.peerID, isLost: false)
+            await stage.tellDoubt(of: summary)
             await stage.tell(isBack ? "\(name) is back." : "Connected with \(name) (\(summary.remoteAddress)).")
         case .disconnected(let error):
             stage.log.lost(error)
-            await stage.reception.connection(with: conversation.peer.identity, isLost: true)
+            await stage.reception.connection(with: conversation.peerID, isLost: true)
             await stage.tell(
                 "The connection with \(name) is lost: \(TerminalText(error.message, maximumColumns: TextLimit.sentence))",
                 .warning)

@@ -1,4 +1,5 @@
 import Kamune
+import KamuneStore
 import KamuneTerminal
 
 /// Decides whom to talk to: asks the book of known peers, and the person when the book does not know.
@@ -31,9 +32,9 @@ actor Reception: PeerVerifier {
     private static let conflictsShown = 3
 
     /// With whom there are conversations, and whether their connections are lost at the moment.
-    private var conversations: [PublicIdentity: Bool] = [:]
+    private var conversations: [PeerID: Bool] = [:]
     private var isAsking = false
-    private var knownNames: [PublicIdentity: String] = [:]
+    private var knownNames: [PeerID: String] = [:]
 
     init(
         policy: Policy, book: any PeerBook, host: any Host, patience: Duration, capacity: Int = 1
@@ -48,23 +49,23 @@ actor Reception: PeerVerifier {
     // MARK: Conversations
 
     /// Takes one of the places. False when all are taken. Who is lost at the moment holds up nobody else.
-    func beginConversation(with identity: PublicIdentity) async -> Bool {
-        guard conversations[identity] != nil || hasRoom else { return false }
-        conversations[identity] = false
+    func beginConversation(with peer: PeerID) async -> Bool {
+        guard conversations[peer] != nil || hasRoom else { return false }
+        conversations[peer] = false
         if !hasRoom, isAsking { await host.withdrawQuestion() }
         return true
     }
 
     /// The connection with somebody is lost, or back.
-    func connection(with identity: PublicIdentity, isLost: Bool) {
-        if conversations[identity] != nil { conversations[identity] = isLost }
+    func connection(with peer: PeerID, isLost: Bool) {
+        if conversations[peer] != nil { conversations[peer] = isLost }
     }
 
     /// Whether there is a conversation with somebody whose connection is lost.
-    func isLost(_ identity: PublicIdentity) -> Bool { conversations[identity] ?? false }
+    func isLost(_ peer: PeerID) -> Bool { conversations[peer] ?? false }
 
-    func endConversation(with identity: PublicIdentity) {
-        conversations[identity] = nil
+    func endConversation(with peer: PeerID) {
+        conversations[peer] = nil
     }
 
     /// Whether one more may begin. Those that are lost are kept for when they come back, but not without limit.
@@ -72,24 +73,22 @@ actor Reception: PeerVerifier {
         conversations.values.count { !$0 } < capacity && conversations.count < 2 * capacity
     }
 
-    /// The name under which an accepted peer is known; nil for who is not, or was not asked about.
-    func knownName(of peer: Peer) -> TerminalText? {
-        knownNames[peer.identity].map { PeerName.shown(for: peer, knownAs: $0) }
-    }
+    /// The name under which an accepted peer was known when they came; nil for who was not, or was not asked about.
+    func knownName(of peer: PeerID) -> String? { knownNames[peer] }
 
     // MARK: Verification
 
     func verify(_ peer: Peer) async -> Verdict {
-        // Who comes back into a conversation was accepted at its beginning.
-        if conversations[peer.identity] != nil { return .accept }
-        guard hasRoom else {
-            return .refuse(reason: "“\(PeerName.claimed(by: peer))” was refused, because a conversation is under way.")
-        }
         let trust: Trust
         do {
             trust = try await book.trust(in: peer)
         } catch {
             return .refuse(reason: "Nobody was accepted: \(error)")
+        }
+        // Who comes back into a conversation was accepted at its beginning, and nothing speaks against the key since.
+        if let known = trust.acquaintance, conversations[known.id] != nil { return .accept(.policy) }
+        guard hasRoom || trust.isAlarm else {
+            return .refuse(reason: "“\(PeerName.claimed(by: peer))” was refused, because a conversation is under way.")
         }
         switch trust {
         case .known(let known): return await acceptKnown(peer, as: known)
@@ -105,13 +104,13 @@ actor Reception: PeerVerifier {
     }
 
     private func acceptKnown(_ peer: Peer, as known: KnownPeer) async -> Verdict {
-        knownNames[peer.identity] = known.name
+        knownNames[known.id] = known.name
         await tellSuccession(of: known, to: peer)
         let claimed = PeerName.shown(for: peer)
         if !KnownPeer.isSame(known.givenName, claimed.description), !KnownPeer.isSame(known.name, claimed.description) {
             await host.tell("“\(known.name)” is known, and now calls itself “\(claimed)”.", .faint)
         }
-        return .accept
+        return .accept(policy == .all ? .policy : .known)
     }
 
     /// Tells of a new identity, once the old one is seen to vouch for it. That the peer has the new one is proven when the
@@ -131,11 +130,11 @@ actor Reception: PeerVerifier {
             "This is “\(known.name)”, with \(key). You accepted it on \(day), and after so long you are asked again."
         switch policy {
         case .all:
-            knownNames[peer.identity] = known.name
+            knownNames[known.id] = known.name
             await tellSuccession(of: known, to: peer)
-            return .accept
+            return .accept(.policy)
         case .ask where host.canAnswer:
-            knownNames[peer.identity] = known.name
+            knownNames[known.id] = known.name
             await tellSuccession(of: known, to: peer)
             return await ask(
                 peer, ([sentence] + FingerprintCard.rows(peer.identity)).joined(separator: "\n"), .strong,
@@ -155,7 +154,7 @@ actor Reception: PeerVerifier {
                 known.identity == peer.identity
                     ? "“\(known.name)” has the same key as before, which you have never accepted (--verify all)."
                     : "You have never accepted either of these keys (--verify all).", .faint)
-            return .accept
+            return .accept(.policy)
         }
         return await decide(on: peer, heading: "You have talked with this peer before, but never accepted the key:")
     }
@@ -194,7 +193,7 @@ actor Reception: PeerVerifier {
             await host.tell(
                 (["This peer is not known, and was accepted unseen (--verify all):"] + card).joined(separator: "\n"),
                 .faint)
-            return .accept
+            return .accept(.policy)
         case .known:
             await host.tell((["This peer is not known:"] + card).joined(separator: "\n"), .faint)
             return .refuse(reason: "“\(name)” is not known, and only known peers are accepted (--verify known).")
@@ -228,7 +227,7 @@ actor Reception: PeerVerifier {
         switch policy {
         case .all:
             await host.tell((text + ["It was accepted all the same (--verify all)."]).joined(separator: "\n"), .warning)
-            return .accept
+            return .accept(.policy)
         case .ask where host.canAnswer:
             let advice =
                 "Ask this person over another channel before you accept. Who has the old key stays known, "
@@ -270,9 +269,11 @@ actor Reception: PeerVerifier {
         await host.tell("Accepted. The other side may have to accept you, too.", .faint)
         do {
             try await book.remember(peer)
+        } catch StoreError.refused(let refusal) {
+            return .refuse(reason: "“\(PeerName.claimed(by: peer))” was refused after all: \(refusal)")
         } catch {
             await host.tell("This peer could not be remembered, so you will be asked again: \(error)", .warning)
         }
-        return .accept
+        return .accept(.person)
     }
 }

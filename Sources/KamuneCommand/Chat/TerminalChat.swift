@@ -54,8 +54,8 @@ actor TerminalChat {
     ///
     /// - Returns: How it ended; nil when another conversation is under way, and this one was closed instead.
     func converse(_ conversation: Conversation) async -> SessionEnd? {
-        let identity = conversation.peer.identity
-        guard !isClosing, await stage.reception.beginConversation(with: identity) else {
+        let peer = conversation.peerID
+        guard !isClosing, await stage.reception.beginConversation(with: peer) else {
             await conversation.close()
             return nil
         }
@@ -86,7 +86,7 @@ actor TerminalChat {
         lastEnd = end
         await console.setNote("")
         if !isClosing { await console.address(nil) }
-        await stage.reception.endConversation(with: identity)
+        await stage.reception.endConversation(with: peer)
         let name = addressee.name
         switch end {
         case .closedByPeer: await console.show(status: "\(name) has ended the conversation.")
@@ -107,8 +107,8 @@ actor TerminalChat {
         case .connected(let summary): await connected(summary, addressee)
         case .disconnected(let error):
             current?.isConnected = false
-            if let identity = current?.conversation.peer.identity {
-                await stage.reception.connection(with: identity, isLost: true)
+            if let peer = current?.conversation.peerID {
+                await stage.reception.connection(with: peer, isLost: true)
             }
             stage.log.lost(error)
             guard !isClosing else { return }
@@ -143,10 +143,11 @@ actor TerminalChat {
         self.current?.summary = summary
         self.current?.isConnected = true
         stage.log.established(summary)
-        await stage.reception.connection(with: summary.peer.identity, isLost: false)
+        await stage.reception.connection(with: current.conversation.peerID, isLost: false)
         // Before anything is said that the person could answer.
         await console.address(addressee)
         await console.setAway(false)
+        await stage.tellDoubt(of: summary)
         guard isFirst else {
             await console.show(status: "\(addressee.name) is back.", .good)
             await showNote()

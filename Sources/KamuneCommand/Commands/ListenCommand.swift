@@ -148,8 +148,8 @@ struct ListenCommand: ContextualCommand {
         }
         defer { stopping.cancel() }
         let ending = await Self.serve(listener, stage) { conversation in
-            let identity = conversation.peer.identity
-            guard await stage.reception.beginConversation(with: identity) else {
+            let peer = conversation.peerID
+            guard await stage.reception.beginConversation(with: peer) else {
                 await conversation.close()
                 return nil
             }
@@ -163,7 +163,7 @@ struct ListenCommand: ContextualCommand {
             } catch {
                 failure = error
             }
-            await stage.reception.endConversation(with: identity)
+            await stage.reception.endConversation(with: peer)
             let wasStopped = stage.context.signals.first.value != nil
             guard keepsListening || wasStopped else {
                 if let failure { return .failed(failure) }

@@ -80,6 +80,7 @@ enum ExitStatus: Int32, CaseIterable, Sendable {
         case .notAStore, .truncated, .damaged, .newerVersion, .diskFull, .readOnly, .accessDenied, .inUse,
             .readableByOthers, .closed:
             self = .storeUnusable
+        case .refused: self = .refusedByUs
         case .cancelled: self = .interrupted
         }
     }

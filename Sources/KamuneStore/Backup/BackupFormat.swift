@@ -1,10 +1,10 @@
 import Crypto
 import KamuneCrypto
 
-/// The format of a backup, version 1.
+/// The format of a backup, version 2. In version 1 the records of peers and sessions had fewer fields.
 ///
 /// ```
-/// "KAMUNE BACKUP" 0 | version u16 = 1 | log₂ N u8 | r u8 | p u8 | salt, 32 bytes        the header
+/// "KAMUNE BACKUP" 0 | version u16 = 2 | log₂ N u8 | r u8 | p u8 | salt, 32 bytes        the header
 /// (size u32 | nonce, 24 bytes | ciphertext | tag, 16 bytes) …                            chunks
 /// ```
 ///
@@ -17,7 +17,7 @@ import KamuneCrypto
 /// there again.
 enum BackupFormat {
     static let magic = Array("KAMUNE BACKUP".utf8) + [0]
-    static let version = 1
+    static let version = 2
     static let headerSize = magic.count + 2 + 3 + KeyDerivation.saltSize
     static let chunkSize = 64 * 1_024
 

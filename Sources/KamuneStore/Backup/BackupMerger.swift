@@ -15,6 +15,8 @@ struct BackupMerger {
     private var identities: [Int64: IdentityID] = [:]
     /// Who is here now, once it was read.
     private var known: Known?
+    /// The backup's peers, until all of them are read.
+    private var waitingPeers: [StoredPeer] = []
     /// The last message that was here before.
     private let lastRow: Int64
 
@@ -28,9 +30,11 @@ struct BackupMerger {
 
     mutating func merge(_ tag: BackupFormat.Tag, _ bytes: [UInt8]) throws {
         do {
-            switch try BackupEntry.decode(tag, bytes) {
+            let entry = try BackupEntry.decode(tag, bytes)
+            if tag != .peer { try mergePeers() }
+            switch entry {
             case .identity(let identity): try merge(identity)
-            case .peer(let peer): try merge(peer)
+            case .peer(let peer): waitingPeers.append(peer)
             case .session(let session): try merge(session)
             case .setting(let name, let value): try mergeSetting(name: name, value: value)
             case .message(let record): try merge(record)
@@ -61,36 +65,62 @@ struct BackupMerger {
         summary.identities += 1
     }
 
-    private mutating func merge(_ peer: StoredPeer) throws {
+    /// Takes over the peers, once all are read: somebody who has a key there that another has given up is somebody else
+    /// there, and stays that here.
+    private mutating func mergePeers() throws {
+        if waitingPeers.isEmpty { return }
+        let peers = waitingPeers
+        waitingPeers = []
         try readKnown()
-        guard let index = known?.index(of: peer), let earlier = known?.peers[index] else {
+        let givenUp = Set(peers.flatMap { $0.formerKeys.map(\.key) })
+        for peer in peers { try merge(peer, byKeyAlone: givenUp.contains(peer.key)) }
+    }
+
+    private mutating func merge(_ peer: StoredPeer, byKeyAlone: Bool) throws {
+        guard let index = known?.index(of: peer, byKeyAlone: byKeyAlone), let earlier = known?.peers[index] else {
             let new = StoredPeer(
                 id: PeerID(row: try tables.peers.unusedRow(in: transaction)), key: peer.key, givenName: peer.givenName,
                 ownName: peer.ownName, version: peer.version, capabilities: peer.capabilities,
                 firstSeen: peer.firstSeen, lastSeen: peer.lastSeen, accepted: peer.accepted, verified: peer.verified,
-                isBlocked: peer.isBlocked, formerKeys: peer.formerKeys)
+                isBlocked: peer.isBlocked, formerKeys: peer.formerKeys, isReinstated: peer.isReinstated)
             peers[peer.id.row] = new.id
-            try tables.peers.insert(new, in: transaction)
+            try transaction.insert(new)
             known?.append(new)
             summary.peers += 1
+            try reinstate(whoAcceptedSince: peer.formerKeys, besides: new.id)
             return
         }
         var same = earlier
         peers[peer.id.row] = same.id
-        if same.key != peer.key, peer.formerKeys.contains(where: { $0.key == same.key }),
-            known?.hasPeer(withKey: peer.key) == false
-        {
+        if same.key != peer.key, peer.hasGivenUp(same.key), known?.hasPeer(withKey: peer.key) == false {
             // The backup has seen them change their key, which this store has not.
-            same.formerKeys = peer.formerKeys
             same.key = peer.key
             same.accepted = peer.accepted
+            same.isReinstated = peer.isReinstated
         }
+        // What either knows to be given up is given up.
+        let former = peer.formerKeys.filter { former in former.key != same.key && !earlier.hasGivenUp(former.key) }
+        same.formerKeys = same.formerKeys.filter { $0.key != same.key } + former
         same.ownName = same.ownName ?? peer.ownName
         same.firstSeen = min(same.firstSeen, peer.firstSeen)
         same.lastSeen = max(same.lastSeen, peer.lastSeen)
         if same.key == peer.key { same.verified = same.verified ?? peer.verified }
-        try tables.peers.replace(earlier, with: same, in: transaction)
+        try transaction.replace(earlier, with: same)
         known?.replace(index, with: same)
+        try reinstate(whoAcceptedSince: former, besides: same.id)
+    }
+
+    /// A person's acceptance of a key outranks that it was given up before.
+    private mutating func reinstate(whoAcceptedSince former: [StoredPeer.FormerKey], besides id: PeerID) throws {
+        for former in former {
+            guard let index = known?.index(ofKey: former.key), let holder = known?.peers[index], holder.id != id,
+                holder.accepted > former.until
+            else { continue }
+            var reinstated = holder
+            reinstated.isReinstated = true
+            try transaction.replace(holder, with: reinstated)
+            known?.replace(index, with: reinstated)
+        }
     }
 
     private mutating func readKnown() throws {
@@ -115,9 +145,13 @@ struct BackupMerger {
 
         func hasPeer(withKey key: PublicIdentity) -> Bool { byKey[key] != nil }
 
+        func index(ofKey key: PublicIdentity) -> Int? { byKey[key] }
+
         /// The place of a person who has one of the keys now that the other has, or had before.
-        func index(of peer: StoredPeer) -> Int? {
-            byKey[peer.key] ?? byFormerKey[peer.key] ?? peer.formerKeys.lazy.compactMap { byKey[$0.key] }.first
+        func index(of peer: StoredPeer, byKeyAlone: Bool) -> Int? {
+            if let index = byKey[peer.key] { return index }
+            if byKeyAlone || peer.isReinstated { return nil }
+            return byFormerKey[peer.key] ?? peer.formerKeys.lazy.compactMap { byKey[$0.key] }.first
         }
 
         mutating func append(_ peer: StoredPeer) {
@@ -148,9 +182,10 @@ struct BackupMerger {
         try tables.sessions.insert(
             StoredSession(
                 id: id, peer: peer, identifier: session.identifier, name: session.name,
-                established: session.established, ended: session.ended, transport: session.transport,
-                isInitiator: session.isInitiator, identity: session.identity.flatMap { identities[$0.row] },
-                capabilities: session.capabilities), in: transaction)
+                established: session.established, renewed: session.renewed, ended: session.ended,
+                transport: session.transport, isInitiator: session.isInitiator,
+                identity: session.identity.flatMap { identities[$0.row] }, capabilities: session.capabilities,
+                announced: session.announced, ownKeyDigest: session.ownKeyDigest), in: transaction)
         summary.sessions += 1
     }
 
@@ -175,7 +210,8 @@ struct BackupMerger {
 
     /// Puts the messages in order, once all are there: what was here before and what came stay each in their own order,
     /// and are merged by their times.
-    func finish() throws {
+    mutating func finish() throws {
+        try mergePeers()
         let new = try times(after: lastRow)
         guard let firstNew = new.first, lastRow > 0 else { return }
         let old = try times(after: 0, through: lastRow)

@@ -2,6 +2,10 @@
 /// the peer's name or key changes.
 public struct PeerID: Hashable, Sendable {
     let row: Int64
+
+    package init(row: Int64) {
+        self.row = row
+    }
 }
 
 /// Names an identity within one store. Random.

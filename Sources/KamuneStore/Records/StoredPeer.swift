@@ -27,6 +27,9 @@ public struct StoredPeer: Sendable, Equatable, Identifiable {
     public internal(set) var isBlocked: Bool
     /// Keys that they had before, oldest first. They are not trusted any more.
     public internal(set) var formerKeys: [FormerKey]
+    /// Whether the person has accepted this very key although somebody had given it up for another. Without that, the key of
+    /// such a record counts as given up.
+    public internal(set) var isReinstated = false
 
     /// A key that was given up for another.
     public struct FormerKey: Sendable, Equatable {
@@ -76,10 +79,11 @@ public enum PeerExpiry: Sendable, Equatable {
 }
 
 extension StoredPeer {
-    private static let layout: UInt8 = 1
+    /// Layout 1 ended with the former keys.
+    private static let layouts: ClosedRange<UInt8> = 1...2
 
     func encoded() -> [UInt8] {
-        var writer = RecordWriter(layout: Self.layout)
+        var writer = RecordWriter(layout: Self.layouts.upperBound)
         writer.append(bytes: key.spki)
         writer.append(text: givenName)
         writer.append(optional: ownName) { $0.append(text: $1) }
@@ -94,13 +98,15 @@ extension StoredPeer {
             writer.append(bytes: former.key.spki)
             writer.append(date: former.until)
         }
+        writer.append(flag: isReinstated)
         writer.pad()
         return writer.bytes
     }
 
     init(id: PeerID, decoding bytes: [UInt8]) throws {
         var reader = RecordReader(bytes)
-        guard try reader.byte() == Self.layout else { throw RecordReader.Malformed() }
+        let layout = try reader.byte()
+        guard Self.layouts.contains(layout) else { throw RecordReader.Malformed() }
         self.id = id
         key = try PublicIdentity(spki: reader.byteString())
         givenName = try reader.text()
@@ -116,5 +122,6 @@ extension StoredPeer {
             (spki: try reader.byteString(), until: try reader.date())
         }
         formerKeys = try former.map { FormerKey(key: try PublicIdentity(spki: $0.spki), until: $0.until) }
+        isReinstated = try layout >= 2 && reader.flag()
     }
 }

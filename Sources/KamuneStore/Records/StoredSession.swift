@@ -10,8 +10,10 @@ public struct StoredSession: Sendable, Equatable, Identifiable {
     public let identifier: String
     /// What the person calls it.
     public var name: String?
-    /// When its keys were made, by this machine's clock: 24 hours from here it can be resumed.
+    /// When the two introduced themselves, by this machine's clock: up to 24 hours from here it can be resumed.
     public var established: Date
+    /// When its present keys were made: when it was established, or resumed last.
+    public var renewed: Date
     /// When it ended; `nil` while it goes on, or if the program did not live to see it.
     public var ended: Date?
     /// How the two were connected: `tcp`, `udp`, `relay`, and so on.
@@ -22,13 +24,33 @@ public struct StoredSession: Sendable, Equatable, Identifiable {
     public var identity: IdentityID?
     /// The additions that both had announced.
     public var capabilities: [String]
+    /// What each had announced; `nil` for a session of an earlier version, which did not keep it.
+    public var announced: SessionAnnouncements?
+    /// The SHA-256 of our key, which need not be one of the identities in the store; `nil` when it was not kept.
+    var ownKeyDigest: [UInt8]?
+}
+
+/// What the two sides of a session announced that they can do beyond the base protocol when they introduced themselves
+/// (PROTOCOL 10.1): names that both know, and others.
+public struct SessionAnnouncements: Sendable, Equatable {
+    /// Ours.
+    public var own: [String]
+    /// The peer's.
+    public var peer: [String]
+
+    /// Of these names.
+    public init(own: [String], peer: [String]) {
+        self.own = own
+        self.peer = peer
+    }
 }
 
 extension StoredSession {
-    private static let layout: UInt8 = 1
+    /// Layout 1 had one time, when the keys were made, and did not tell who had announced what.
+    private static let layouts: ClosedRange<UInt8> = 1...2
 
     func encoded() -> [UInt8] {
-        var writer = RecordWriter(layout: Self.layout)
+        var writer = RecordWriter(layout: Self.layouts.upperBound)
         writer.append(text: identifier)
         writer.append(optional: name) { $0.append(text: $1) }
         writer.append(date: established)
@@ -37,13 +59,20 @@ extension StoredSession {
         writer.append(flag: isInitiator)
         writer.append(optional: identity) { $0.append($1.row) }
         writer.append(list: capabilities) { $0.append(text: $1) }
+        writer.append(date: renewed)
+        writer.append(optional: announced) { writer, announced in
+            writer.append(list: announced.own) { $0.append(text: $1) }
+            writer.append(list: announced.peer) { $0.append(text: $1) }
+        }
+        writer.append(optional: ownKeyDigest) { $0.append(bytes: $1) }
         writer.pad()
         return writer.bytes
     }
 
     init(id: SessionID, peer: PeerID, decoding bytes: [UInt8]) throws(RecordReader.Malformed) {
         var reader = RecordReader(bytes)
-        guard try reader.byte() == Self.layout else { throw RecordReader.Malformed() }
+        let layout = try reader.byte()
+        guard Self.layouts.contains(layout) else { throw RecordReader.Malformed() }
         self.id = id
         self.peer = peer
         identifier = try reader.text()
@@ -55,6 +84,19 @@ extension StoredSession {
         identity = try reader.optional { reader throws(RecordReader.Malformed) in
             IdentityID(row: try reader.integer())
         }
-        capabilities = try reader.list { reader throws(RecordReader.Malformed) in try reader.text() }
+        capabilities = try Self.names(&reader)
+        guard layout >= 2 else {
+            renewed = established
+            return
+        }
+        renewed = try reader.date()
+        announced = try reader.optional { reader throws(RecordReader.Malformed) in
+            SessionAnnouncements(own: try Self.names(&reader), peer: try Self.names(&reader))
+        }
+        ownKeyDigest = try reader.optional { reader throws(RecordReader.Malformed) in try reader.byteString() }
+    }
+
+    private static func names(_ reader: inout RecordReader) throws(RecordReader.Malformed) -> [String] {
+        try reader.list { reader throws(RecordReader.Malformed) in try reader.text() }
     }
 }

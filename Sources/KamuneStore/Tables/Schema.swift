@@ -3,7 +3,8 @@ import GRDB
 /// The tables, and how they came to be.
 ///
 /// What stands in the open is what a thief of the file may see: how many rows there are, how large, in which order
-/// messages were stored, which of them belong to one (nameless) peer or session, and how many wait for a receipt.
+/// messages were stored, which of them belong to one (nameless) peer or session, and how many wait for a receipt; and in
+/// all, how many names the accepted peers bear and how many keys were given up, but not whose they are.
 enum Schema {
     /// The column that holds the sealed record in every table.
     static let sealed = "sealed"
@@ -11,11 +12,15 @@ enum Schema {
     /// The row of the table `chore` that says that something was deleted whose bytes may still be in the file.
     static let erasureChore = 1
 
+    /// The row of the table `chore` that says that the aliases of peers are not made yet. A migration cannot make them: it
+    /// runs before the store is unlocked.
+    static let aliasChore = 2
+
     /// "KMNE": tells SQLite's files apart (PRAGMA application_id).
     static let applicationID = 0x4B4D_4E45
 
     /// The format that this version writes, and the last that it reads (PRAGMA user_version). Grows with every migration.
-    static let version = 1
+    static let version = 2
 
     /// All migrations, in order. A migration that was published is never changed again.
     static var migrator: DatabaseMigrator {
@@ -24,8 +29,28 @@ enum Schema {
             try database.execute(sql: versionOne)
             try database.execute(sql: "PRAGMA user_version = 1")
         }
+        migrator.registerMigration("2", foreignKeyChecks: .immediate) { database in
+            try database.execute(sql: versionTwo)
+            try database.execute(sql: "INSERT INTO chore (id) VALUES (?)", arguments: [aliasChore])
+            try database.execute(sql: "PRAGMA user_version = 2")
+        }
         return migrator
     }
+
+    /// Whether all migrations were made, and what they have left to be done.
+    static func isComplete(_ database: Database) throws -> Bool {
+        guard try migrator.hasCompletedMigrations(database) else { return false }
+        return try Bool.fetchOne(
+            database, sql: "SELECT NOT EXISTS (SELECT 1 FROM chore WHERE id = ?)", arguments: [aliasChore]) == true
+    }
+
+    private static let versionTwo = """
+        CREATE TABLE alias (
+            id INTEGER PRIMARY KEY,
+            lookup BLOB NOT NULL UNIQUE,
+            sealed BLOB NOT NULL
+        );
+        """
 
     private static let versionOne = """
         CREATE TABLE vault (

@@ -5,6 +5,7 @@ import KamuneCrypto
 final class StoreTables: Sendable {
     let identities: SealedTable<StoredIdentity>
     let peers: SealedTable<StoredPeer>
+    let aliases: SealedTable<AliasRecord>
     let sessions: SealedTable<StoredSession>
     let messages: SealedTable<MessageRecord>
     let tokens: SealedTable<TokenRecord>
@@ -17,6 +18,7 @@ final class StoreTables: Sendable {
         let root = HKDFSHA512.extract(secret: dataKey, salt: Array("kamune/store/v1".utf8))
         identities = try Self.table(root)
         peers = try Self.table(root)
+        aliases = try Self.table(root)
         sessions = try Self.table(root)
         tokens = try Self.table(root)
         settings = try Self.table(root)
@@ -37,7 +39,7 @@ final class StoreTables: Sendable {
     /// Opens every record, and finds that each stands where it was written, with what belongs beside it.
     func verify(in transaction: ReadTransaction) throws {
         try Self.readThrough(identities, transaction)
-        try Self.readThrough(peers, transaction)
+        try transaction.verifyAliases()
         try Self.readThrough(sessions, transaction)
         try Self.readThrough(messages, transaction)
         try Self.readThrough(tokens, transaction)
