@@ -56,7 +56,8 @@ struct FailureSentenceTests {
         (.accessDenied(path: "/p"), .storeUnusable),
         (.inUse(process: 7), .storeUnusable), (.inUse(process: nil), .storeUnusable),
         (.readableByOthers(path: "/p", mode: 0o644), .storeUnusable), (.noSuchRecord(what: "peer"), .failure),
-        (.conflict(what: "key"), .failure), (.misuse(reason: "a bug"), .failure), (.closed, .storeUnusable),
+        (.conflict(what: "key"), .failure), (.refused(.unknown), .refusedByUs), (.misuse(reason: "a bug"), .failure),
+        (.closed, .storeUnusable),
         (.system(operation: "Opening", reason: "no"), .failure), (.backupNotVerified, .failure),
     ]
 

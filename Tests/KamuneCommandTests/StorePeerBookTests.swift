@@ -22,7 +22,7 @@ struct StorePeerBookTests {
         let book = StorePeerBook(store: store, time: .system)
         let ada = try peer("Ada Lovelace", algorithm)
         #expect(try await book.trust(in: ada.named("Ada")) == .unknown)
-        try await book.remember(ada)
+        try await accept(ada, in: store)
         #expect(isKnown(try await book.trust(in: ada.named("whatever")), as: "Ada Lovelace"))
         #expect(try await book.trust(in: try peer("Carol").named("Carol")) == .unknown)
         let stored = try #require(try await store.peer(withKey: ada.identity))
@@ -40,9 +40,10 @@ struct StorePeerBookTests {
         "a known name with another key is told, however it is written",
         arguments: ["Ada L", "ada l", " ADA  L ", "A\u{200B}da L", "Ada\u{A0}L", "\u{FF21}da L"])
     func changed(name: String) async throws {
-        let book = StorePeerBook(store: try Store.inMemory(), time: .system)
+        let store = try Store.inMemory()
+        let book = StorePeerBook(store: store, time: .system)
         let ada = try peer("Ada L")
-        try await book.remember(ada)
+        try await accept(ada, in: store)
         guard case .changed(let known) = try await book.trust(in: try peer("x").named(name)) else {
             Issue.record("not told")
             return
@@ -62,7 +63,7 @@ struct StorePeerBookTests {
             return
         }
         #expect(try await book.trust(in: ada.named("Ada")) == .unknown)
-        try await book.remember(ada)
+        try await accept(ada, in: store)
         // From now on the name is taken, also for whom we have talked with before.
         guard case .changed = try await book.trust(in: eve.named("Ada")) else {
             Issue.record("not told")
@@ -85,7 +86,7 @@ struct StorePeerBookTests {
             return
         }
         #expect(abs(known.accepted.timeIntervalSince(long)) < 1)
-        try await book.remember(ada)
+        try await accept(ada, in: store)
         #expect(isKnown(try await book.trust(in: ada.named("Ada")), as: "Ada"))
     }
 
@@ -94,7 +95,7 @@ struct StorePeerBookTests {
         let store = try Store.inMemory()
         let book = StorePeerBook(store: store, time: .system)
         let (old, new) = (try peer("Ada"), try peer("Ada", .mldsa65))
-        try await book.remember(old)
+        try await accept(old, in: store)
         try await store.moveTrust(from: old.identity, to: new.identity, at: Date())
         guard case .retired(let known) = try await book.trust(in: old.named("Ada")) else {
             Issue.record("not retired")
@@ -109,7 +110,7 @@ struct StorePeerBookTests {
         let store = try Store.inMemory()
         let book = StorePeerBook(store: store, time: .system)
         let (old, new) = (try peer("Ada"), try peer("Ada", .mldsa65))
-        try await book.remember(old)
+        try await accept(old, in: store)
         let rotated = Peer(
             name: "Ada", identity: new.identity, version: "0.7.0", capabilities: ["a"], formerKeys: [old.identity])
         guard case .known(let known) = try await book.trust(in: rotated) else {
@@ -123,7 +124,7 @@ struct StorePeerBookTests {
             return
         }
         // The person's yes comes before the peer has proven to hold the key: it says nothing of the old one.
-        try await book.remember(rotated)
+        try await accept(rotated, in: store)
         #expect(try await store.peer(withKey: old.identity) != nil)
         try await meet(rotated, store)
         #expect(try await store.peers().map(\.key) == [new.identity])
@@ -143,7 +144,7 @@ struct StorePeerBookTests {
     func incognito() async throws {
         let store = try Store.inMemory()
         let (old, new) = (try peer("Ada"), try peer("Ada"))
-        try await StorePeerBook(store: store, time: .system).remember(old)
+        try await accept(old, in: store)
         try await store.setPeerExpiry(.days(3))
         let before = try await store.peers()
         let memory = try await Store.inMemory(knowingPeersOf: store)
@@ -166,10 +167,16 @@ struct StorePeerBookTests {
         let store = try Store.inMemory()
         for text in [String(repeating: "long", count: 10_000), String(repeating: "\u{1100}", count: 20_000)] {
             let long = try peer(text)
-            try await StorePeerBook(store: store, time: .system).remember(long)
+            try await accept(long, in: store)
             let name = try #require(try await store.peer(withKey: long.identity)).givenName
             #expect(name.unicodeScalars.count == 256 && text.unicodeScalars.starts(with: name.unicodeScalars))
         }
+    }
+
+    /// The person accepts somebody.
+    private func accept(_ peer: Peer, in store: Store) async throws {
+        try await store.accept(
+            peer.identity, name: peer.name, version: peer.version, capabilities: peer.capabilities, at: Date())
     }
 
     /// A session is established with somebody.

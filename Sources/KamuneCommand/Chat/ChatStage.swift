@@ -53,8 +53,8 @@ struct ChatStage: Sendable {
         context.signals.concludeFirst()
         Self.limitConclusion(context)
         let reception = Reception(
-            policy: options.verify, book: own.book, host: host, patience: configuration.handshakeTimeout,
-            capacity: isTerminal ? 1 : capacity)
+            rule: options.verify, book: own.book, host: host, time: context.time,
+            patience: configuration.handshakeTimeout, capacity: isTerminal ? 1 : capacity)
         self.reception = reception
         log = EventLog(level: options.logLevel) { await host.tell($0, .faint) }
         isIncognito = own.isIncognito
@@ -96,10 +96,6 @@ struct ChatStage: Sendable {
 
     /// What the other side of a conversation is called here.
     func name(of conversation: Conversation) async -> TerminalText {
-        if let known = await reception.knownName(of: conversation.peerID) {
-            return PeerName.shown(for: conversation.peer, knownAs: known)
-        }
-        // A resumed session has no introduction, so the reception was not asked.
         let stored = try? await messenger.store.peer(conversation.peerID)
         return stored.map { PeerName.shown(for: $0) } ?? PeerName.shown(for: conversation.peer)
     }
@@ -109,8 +105,8 @@ struct ChatStage: Sendable {
         guard let failure = summary.resumptionFailure else { return }
         await tell(
             "WARNING: the earlier session could not be resumed, and somebody may be in between: "
-                + "\(TerminalText(failure.message, maximumColumns: TextLimit.sentence)) You have introduced yourselves to each other anew.",
-            .warning)
+                + "\(TerminalText(failure.message, maximumColumns: TextLimit.sentence)) You have introduced yourselves to each "
+                + "other anew.", .warning)
     }
 
     /// How many messages of a conversation that leaves no trace are kept in memory, so that none is taken twice.

@@ -115,12 +115,12 @@ struct PipeChat: Sendable {
         case .connected(let summary):
             stage.log.established(summary)
             let isBack = await stage.reception.isLost(conversation.peerID)
-            await stage.reception.connection(with: conversation.peerID, isLost: false)
+            _ = await stage.reception.connected(conversation.peerID)
             await stage.tellDoubt(of: summary)
             await stage.tell(isBack ? "\(name) is back." : "Connected with \(name) (\(summary.remoteAddress)).")
         case .disconnected(let error):
             stage.log.lost(error)
-            await stage.reception.connection(with: conversation.peerID, isLost: true)
+            await stage.reception.lost(conversation.peerID)
             await stage.tell(
                 "The connection with \(name) is lost: \(TerminalText(error.message, maximumColumns: TextLimit.sentence))",
                 .warning)

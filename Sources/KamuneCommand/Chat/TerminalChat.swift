@@ -54,8 +54,7 @@ actor TerminalChat {
     ///
     /// - Returns: How it ended; nil when another conversation is under way, and this one was closed instead.
     func converse(_ conversation: Conversation) async -> SessionEnd? {
-        let peer = conversation.peerID
-        guard !isClosing, await stage.reception.beginConversation(with: peer) else {
+        guard !isClosing, await stage.reception.connected(conversation.peerID) else {
             await conversation.close()
             return nil
         }
@@ -65,7 +64,7 @@ actor TerminalChat {
             _ = await lost.isOver.wait()
         }
         let addressee = PromptMachine.Addressee(
-            id: conversation.peerID, key: identity, name: await stage.name(of: conversation))
+            id: conversation.peerID, key: conversation.peer.identity, name: await stage.name(of: conversation))
         current = Current(conversation: conversation, addressee: addressee)
         hasTalked = true
         var count = 0
@@ -86,7 +85,7 @@ actor TerminalChat {
         lastEnd = end
         await console.setNote("")
         if !isClosing { await console.address(nil) }
-        await stage.reception.endConversation(with: peer)
+        await stage.reception.ended(conversation.peerID)
         let name = addressee.name
         switch end {
         case .closedByPeer: await console.show(status: "\(name) has ended the conversation.")
@@ -107,9 +106,7 @@ actor TerminalChat {
         case .connected(let summary): await connected(summary, addressee)
         case .disconnected(let error):
             current?.isConnected = false
-            if let peer = current?.conversation.peerID {
-                await stage.reception.connection(with: peer, isLost: true)
-            }
+            await stage.reception.lost(addressee.id)
             stage.log.lost(error)
             guard !isClosing else { return }
             await console.show(
@@ -143,11 +140,11 @@ actor TerminalChat {
         self.current?.summary = summary
         self.current?.isConnected = true
         stage.log.established(summary)
-        await stage.reception.connection(with: current.conversation.peerID, isLost: false)
+        _ = await stage.reception.connected(addressee.id)
+        await stage.tellDoubt(of: summary)
         // Before anything is said that the person could answer.
         await console.address(addressee)
         await console.setAway(false)
-        await stage.tellDoubt(of: summary)
         guard isFirst else {
             await console.show(status: "\(addressee.name) is back.", .good)
             await showNote()

@@ -10,4 +10,4 @@ extension IdentityAlgorithm: ExpressibleByArgument {}
 
 extension Logger.Level: @retroactive ExpressibleByArgument {}
 
-extension Reception.Policy: ExpressibleByArgument {}
+extension AdmissionRule: ExpressibleByArgument {}

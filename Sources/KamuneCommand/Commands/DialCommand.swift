@@ -87,8 +87,7 @@ struct DialCommand: ContextualCommand {
             throw stage.context.signals.first.value == nil ? error : Failure(.interrupted, nil)
         }
         watching.cancel()
-        let peer = conversation.peerID
-        _ = await stage.reception.beginConversation(with: peer)
+        _ = await stage.reception.connected(conversation.peerID)
         let chat = PipeChat(
             conversation: conversation, name: await stage.name(of: conversation), stage: stage,
             input: stage.lineSource(), linger: options.linger.map { .time(.seconds($0)) } ?? .none,

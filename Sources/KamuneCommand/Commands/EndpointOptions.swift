@@ -29,7 +29,7 @@ struct EndpointOptions: ParsableArguments {
                 ask: known peers; you are asked about others, and without a terminal they are refused. known: only peers \
                 whom you have accepted before. all: anybody; the conversation is then encrypted, but with whom is not known.
                 """, valueName: "policy"))
-    var verify: Reception.Policy = .ask
+    var verify: AdmissionRule = .ask
 
     @OptionGroup var store: StoreOptions
 

@@ -148,8 +148,7 @@ struct ListenCommand: ContextualCommand {
         }
         defer { stopping.cancel() }
         let ending = await Self.serve(listener, stage) { conversation in
-            let peer = conversation.peerID
-            guard await stage.reception.beginConversation(with: peer) else {
+            guard await stage.reception.connected(conversation.peerID) else {
                 await conversation.close()
                 return nil
             }
@@ -163,7 +162,7 @@ struct ListenCommand: ContextualCommand {
             } catch {
                 failure = error
             }
-            await stage.reception.endConversation(with: peer)
+            await stage.reception.ended(conversation.peerID)
             let wasStopped = stage.context.signals.first.value != nil
             guard keepsListening || wasStopped else {
                 if let failure { return .failed(failure) }

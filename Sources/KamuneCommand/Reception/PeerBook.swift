@@ -6,12 +6,7 @@ import KamuneTerminal
 /// The peers whom a person knows.
 protocol PeerBook: Sendable {
     /// What is known about somebody who introduces themselves.
-    func trust(in peer: Peer) async throws -> Trust
-
-    /// Remembers that the person has accepted a peer, now.
-    ///
-    /// - Throws: `StoreError.refused` when the key has turned out meanwhile to be one that is not to be accepted.
-    func remember(_ peer: Peer) async throws
+    func trust(in peer: Peer) async throws(StoreError) -> Trust
 }
 
 /// What is known about a peer.
@@ -33,18 +28,10 @@ enum Trust: Equatable, Sendable {
     /// Neither key nor name is known.
     case unknown
 
-    /// Whether somebody may have stolen a key, which is told even when there is no room.
-    var isAlarm: Bool {
+    /// Whom the book takes somebody for, as far as nothing speaks against the key.
+    var acquaintance: PeerID? {
         switch self {
-        case .retired, .forked: true
-        case .known, .expired, .met, .changed, .blocked, .unknown: false
-        }
-    }
-
-    /// Who shows the key, as far as nothing speaks against it.
-    var acquaintance: KnownPeer? {
-        switch self {
-        case .known(let peer), .expired(let peer), .met(let peer): peer
+        case .known(let peer), .expired(let peer), .met(let peer): peer.id
         case .changed, .retired, .forked, .blocked, .unknown: nil
         }
     }
@@ -70,5 +57,13 @@ struct KnownPeer: Equatable, Sendable {
 
     private static func normal(_ name: String) -> String {
         TerminalText(name).description.lowercased().split(separator: " ").joined(separator: " ")
+    }
+}
+
+extension KnownPeer {
+    init(_ peer: StoredPeer) {
+        self.init(
+            id: peer.id, name: PeerName.shown(for: peer).description, givenName: PeerName.given(by: peer).description,
+            identity: peer.key, accepted: peer.accepted)
     }
 }
