@@ -159,7 +159,13 @@ struct PeersVerifyCommand: ContextualCommand {
             }
             try context.output.print(FingerprintCard.rows(peer.key, name: name.description).joined(separator: "\n"))
             try await Confirmation.ask("Is this what the other side sees?", isGiven: yes, context)
-            try await store.setVerified(peer.id, at: context.time.date)
+            do {
+                try await store.setVerified(peer.id, at: context.time.date)
+            } catch StoreError.refused(let refusal) {
+                // Saying --yes beforehand says nothing about this.
+                try await Confirmation.ask("\(refusal) Accept it all the same?", isGiven: false, context)
+                try await store.setVerified(peer.id, at: context.time.date, overruling: true)
+            }
             try context.output.print("“\(name)” is verified.")
         }
     }
