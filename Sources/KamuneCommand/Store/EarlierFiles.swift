@@ -51,8 +51,13 @@ struct EarlierFiles {
     private func movePeers(into store: Store) async throws -> String {
         let peers = try Self.load(peersPath)
         for peer in peers where try await store.peer(withKey: peer.identity) == nil {
-            // Their trust goes on from the day on which they were accepted.
-            try await store.accept(peer.identity, name: peer.name, at: peer.since)
+            do {
+                // Their trust goes on from the day on which they were accepted.
+                try await store.accept(peer.identity, name: peer.name, at: peer.since)
+            } catch StoreError.refused {
+                // The store has seen since that the key was given up, or its peer is blocked: that has the last word.
+                continue
+            }
         }
         let aside = try Self.setAside(peersPath)
         return "\(peers.count) known peers were moved from “\(peersPath.shown)” into the store. The file is now "

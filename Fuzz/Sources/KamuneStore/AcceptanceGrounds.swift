@@ -1,0 +1,1 @@
+../../../Sources/KamuneStore/Trust/AcceptanceGrounds.swift
