@@ -14,9 +14,9 @@ struct FailureSentenceTests {
     /// An error that a command can end with, and its documented code.
     struct Example: Sendable {
         let error: any Error
-        let status: ExitStatus
+        let status: KamuneCommand.ExitStatus
 
-        init(_ error: any Error, _ status: ExitStatus) {
+        init(_ error: any Error, _ status: KamuneCommand.ExitStatus) {
             self.error = error
             self.status = status
         }
@@ -47,7 +47,7 @@ struct FailureSentenceTests {
         return examples
     }()
 
-    private static let storeCases: [(StoreError, ExitStatus)] = [
+    private static let storeCases: [(StoreError, KamuneCommand.ExitStatus)] = [
         (.notFound(path: "/p"), .failure), (.alreadyExists(path: "/p"), .failure),
         (.wrongPassphrase(failures: 1), .locked), (.passphraseRequired, .locked), (.notProtected, .locked),
         (.emptyPassphrase, .locked), (.notAStore(path: "/p"), .storeUnusable), (.truncated(path: "/p"), .storeUnusable),
@@ -82,7 +82,7 @@ struct FailureSentenceTests {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
         let readme = try String(contentsOf: root.appendingPathComponent("README.md"), encoding: .utf8)
-        for status in ExitStatus.allCases where status != .interrupted && status != .terminated {
+        for status in KamuneCommand.ExitStatus.allCases where status != .interrupted && status != .terminated {
             #expect(readme.contains("| \(status.rawValue) | \(status.meaning) |"), "\(status)")
         }
     }

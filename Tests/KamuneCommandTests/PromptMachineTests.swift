@@ -65,7 +65,8 @@ struct PromptMachineTests {
     @Test("keys that were read before something came into view are for what stood there before")
     func earlierKeys() throws {
         var machine = machine()
-        let id = try #require(machine.ask("Talk? ", about: ada.key, at: .seconds(5)))
+        let idAsked = machine.ask("Talk? ", about: ada.key, at: .seconds(5))
+        let id = try #require(idAsked)
         #expect(machine.typed(.text("y"), at: .milliseconds(4_999)) == .ring)
         #expect(machine.typed(line: "y", at: .milliseconds(4_999)) == .ring)
         #expect(machine.typed(.text("y"), at: .seconds(5)) == .draw)
@@ -76,7 +77,8 @@ struct PromptMachineTests {
     func questions() throws {
         var machine = machine(for: ada)
         _ = machine.typed(.text("yes, and"), at: .seconds(1))
-        let id = try #require(machine.ask("Talk? ", about: bob.key, at: .seconds(60)))
+        let idAsked = machine.ask("Talk? ", about: bob.key, at: .seconds(60))
+        let id = try #require(idAsked)
         #expect(machine.ask("Another? ", about: ada.key, at: .seconds(60)) == nil)
         #expect(machine.prompt == "Talk? " && machine.editor.isEmpty)
         // The line was not finished when the question came, so whoever types may be finishing it.
@@ -95,17 +97,20 @@ struct PromptMachineTests {
     @Test("what follows from an answer is no surprise: the question again, or the conversation that was accepted")
     func consequences() throws {
         var machine = machine()
-        let first = try #require(machine.ask("Talk? ", about: ada.key, at: .seconds(1)))
+        let firstAsked = machine.ask("Talk? ", about: ada.key, at: .seconds(1))
+        let first = try #require(firstAsked)
         _ = machine.typed(.text("maybe"), at: .seconds(2))
         _ = machine.typed(enter, at: .seconds(2))
         _ = machine.settle(first, isAnswered: true, at: .seconds(2))
-        let second = try #require(machine.ask("Talk? ", about: ada.key, at: .seconds(2)))
+        let secondAsked = machine.ask("Talk? ", about: ada.key, at: .seconds(2))
+        let second = try #require(secondAsked)
         #expect(machine.typed(line: "y", at: .seconds(2)) == .answer(second, "y"))
         _ = machine.settle(second, isAnswered: true, at: .seconds(2))
         _ = machine.address(ada, at: .seconds(2))
         #expect(machine.typed(line: "hello", at: .seconds(2)) == .submit(.init(text: "hello", addressee: ada)))
         // Somebody else than was accepted is one.
-        let third = try #require(machine.ask("Talk? ", about: bob.key, at: .seconds(9)))
+        let thirdAsked = machine.ask("Talk? ", about: bob.key, at: .seconds(9))
+        let third = try #require(thirdAsked)
         _ = machine.typed(line: "y", at: .milliseconds(9_500))
         _ = machine.settle(third, isAnswered: true, at: .milliseconds(9_500))
         _ = machine.address(nil, at: .milliseconds(9_600))
@@ -115,7 +120,8 @@ struct PromptMachineTests {
     @Test("a question that is taken back leaves nothing of its answer to the line under it")
     func withdrawn() throws {
         var machine = machine(for: ada)
-        let id = try #require(machine.ask("Talk? ", about: bob.key, at: .seconds(1)))
+        let idAsked = machine.ask("Talk? ", about: bob.key, at: .seconds(1))
+        let id = try #require(idAsked)
         _ = machine.typed(.text("ye"), at: .seconds(2))
         #expect(machine.settle(id, isAnswered: false, at: .milliseconds(2_100)) == "Talk? ")
         #expect(machine.typed(.text("s"), at: .milliseconds(2_200)) == .ring)
