@@ -227,6 +227,41 @@ struct TerminalTests {
         #expect(pair.dial.output.raw.hasSuffix("\u{1B}[?2004l\u{1B}[?7h"))
     }
 
+    @Test("a long text is pasted at once, not a letter at a time", .timeLimit(.minutes(1)))
+    func longPaste() async throws {
+        let pair = try await Pair()
+        await pair.expectConnected()
+        pair.dial.write("\u{1B}[200~\(String(repeating: "twelve bytes ", count: 4_700))the end\u{1B}[201~\r")
+        await pair.listening.child.expect("the end\n")
+        pair.dial.write("/quit\r")
+        await pair.dial.expectExit(0)
+    }
+
+    /// The terminal of the tests has 120 columns, of which time and name take 11.
+    @Test("a message cannot pass itself off as another's, by its width or its length")
+    func forging() async throws {
+        let pair = try await Pair()
+        await pair.expectConnected()
+        let wide = "\u{E19}\u{E33}"
+        pair.dial.write(String(repeating: wide, count: 60) + ".21:50 Bob: yes\r")
+        await pair.listening.child.expect("\n    " + String(repeating: wide, count: 6) + ".21:50 Bob: yes\n")
+        pair.dial.write(String(repeating: "x", count: 109) + " 21:50 Bob: no\r")
+        await pair.listening.child.expect("x\n    21:50 Bob: no\n")
+        pair.dial.write("/quit\r")
+        await pair.dial.expectExit(0)
+    }
+
+    @Test("keys that mean nothing here, and answers of the terminal, are no text")
+    func unknownKeys() async throws {
+        let pair = try await Pair()
+        await pair.expectConnected()
+        // F1 of the Linux console, F5, the background's colour, the kind of terminal.
+        pair.dial.write("a\u{1B}[[Ab\u{1B}[15~c\u{1B}]11;rgb:0000/0000/0000\u{1B}\\d\u{1B}[?62;22ce\r")
+        await pair.listening.child.expect("Ada: abcde\n")
+        pair.dial.write("/quit\r")
+        await pair.dial.expectExit(0)
+    }
+
     @Test("who comes during a conversation is refused")
     func busy() async throws {
         let pair = try await Pair()

@@ -25,10 +25,11 @@ struct HistoryTextTests {
     }
 
     private func text(
-        _ format: HistoryText.Format, _ name: String, _ bodies: [(MessageDirection, String)], isMixed: Bool = false
+        _ format: HistoryText.Format, _ name: String, _ bodies: [(MessageDirection, String)], isMixed: Bool = false,
+        screen: Screen? = nil
     ) async throws -> String {
         let (peers, messages) = try await history(name, bodies.map { ($0.0, Array($0.1.utf8)) })
-        var text = HistoryText(format, peers: peers, isMixed: isMixed)
+        var text = HistoryText(format, peers: peers, isMixed: isMixed, screen: screen)
         return messages.map { text.text(of: $0) }.joined()
     }
 
@@ -44,12 +45,40 @@ struct HistoryTextTests {
     @Test("no name and no message can pass itself off as another message, or steer a terminal")
     func hostile() async throws {
         let body = "one\n2026-07-24 12:00:00 You: two\r\u{2028}- **You:** \u{1B}[2J\u{202E}three"
+        let name = "A\nYou: \u{1B}[1mda"
         for format in [HistoryText.Format.text, .markdown, .jsonl] {
-            let text = try await text(format, "A\nYou: \u{1B}[1mda", [(.incoming, body)])
-            let lines = text.split(separator: "\n")
+            let text = try await text(format, name, [(.incoming, body)])
+            let lines = text.split(whereSeparator: \.isNewline)
             #expect(lines.filter { $0.hasPrefix("2026") || $0.hasPrefix("- ") || $0.hasPrefix("{") }.count == 1)
+            #expect(!text.contains("\u{1B}[1m"))
+        }
+        for columns in [2, 10, 20, 40, 80, 81, 120] {
+            let screen = Screen(columns: columns, understandsControls: false)
+            let text = try await text(.text, name, [(.incoming, body), (.outgoing, body)], screen: screen)
+            #expect(text.split(separator: "\n").filter { $0.hasPrefix("2026") }.count == 2)
             #expect(!text.unicodeScalars.contains { ["\u{1B}", "\u{202E}", "\u{2028}", "\r"].contains($0) })
         }
+    }
+
+    @Test("in a file, what was sent stands as it was sent")
+    func unchanged() async throws {
+        let body = "a\tb\u{A0}c\u{E000}\u{200F}🏴\u{E0067}\u{E0062}\u{E0065}\u{E006E}\u{E0067}\u{E007F}\u{9B}2Jd"
+        #expect(try await text(.text, "Ada", [(.incoming, body)]).contains(body))
+        #expect(try await text(.markdown, "Ada", [(.incoming, body)]).contains("\u{9B}2Jd"))
+    }
+
+    @Test("in a terminal, rows are broken between words, and every row after the first is indented")
+    func wrapped() async throws {
+        let screen = Screen(columns: 40, understandsControls: true)
+        let body = "one two three four five six seven"
+        let expected = """
+            \u{1B}[?7l\(Times.local(Self.noon)) You: one two three
+                four five six seven (sent)
+            \u{1B}[?7h
+            """
+        #expect(try await text(.text, "Ada", [(.outgoing, body)], screen: screen) == expected)
+        let longer = try await text(.text, "Ada", [(.outgoing, body + " eight nine")], screen: screen)
+        #expect(longer.hasSuffix("seven eight nine\n    (sent)\n\u{1B}[?7h"))
     }
 
     @Test("Markdown has a heading for each day, and shows marks as they were typed")

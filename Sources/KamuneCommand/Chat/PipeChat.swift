@@ -200,22 +200,24 @@ struct PipeChat: Sendable {
 
 /// Writes messages to standard output, a line each.
 struct MessageOutput: Sendable {
-    private let stream: StandardStream
+    private let context: CommandContext
     private let queue = BlockingQueue("kamune.output")
 
     init(context: CommandContext) {
-        stream = context.output
-    }
-
-    private static func shown(_ message: StoredMessage) -> [UInt8] {
-        Array(TerminalText.lines(of: message.text).map(\.description).joined(separator: "\n    ").utf8)
+        self.context = context
     }
 
     /// Writes a message: as it was sent, and to a terminal made fit to be shown. Waits while the reader is slow.
     ///
     /// - Returns: What went wrong, if something did.
     func write(_ message: StoredMessage) async -> SystemError? {
-        let text = stream.isTerminal ? Self.shown(message) : message.body
-        return await queue.run { [stream] in stream.write(text + [UInt8(ascii: "\n")]) }
+        let stream = context.output
+        let bytes: [UInt8] =
+            if let screen = context.screen(for: stream) {
+                Array(screen.drawn(screen.layout.rows(of: TerminalText.lines(of: message.text))).utf8)
+            } else {
+                message.body + [UInt8(ascii: "\n")]
+            }
+        return await queue.run { stream.write(bytes) }
     }
 }

@@ -60,7 +60,7 @@ struct HistoryShowCommand: ContextualCommand {
             if messages.isEmpty, !json { return try context.output.print("Nothing was said.") }
             var text = HistoryText(
                 json ? .jsonl : .text, peers: peers, isMixed: wanted == nil,
-                style: context.style(for: context.output), columns: context.columns)
+                style: context.style(for: context.output), screen: context.screen(for: context.output))
             for message in messages.reversed() { try context.output.put(text.text(of: message)) }
         }
     }
@@ -112,7 +112,7 @@ struct HistorySearchCommand: ContextualCommand {
                 until: period.until)
             var text = HistoryText(
                 json ? .jsonl : .text, peers: peers, isMixed: wanted == nil,
-                style: context.style(for: context.output), columns: context.columns)
+                style: context.style(for: context.output), screen: context.screen(for: context.output))
             var count = 0
             for try await message in store.search(search) {
                 try context.output.put(text.text(of: message))

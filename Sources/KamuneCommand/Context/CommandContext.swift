@@ -28,11 +28,6 @@ struct CommandContext: Sendable {
         Style(isEnabled: Style.isWanted(isTerminal: stream.isTerminal, environment: environment))
     }
 
-    /// How wide the terminal is that standard output is; nil when it is none that can steer its cursor.
-    var columns: Int? {
-        output.isTerminal && !Style.isDumb(environment) ? output.columns : nil
-    }
-
     /// The terminal at which questions are asked; nil when there is none.
     func openTerminal() -> ControllingTerminal? {
         ControllingTerminal(terminalPath, mode: terminalMode)

@@ -3,8 +3,9 @@ import Kamune
 import KamuneStore
 import KamuneTerminal
 
-/// Messages of the history as text, for people and for programs. What a message holds is made fit to be shown, and cannot
-/// pass itself off as another message.
+/// Messages of the history as text, for people and for programs. In a terminal, what a message holds is made fit to be
+/// shown; elsewhere it stands as it was sent. It cannot pass itself off as another message: every row after its first is
+/// indented.
 struct HistoryText {
     /// How messages are written.
     enum Format: String, Sendable, CaseIterable {
@@ -16,19 +17,20 @@ struct HistoryText {
     /// Whether messages with several peers may follow one another, so that each says with whom it was.
     let isMixed: Bool
     let style: Style
-    /// How wide the terminal is; nil where it is no terminal, which has no rows.
-    let columns: Int?
+    /// The terminal that it goes to; nil for a file or another program.
+    let screen: Screen?
     /// The names of peers, which are looked up once.
     private var names: [PeerID: String] = [:]
     private var lastDay: String?
 
-    init(_ format: Format, peers: PeerList, isMixed: Bool, style: Style = Style(isEnabled: false), columns: Int? = nil)
-    {
+    init(
+        _ format: Format, peers: PeerList, isMixed: Bool, style: Style = Style(isEnabled: false), screen: Screen? = nil
+    ) {
+        self.screen = screen
         self.format = format
         self.peers = peers
         self.isMixed = isMixed
         self.style = style
-        self.columns = columns
         for peer in peers.peers { names[peer.id] = PeerName.shown(for: peer).description }
     }
 
@@ -59,18 +61,27 @@ struct HistoryText {
         let peer = name(message.peer)
         let name = isOwn ? (isMixed ? "You to \(peer)" : "You") : peer
         let time = Times.local(message.localTime)
-        // Further rows stand further in than any message begins.
-        let body =
-            columns.map { columns in
-                TextLayout(columns: columns).rows(
-                    of: Self.lines(of: message), firstColumn: TextWidth.of("\(time) \(name): ")
-                ).joined(separator: "\n")
-            } ?? Self.rows(of: message).joined(separator: "\n    ")
-        let text =
-            style(.faint, time) + " " + style(isOwn ? .own : .other, name) + ": " + body
-            + Self.note(on: message).map { style(.faint, " (\($0))") }.joined() + "\n"
-        // A row that the terminal takes for wider than it is taken for here is cut, and runs into no other.
-        return columns == nil ? text : ControlSequence.autowrapOff + text + ControlSequence.autowrapOn
+        let head = style(.faint, time) + " " + style(isOwn ? .own : .other, name) + ": "
+        let note = Self.note(on: message).map { " (\($0))" }.joined()
+        guard let screen else {
+            // Further rows stand further in than any message begins.
+            return head + Self.lines(of: message).joined(separator: "\n    ") + note + "\n"
+        }
+        let layout = screen.layout
+        let start = TextWidth.of("\(time) \(name): ")
+        var rows = layout.rows(
+            of: Self.lines(of: message).flatMap { TerminalText.lines(of: $0) }, firstColumn: start)
+        if !note.isEmpty {
+            // Beyond the edge it would not be seen.
+            let end = TextWidth.of(rows[rows.count - 1]) + (rows.count == 1 ? start : 0)
+            if end + TextWidth.of(note) <= layout.columns {
+                rows[rows.count - 1] += style(.faint, note)
+            } else {
+                rows.append(layout.mark + style(.faint, String(note.dropFirst())))
+            }
+        }
+        rows[0] = head + rows[0]
+        return screen.drawn(rows)
     }
 
     // MARK: Markdown (CommonMark)
@@ -87,7 +98,7 @@ struct HistoryText {
         let isOwn = message.direction == .outgoing
         let name = isOwn ? (isMixed ? "You to \(peer)" : "You") : peer
         // A backslash at the end of a row breaks the line there.
-        let body = Self.rows(of: message).map(Self.escaped).joined(separator: "\\\n  ")
+        let body = Self.lines(of: message).map(Self.escaped).joined(separator: "\\\n  ")
         text += "- \(time.dropFirst(11)) **\(name):** \(body)"
         text += Self.note(on: message).map { " *(\($0))*" }.joined() + "\n"
         return text
@@ -138,14 +149,10 @@ struct HistoryText {
 
     // MARK: Parts
 
-    /// A message's lines, fit to be shown.
-    private static func rows(of message: StoredMessage) -> [String] { lines(of: message).map(\.description) }
-
-    private static func lines(of message: StoredMessage) -> [TerminalText] {
-        guard message.kind == .text else {
-            return [TerminalText("[\(Count.of(message.body.count, "byte", "bytes")), not a text]")]
-        }
-        return TerminalText.lines(of: message.text)
+    /// A message's lines, as they were sent.
+    private static func lines(of message: StoredMessage) -> [String] {
+        guard message.kind == .text else { return ["[\(Count.of(message.body.count, "byte", "bytes")), not a text]"] }
+        return message.text.split(omittingEmptySubsequences: false) { $0.isNewline }.map(String.init)
     }
 
     /// How far a message of ours has come.

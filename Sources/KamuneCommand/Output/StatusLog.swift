@@ -3,6 +3,7 @@
 final class StatusLog: Sendable {
     private let queue: LineQueue
     private let writing: Task<Void, Never>
+    private let context: CommandContext
     private let style: Style
 
     /// How much waits for its reader at the most, in bytes.
@@ -14,6 +15,7 @@ final class StatusLog: Sendable {
         let thread = BlockingQueue("kamune.status")
         let stream = context.errors
         self.queue = queue
+        self.context = context
         self.style = style
         writing = Task {
             while let entry = await queue.next() {
@@ -25,8 +27,7 @@ final class StatusLog: Sendable {
 
     /// Writes lines that are fit to be shown.
     func show(_ text: String, _ look: Style.Look = .faint) {
-        let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map { style(look, $0) + "\n" }
-        queue.add(lines.joined())
+        queue.add(context.rows(of: text, for: context.errors).map { style(look, $0) + "\n" }.joined())
     }
 
     /// Waits until everything is written. What is shown afterwards is lost.

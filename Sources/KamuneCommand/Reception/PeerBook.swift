@@ -56,7 +56,7 @@ struct KnownPeer: Equatable, Sendable {
     }
 
     private static func normal(_ name: String) -> String {
-        TerminalText(name).description.lowercased().split(separator: " ").joined(separator: " ")
+        TerminalText(name).content.lowercased().split(whereSeparator: \.isWhitespace).joined(separator: " ")
     }
 }
 

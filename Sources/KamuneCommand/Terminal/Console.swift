@@ -139,18 +139,17 @@ actor Console {
 
     // MARK: Showing
 
-    /// Shows a message, in whose lines nothing can pass itself off as another one.
+    /// Shows a message, in whose rows nothing can pass itself off as another one. To a file it is written as it came.
     func show(message text: String, from name: TerminalText, at time: Date, isOwn: Bool) async {
         let time = Times.ofDay(time)
         let head = "\(time) \(name): "
-        let lines = TerminalText.lines(of: text)
-        guard kind == .editor else {
-            await write(output, head + lines.map(\.description).joined(separator: "\n    ") + "\n")
+        guard let screen = context.screen(for: output) else {
+            await write(output, head + text + "\n")
             return
         }
-        let rows = TextLayout(columns: output.columns).rows(of: lines, firstColumn: TextWidth.of(head))
-        let colored = style(.faint, time) + " " + style(isOwn ? .own : .other, name) + ": "
-        await draw(above: [colored + (rows.first ?? "")] + rows.dropFirst())
+        var rows = screen.layout.rows(of: TerminalText.lines(of: text), firstColumn: TextWidth.of(head))
+        rows[0] = style(.faint, time) + " " + style(isOwn ? .own : .other, name) + ": " + rows[0]
+        if kind == .editor { await draw(above: rows) } else { await write(output, screen.drawn(rows)) }
     }
 
     /// Shows something that is not a message. The text is fit to be shown.
@@ -160,8 +159,7 @@ actor Console {
             let rows = TerminalText.lines(of: text).flatMap { layout.rows(of: $0) }
             await draw(above: rows.map { statusStyle(look, $0) })
         } else {
-            let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-            await write(errors, lines.map { statusStyle(look, $0) + "\n" }.joined())
+            await write(errors, context.rows(of: text, for: errors).map { statusStyle(look, $0) + "\n" }.joined())
         }
     }
 
