@@ -3,8 +3,9 @@
 /// The limits are in scalars and bytes. What people see as one character may be of any length: U+1100, 20,000 times, is one
 /// to Swift. A scalar takes two columns of a terminal at most, so a limit on them limits columns too.
 public enum BoundedText {
-    /// The most of a name that is kept: scalars, and bytes in UTF-8 (§11).
+    /// The most of a name that is kept, in scalars (§11).
     public static let maximumNameScalars = 256
+    /// The most of a name that is kept, in bytes of UTF-8 (§11).
     public static let maximumNameBytes = 1_024
     /// The most of a version's text that is kept (§11).
     public static let maximumVersionScalars = 64
