@@ -33,7 +33,7 @@ struct ReceiveBuffer {
         self.byteLimit = byteLimit
     }
 
-    /// How many segments have arrived in order.
+    /// How many segments have arrived in order, as long as those are fewer than 2³¹.
     var count: Int { next.distance(after: first) }
 
     /// The bytes that can be read.

@@ -207,7 +207,9 @@ private struct SessionPlayer: ~Copyable {
             #expect(message.metadata == envelope.metadata)
             #expect(message.payload.elementsEqual(try BytesValue.decode(data[...])))
             return nil
-        case (.ping, .answer(let answer)), (.sessionData, .answer(let answer)):
+        case (.ping, .pinged):
+            return try machine.answerPing(at: clock.moment)
+        case (.sessionData, .answer(let answer)):
             return answer
         case (.pong, .pong(let roundTrip)):
             #expect(roundTrip == .zero)

@@ -34,7 +34,8 @@ struct KeepAliveTests {
     func answered() throws {
         var session = try SessionFixture()
         guard case .send(let ping) = try session.local.timeElapsed(at: seconds(30)),
-            case .answer(let pong) = try session.remote.receivedFrame(ping, at: seconds(31))
+            case .pinged = try session.remote.receivedFrame(ping, at: seconds(31)),
+            let pong = try session.remote.answerPing(at: seconds(31))
         else {
             Issue.record("no ping, or no pong")
             return
@@ -42,6 +43,30 @@ struct KeepAliveTests {
         #expect(try session.local.receivedFrame(pong, at: seconds(32)) == .pong(roundTrip: .seconds(2)))
         #expect(try session.local.timeElapsed(at: seconds(33)) == .nothing)
         #expect(session.local.nextDeadline == .seconds(60))
+    }
+
+    @Test("A peer whose frames nobody reads is pinged, and not given up")
+    func pausedReading() throws {
+        var session = try SessionFixture()
+        var pings = 0
+        for time in stride(from: 30, through: 300, by: 30) {
+            session.local.pausedReading(at: seconds(time))
+            switch try session.local.timeElapsed(at: seconds(time)) {
+            case .send: pings += 1
+            case .nothing: break
+            case .peerIsGone: Issue.record("the peer was given up after \(time) s")
+            }
+        }
+        // Its own limit of time goes on.
+        #expect(pings == 10)
+        // Once it is read from again, its silence counts.
+        for time in [330, 360] {
+            guard case .send = try session.local.timeElapsed(at: seconds(time)) else {
+                Issue.record("no ping after \(time) s")
+                return
+            }
+        }
+        #expect(try session.local.timeElapsed(at: seconds(390)) == .peerIsGone)
     }
 
     @Test("Whatever arrives is a sign of life, and three strikes begin anew")

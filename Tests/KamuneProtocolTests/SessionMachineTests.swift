@@ -20,10 +20,8 @@ struct SessionMachineTests {
         #expect(third.metadata.sequence == 5)
         let expected = ReceivedMessage(metadata: first.metadata, payload: [1])
         #expect(try session.remote.receivedFrame(first.frame, at: Fixture.moment()) == .message(expected))
-        guard case .answer(let pong) = try session.remote.receivedFrame(ping, at: Fixture.moment()) else {
-            Issue.record("a ping was not answered")
-            return
-        }
+        #expect(try session.remote.receivedFrame(ping, at: Fixture.moment()) == .pinged)
+        let pong = try #require(try session.remote.answerPing(at: Fixture.moment()))
         // The pong took the peer's number 3.
         let answer = try session.remote.send([], at: Fixture.moment())
         #expect(answer.metadata.sequence == 4)
@@ -51,10 +49,8 @@ struct SessionMachineTests {
         var session = try SessionFixture()
         let token = (0..<count).map { UInt8(truncatingIfNeeded: $0) }
         let ping = try session.forged(rawRoute: Route.ping.rawValue, data: bytesValue(token))
-        guard case .answer(let frame) = try session.local.receivedFrame(ping, at: Fixture.moment()) else {
-            Issue.record("a ping was not answered")
-            return
-        }
+        #expect(try session.local.receivedFrame(ping, at: Fixture.moment()) == .pinged)
+        let frame = try #require(try session.local.answerPing(at: Fixture.moment()))
         // Nobody asked, so the answer means nothing to the other side; but it takes it.
         #expect(try session.remote.receivedFrame(frame, at: Fixture.moment()) == .nothing)
     }
@@ -64,11 +60,48 @@ struct SessionMachineTests {
         var session = try SessionFixture()
         let token = [UInt8](repeating: 1, count: ProtocolConstants.maximumTransportSize - 4)
         let ping = try session.forged(rawRoute: Route.ping.rawValue, data: bytesValue(token))
-        guard case .answer(let frame) = try session.local.receivedFrame(ping, at: Fixture.moment()) else {
-            Issue.record("a ping was not answered")
-            return
-        }
+        #expect(try session.local.receivedFrame(ping, at: Fixture.moment()) == .pinged)
+        let frame = try #require(try session.local.answerPing(at: Fixture.moment()))
         #expect(frame.count <= ProtocolConstants.maximumFrameSize)
+    }
+
+    @Test("Of pings that find no room for their answers the latest is kept and answered, once")
+    func pingsWithoutRoom() throws {
+        var session = try SessionFixture()
+        var pings: [[UInt8]] = []
+        for _ in 0..<5 { pings.append(try session.remote.ping(at: Fixture.moment())) }
+        for ping in pings { #expect(try session.local.receivedFrame(ping, at: Fixture.moment()) == .pinged) }
+        let large = [UInt8](repeating: 1, count: 50_000)
+        for number: UInt64 in 8..<20 {
+            let ping = try session.forged(rawRoute: Route.ping.rawValue, data: bytesValue(large), sequence: number)
+            #expect(try session.local.receivedFrame(ping, at: Fixture.moment()) == .pinged)
+            #expect(session.local.heldByteCount == large.count)
+        }
+        let answer = try #require(try session.local.answerPing(at: Fixture.moment()))
+        #expect(try session.firstEnvelope(in: answer).data.elementsEqual(bytesValue(large)))
+        #expect(try session.local.answerPing(at: Fixture.moment()) == nil)
+        #expect(session.local.heldByteCount == 0)
+    }
+
+    @Test("The answer to the latest ping is the one that the peer waits for")
+    func latestPing() throws {
+        var session = try SessionFixture()
+        for _ in 0..<3 {
+            let ping = try session.remote.ping(at: Fixture.moment())
+            _ = try session.local.receivedFrame(ping, at: Fixture.moment())
+        }
+        let pong = try #require(try session.local.answerPing(at: Fixture.moment()))
+        #expect(
+            try session.remote.receivedFrame(pong, at: Fixture.moment(.seconds(1))) == .pong(roundTrip: .seconds(1)))
+    }
+
+    @Test("A session that has ended answers no ping")
+    func pingBeforeTheEnd() throws {
+        var session = try SessionFixture()
+        let ping = try session.remote.ping(at: Fixture.moment())
+        #expect(try session.local.receivedFrame(ping, at: Fixture.moment()) == .pinged)
+        _ = try session.local.close(at: Fixture.moment())
+        #expect(try session.local.answerPing(at: Fixture.moment()) == nil)
     }
 
     @Test("A pong that answers no outstanding ping is ignored; one that comes twice counts once")

@@ -1,3 +1,4 @@
+import KamuneTransport
 import Testing
 
 @testable import Kamune
@@ -6,7 +7,7 @@ import Testing
 struct MailboxTests {
     @Test("elements come out in the order in which they went in, then the end")
     func order() async throws {
-        let mailbox = Mailbox<Int>(capacity: 4)
+        let mailbox = Mailbox<Int>(limit: 4)
         for index in 0..<200 { mailbox.add(index) }
         mailbox.finish()
         for index in 0..<200 { #expect(try await mailbox.next() == index) }
@@ -16,7 +17,7 @@ struct MailboxTests {
 
     @Test("an error is told once")
     func failure() async throws {
-        let mailbox = Mailbox<Int>(capacity: 4)
+        let mailbox = Mailbox<Int>(limit: 4)
         mailbox.add(1)
         mailbox.finish(throwing: .cancellation)
         mailbox.add(2)
@@ -28,7 +29,7 @@ struct MailboxTests {
 
     @Test("a waiting consumer gets what comes")
     func waiting() async throws {
-        let mailbox = Mailbox<Int>(capacity: 4)
+        let mailbox = Mailbox<Int>(limit: 4)
         async let element = mailbox.next()
         async let other = mailbox.next()
         mailbox.add(7)
@@ -41,7 +42,7 @@ struct MailboxTests {
 
     @Test("the producer waits while the mailbox is full")
     func producer() async throws {
-        let mailbox = Mailbox<Int>(capacity: 2)
+        let mailbox = Mailbox<Int>(limit: 2)
         mailbox.add(1)
         #expect(!mailbox.isFull)
         mailbox.add(2)
@@ -58,9 +59,54 @@ struct MailboxTests {
         await mailbox.waitForRoom()
     }
 
+    @Test("what is bounded is the sum of the sizes, and half has to be free before the producer goes on")
+    func sizes() async throws {
+        let mailbox = Mailbox<Int>(limit: 100)
+        for index in 0..<3 { mailbox.add(index, size: 33) }
+        #expect(!mailbox.isFull)
+        mailbox.add(3, size: 1)
+        #expect(mailbox.isFull)
+        let producer = Task {
+            await mailbox.waitForRoom()
+            mailbox.add(4, size: 1)
+            mailbox.finish()
+        }
+        for index in 0..<5 {
+            let element = try await mailbox.next()
+            #expect(element == index)
+        }
+        let end = try await mailbox.next()
+        #expect(end == nil)
+        await producer.value
+    }
+
+    @Test("what waits counts in the budget of who brought it, and a full budget stops the producer")
+    func budgets() async throws {
+        let budget = MemoryBudget(limit: 100)
+        var mailbox: Mailbox<Int>? = Mailbox<Int>(limit: 1_000)
+        // With nothing here there is room, whatever else is held: nobody would say when there is more.
+        budget.add(150)
+        #expect(mailbox?.isFull == false)
+        mailbox?.add(1, size: 40, in: budget)
+        #expect(budget.held == 190)
+        #expect(mailbox?.isFull == true)
+        budget.remove(150)
+        #expect(mailbox?.isFull == false)
+        mailbox?.add(2, size: 60, in: budget)
+        #expect(mailbox?.isFull == true)
+        let first = try await mailbox?.next()
+        #expect(first == 1)
+        #expect(budget.held == 60)
+        mailbox?.finish()
+        mailbox?.add(3, size: 60, in: budget)
+        #expect(budget.held == 60)
+        mailbox = nil
+        #expect(budget.held == 0)
+    }
+
     @Test("a cancelled consumer leaves its place")
     func cancellation() async throws {
-        let mailbox = Mailbox<Int>(capacity: 2)
+        let mailbox = Mailbox<Int>(limit: 2)
         let consumer = Task { await error { () async throws(KamuneError) in try await mailbox.next() } }
         consumer.cancel()
         #expect(await consumer.value?.code == .cancelled)

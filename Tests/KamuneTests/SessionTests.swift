@@ -214,7 +214,7 @@ struct SessionTests {
     @Test("a slow reader makes the sender wait, and nothing is lost", arguments: SessionPair.Medium.allCases)
     func backpressure(medium: SessionPair.Medium) async throws {
         let ada = try TestEndpoints.make(name: "Ada")
-        let bob = try TestEndpoints.make(name: "Bob") { $0.maximumWaitingMessages = 4 }
+        let bob = try TestEndpoints.make(name: "Bob") { $0.maximumHeldBytes = 100_000 }
         let pair = try await SessionPair.connect(ada, bob, over: medium)
         let count = 400
         let payload = [UInt8](repeating: 1, count: 20_000)

@@ -33,7 +33,7 @@ struct SessionPair: Sendable {
     static func connect(_ initiator: Endpoint, _ responder: Endpoint, over medium: Medium) async throws -> SessionPair {
         switch medium {
         case .memory:
-            let (near, far) = MemoryTransport.pair()
+            let (near, far) = MemoryTransport.pair(configuration: responder.configuration.transport)
             async let accepted = responder.respond(over: far)
             let dialed = try await initiator.initiate(over: near)
             return SessionPair(initiator: dialed, responder: try await accepted)

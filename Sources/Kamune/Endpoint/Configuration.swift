@@ -25,8 +25,9 @@ public struct Configuration: Sendable {
     public var keepAliveInterval: Duration? = .seconds(30)
     /// How many pings may go unanswered before the peer counts as gone.
     public var keepAliveStrikes = 3
-    /// How many received messages wait for the application before the peer is made to wait.
-    public var maximumWaitingMessages = 256
+    /// How many bytes are held for one peer, of what it sent and nobody took, and of what it has not taken of ours, before
+    /// it is made to wait; 4 MiB by default. All strangers who have connected to this process share 64 MiB besides.
+    public var maximumHeldBytes = 4 << 20
     /// How many connections of a listener may be in their handshake at once. Beyond it, the one that has gone longest
     /// without an introduction is dropped for the newest, so that a flood of silent ones starves nobody.
     public var maximumPendingHandshakes = 256
@@ -37,6 +38,8 @@ public struct Configuration: Sendable {
 
     /// What everything is timed by: the system's clocks, unless a test moves its own.
     package var alarms = AlarmClock.shared
+    /// What strangers share: that of the process, unless a test has its own.
+    package var strangers = MemoryPool.strangers
     /// The clocks of ``alarms``.
     package var time: any TimeSource { alarms.time }
 

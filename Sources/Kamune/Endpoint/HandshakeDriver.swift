@@ -183,6 +183,7 @@ struct HandshakeDriver: Sendable {
         let machine = SessionMachine(
             established.state, agreedCapabilities: agreed, configuration: configuration.session(of: role),
             at: configuration.time.moment)
+        if !counterpart.isStranger { connection.budget.leavePool() }
         let core = SessionCore(machine, role: role, connection: connection, configuration: configuration)
         let bookkeeping: Task<Void, Never>? =
             if let archive, let record = kept?.session {
@@ -193,7 +194,7 @@ struct HandshakeDriver: Sendable {
         let session = Session(
             core: core, peer: peer, remoteAddress: connection.info.remoteAddress, handshake: steps,
             isResumed: isResumed, agreed: agreed, resumptionFailure: doubt, kept: kept, bookkeeping: bookkeeping)
-        core.start(with: frames.remaining)
+        core.start(with: frames.takeRemaining())
         return session
     }
 
@@ -287,7 +288,8 @@ struct HandshakeDriver: Sendable {
 /// The frames of a connection one by one, whatever batches they come in.
 struct FrameReader: Sendable {
     private let connection: any Connection
-    private(set) var remaining: [[UInt8]] = []
+    /// What has arrived and whose turn has not come. It counts as held.
+    private var remaining: [[UInt8]] = []
 
     init(connection: any Connection) {
         self.connection = connection
@@ -296,14 +298,28 @@ struct FrameReader: Sendable {
     mutating func next() async throws(TransportError) -> [UInt8]? {
         while remaining.isEmpty {
             guard let batch = try await connection.receive() else { return nil }
-            remaining = batch
+            putBack(batch)
         }
-        return remaining.removeFirst()
+        let frame = remaining.removeFirst()
+        connection.budget.remove(frame.count)
+        return frame
     }
 
     mutating func putBack(_ frames: [[UInt8]]) {
+        connection.budget.add(frames.totalSize)
         remaining += frames
     }
+
+    /// Hands what is left to whoever goes on reading.
+    consuming func takeRemaining() -> [[UInt8]] {
+        connection.budget.remove(remaining.totalSize)
+        return remaining
+    }
+}
+
+extension [[UInt8]] {
+    /// The bytes of all frames together.
+    var totalSize: Int { reduce(0) { $0 + $1.count } }
 }
 
 /// Measures the steps of a handshake.
@@ -352,6 +368,8 @@ extension Configuration {
         transport.dialTimeout = dialTimeout
         transport.readTimeout = readTimeout
         transport.writeTimeout = writeTimeout
+        transport.memoryLimit = maximumHeldBytes
+        transport.strangers = strangers
         return transport
     }
 }

@@ -32,7 +32,7 @@ public final class Listener: AsyncSequence, Sendable {
     private static let failureBacklog = 64
 
     init(_ endpoint: Endpoint, _ listener: any ConnectionListener) {
-        let sessions = Mailbox<Session>(capacity: endpoint.configuration.maximumWaitingSessions)
+        let sessions = Mailbox<Session>(limit: endpoint.configuration.maximumWaitingSessions)
         let pending = PendingHandshakes(limit: endpoint.configuration.maximumPendingHandshakes)
         let (failures, continuation) = AsyncStream.makeStream(
             of: HandshakeFailure.self, bufferingPolicy: .bufferingNewest(Self.failureBacklog))

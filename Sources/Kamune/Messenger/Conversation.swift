@@ -17,7 +17,8 @@ public actor Conversation {
     public nonisolated let peerID: PeerID
     /// Who the peer is, as the first session knew them.
     public nonisolated let peer: Peer
-    /// What happens, in order. Take them, or the conversation comes to rest: the peer is made to wait when 256 events do.
+    /// What happens, in order. Take them, or the conversation comes to rest: the peer is made to wait when they take
+    /// ``Configuration/maximumHeldBytes``.
     /// Beyond 4,096, changes of state are left out; the store knows them.
     public nonisolated let events: ConversationEvents
 
@@ -62,8 +63,6 @@ public actor Conversation {
     private(set) var end: SessionEnd?
     private var endWaiters: [CheckedContinuation<SessionEnd, Never>] = []
 
-    /// How many events wait for the application before the peer is made to wait.
-    private static let maximumWaitingEvents = 256
     /// How many events wait before those that are not messages are dropped.
     private static let maximumWaitingChanges = 4_096
     /// How many sessions may wait for the earlier ones to be done with: each may have brought as many messages as may wait.
@@ -81,7 +80,7 @@ public actor Conversation {
         self.store = store
         self.reconnection = reconnection
         self.onEnd = onEnd
-        events = ConversationEvents(inbox: Mailbox(capacity: Self.maximumWaitingEvents))
+        events = ConversationEvents(inbox: Mailbox(limit: endpoint.configuration.maximumHeldBytes))
     }
 
     // MARK: Connections
@@ -200,7 +199,7 @@ public actor Conversation {
         } else if events.inbox.count >= Self.maximumWaitingChanges {
             return
         }
-        events.inbox.add(event)
+        events.inbox.add(event, size: event.memorySize, in: session?.core.budget)
     }
 
     // MARK: Ending

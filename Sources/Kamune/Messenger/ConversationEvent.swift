@@ -14,6 +14,14 @@ public enum ConversationEvent: Sendable {
     case stateChanged(MessageID, MessageState)
     /// The conversation is over. It is the last event.
     case ended(SessionEnd)
+
+    /// What the event takes in memory, in bytes.
+    var memorySize: Int {
+        if case .message(let message) = self { message.body.count + Self.overhead } else { Self.overhead }
+    }
+
+    /// Objects, identifiers, dates, and the event itself in a queue; rounded up.
+    private static let overhead = 256
 }
 
 /// What there is to know about a session that carries a conversation.

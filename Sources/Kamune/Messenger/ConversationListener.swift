@@ -17,7 +17,7 @@ public final class ConversationListener: AsyncSequence, Sendable {
 
     init(_ messenger: Messenger, _ listener: Listener) {
         let conversations = Mailbox<Conversation>(
-            capacity: messenger.endpoint.configuration.maximumWaitingSessions)
+            limit: messenger.endpoint.configuration.maximumWaitingSessions)
         self.conversations = conversations
         self.listener = listener
         address = listener.address

@@ -28,6 +28,15 @@ struct SessionArchive: Sendable {
         case introduced(Peer, AcceptanceGrounds)
         /// The peer of an earlier session.
         case resumed(ResumptionRight)
+
+        /// Whether neither a person nor the store has said that we want to talk to them: what is held for them has one
+        /// bound together then.
+        var isStranger: Bool {
+            switch self {
+            case .introduced(_, .policy): true
+            case .introduced(_, .known), .introduced(_, .person), .resumed: false
+            }
+        }
     }
 
     private var announced: [String] { capabilities.map(\.name) }

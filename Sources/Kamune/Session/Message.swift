@@ -21,6 +21,12 @@ public struct Message: Sendable, Hashable {
     /// you show it in a terminal.
     public var text: String { String(decoding: bytes, as: UTF8.self) }
 
+    /// What the message takes in memory, in bytes: its content, its identifier, and what surrounds them.
+    var memorySize: Int { bytes.count + Self.overhead }
+
+    /// Two objects, each with a header of 32 bytes, 26 characters, and the message itself in a queue; rounded up.
+    private static let overhead = 256
+
     init(_ message: ReceivedMessage, receivedAt: Timestamp) {
         id = message.metadata.id
         bytes = message.payload

@@ -27,8 +27,8 @@ public final class Session: Sendable {
     public let handshake: [HandshakeStep]
     /// What the peer sends, in order. Ends when either side closes the session gracefully; throws when it ends otherwise.
     ///
-    /// Messages wait here until they are taken; when ``Configuration/maximumWaitingMessages`` wait, the peer is made to
-    /// wait too. Iterate from one task at a time.
+    /// Messages wait here until they are taken; when they have ``Configuration/maximumHeldBytes``, the peer is made to wait
+    /// too. Iterate from one task at a time.
     public let messages: Messages
 
     /// Whether an earlier session was resumed, without introductions and verification.

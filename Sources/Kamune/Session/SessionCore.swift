@@ -15,6 +15,8 @@ actor SessionCore {
 
     private var machine: SessionMachine
     private let connection: any Connection
+    /// Where everything counts that the peer makes us hold.
+    nonisolated let budget: MemoryBudget
     private let closeTimeout: Duration
     private let alarms: AlarmClock
     private let time: any TimeSource
@@ -27,10 +29,12 @@ actor SessionCore {
     private var heldBackSenders: [CheckedContinuation<Void, Never>] = []
     private var pingWaiters: [CheckedContinuation<Result<Duration, KamuneError>, Never>] = []
 
-    private var answersWhileCongested = 0
-
-    /// How many answers may be queued while the outbound buffer is full; an answer takes 600 bytes or so.
-    private static let maximumAnswersWhileCongested = 256
+    /// Whether the peer's frames are left where they are because nobody takes its messages.
+    private var isReadingPaused = false
+    /// Whether somebody waits for room to answer a ping in.
+    private var isAnswerWaiting = false
+    /// What the budget was told of the bytes that the machine keeps.
+    private var machineBytes = 0
 
     /// Frames handled in one go before others may use the actor.
     private static let framesPerTurn = 16
@@ -45,7 +49,8 @@ actor SessionCore {
         closeTimeout = configuration.closeTimeout
         alarms = configuration.alarms
         time = configuration.time
-        inbox = Mailbox(capacity: configuration.maximumWaitingMessages)
+        budget = connection.budget
+        inbox = Mailbox(limit: connection.budget.limit)
     }
 
     /// Starts reading, with what arrived along with the end of the handshake.
@@ -111,16 +116,9 @@ actor SessionCore {
         setAlarm()
         var frames = first
         while true {
-            var next = 0
-            while next < frames.count {
-                let turn = frames[next..<min(next + Self.framesPerTurn, frames.count)]
-                next = turn.endIndex
-                for frame in turn where end == nil { received(frame) }
-                if next < frames.count { await Task.yield() }
-            }
+            await receive(&frames)
             // After the peer's goodbye nothing follows; after ours, what was on its way is read and dropped.
             if let end, end != .closedByUs { break }
-            if inbox.isFull { await inbox.waitForRoom() }
             do throws(TransportError) {
                 guard let batch = try await connection.receive() else {
                     finish(.failed(KamuneError(.connectionLost, "The connection ended without a goodbye.")))
@@ -139,6 +137,27 @@ actor SessionCore {
         await connection.close()
     }
 
+    /// Opens frames one by one, while there is room for what comes of them. The others count as held.
+    private func receive(_ frames: inout [[UInt8]]) async {
+        var waiting = frames.totalSize
+        budget.add(waiting)
+        for index in frames.indices {
+            if inbox.isFull {
+                isReadingPaused = true
+                await inbox.waitForRoom()
+                isReadingPaused = false
+            } else if index % Self.framesPerTurn == Self.framesPerTurn - 1 {
+                await Task.yield()
+            }
+            var frame: [UInt8] = []
+            swap(&frame, &frames[index])
+            waiting -= frame.count
+            budget.remove(frame.count)
+            if end == nil { received(frame) }
+        }
+        budget.remove(waiting)
+    }
+
     private func received(_ frame: [UInt8]) {
         let now = time.moment
         do {
@@ -146,9 +165,12 @@ actor SessionCore {
             releaseHeldBackSenders()
             switch event {
             case .message(let message):
-                inbox.add(Message(message, receivedAt: now.wall))
+                let message = Message(message, receivedAt: now.wall)
+                inbox.add(message, size: message.memorySize, in: budget)
             case .answer(let frame):
-                try answer(frame)
+                try connection.enqueue([frame])
+            case .pinged:
+                try answerPing()
             case .pong(let roundTrip):
                 resumePings(.success(roundTrip))
             case .closedByPeer:
@@ -165,17 +187,34 @@ actor SessionCore {
         }
     }
 
-    /// Queues an answer. Reading cannot wait for the peer to read: two peers who both did would wait for ever. So a peer
-    /// who asks and asks and reads nothing is given up after a while.
-    private func answer(_ frame: [UInt8]) throws(TransportError) {
-        answersWhileCongested = connection.isCongested ? answersWhileCongested + 1 : 0
-        guard answersWhileCongested <= Self.maximumAnswersWhileCongested else {
-            finish(
-                .failed(
-                    KamuneError(.protocolViolation, "The other side keeps asking and does not read the answers.")))
+    /// Answers the peer's latest ping when there is room. Reading cannot wait for that: two peers who both did would wait
+    /// for each other to read for ever.
+    private func answerPing() throws(TransportError) {
+        if connection.isCongested {
+            countMachineBytes()
+            guard !isAnswerWaiting else { return }
+            isAnswerWaiting = true
+            Task {
+                // If there never is, the reader learns why.
+                try? await connection.waitForRoom()
+                isAnswerWaiting = false
+                if end == nil { try? answerPing() }
+            }
             return
         }
-        try connection.enqueue([frame])
+        do {
+            if let frame = try machine.answerPing(at: time.moment) { try connection.enqueue([frame]) }
+        } catch let error as TransportError {
+            throw error
+        } catch {
+            finish(.failed(KamuneError(.system, "An answer could not be sealed.", cause: error)))
+        }
+        countMachineBytes()
+    }
+
+    private func countMachineBytes() {
+        budget.add(machine.heldByteCount - machineBytes)
+        machineBytes = machine.heldByteCount
     }
 
     // MARK: Time
@@ -194,8 +233,10 @@ actor SessionCore {
 
     private func timeElapsed() {
         guard end == nil else { return }
+        let now = time.moment
+        if isReadingPaused { machine.pausedReading(at: now) }
         do {
-            switch try machine.timeElapsed(at: time.moment) {
+            switch try machine.timeElapsed(at: now) {
             case .nothing: break
             case .send(let frame): try connection.enqueue([frame])
             case .peerIsGone:

@@ -1,21 +1,33 @@
+import KamuneTransport
 import Synchronization
 
 /// A bounded queue between tasks that fill it and tasks that empty it.
 ///
 /// Elements are added at once; a producer then waits until there is room again, so a slow consumer slows it down. The
 /// queue lives outside any actor, so taking an element that is there costs a lock and no suspension.
+///
+/// What is bounded is the sum of the elements' sizes: bytes, where it is the peer who fills it. They also count in the
+/// budget of the session that brought them, until they are taken.
 final class Mailbox<Element: Sendable>: Sendable {
+    private struct Entry {
+        let element: Element
+        let size: Int
+        let budget: MemoryBudget?
+    }
+
     private struct State {
-        var elements: [Element] = []
+        var entries: [Entry] = []
         /// Where the next element to take is: taking from the front of an array would move all the others.
         var head = 0
+        /// The sum of the sizes.
+        var size = 0
         var end: Result<Void, KamuneError>?
         var consumers: [(id: UInt64, continuation: CheckedContinuation<Element?, any Error>)] = []
         var producers: [(id: UInt64, continuation: CheckedContinuation<Void, Never>)] = []
         var nextID: UInt64 = 0
         var isUnlimited = false
 
-        var count: Int { elements.count - head }
+        var count: Int { entries.count - head }
 
         mutating func takeProducers() -> [CheckedContinuation<Void, Never>] {
             defer { producers = [] }
@@ -23,36 +35,57 @@ final class Mailbox<Element: Sendable>: Sendable {
         }
 
         mutating func popFirst() -> Element? {
-            guard head < elements.count else { return nil }
-            let element = elements[head]
+            guard head < entries.count else { return nil }
+            let entry = entries[head]
             head += 1
-            if head == elements.count {
-                elements = []
+            if head == entries.count {
+                entries = []
                 head = 0
-            } else if head >= 64, head * 2 >= elements.count {
-                elements.removeFirst(head)
+            } else if head >= 64, head * 2 >= entries.count {
+                entries.removeSubrange(0..<head)
                 head = 0
             }
-            return element
+            size -= entry.size
+            entry.budget?.remove(entry.size)
+            return entry.element
+        }
+
+        /// Whether a producer has to wait. With nothing in the queue none has, whatever else the budget is full of: what is
+        /// taken elsewhere wakes nobody here.
+        func isFull(limit: Int) -> Bool {
+            guard end == nil, !isUnlimited, let last = entries.last else { return false }
+            return size >= limit || last.budget?.hasRoom == false
         }
     }
 
     private let state = Mutex(State())
-    private let capacity: Int
+    private let limit: Int
 
-    /// - Parameter capacity: How many elements wait before the producer does.
-    init(capacity: Int) {
-        self.capacity = max(capacity, 1)
+    /// - Parameter limit: The sum of the elements' sizes at which the producer waits.
+    init(limit: Int) {
+        self.limit = max(limit, 1)
+    }
+
+    deinit {
+        state.withLock { state in
+            for entry in state.entries[state.head...] { entry.budget?.remove(entry.size) }
+        }
     }
 
     /// Adds an element, or drops it when the mailbox is finished.
-    func add(_ element: Element) {
+    ///
+    /// - Parameters:
+    ///   - size: What it counts, at least 1.
+    ///   - budget: Where that is held besides, until the element is taken.
+    func add(_ element: Element, size: Int = 1, in budget: MemoryBudget? = nil) {
         let consumer = state.withLock { state -> CheckedContinuation<Element?, any Error>? in
             guard state.end == nil else { return nil }
             if !state.consumers.isEmpty {
                 return state.consumers.removeFirst().continuation
             }
-            state.elements.append(element)
+            budget?.add(size)
+            state.size += size
+            state.entries.append(Entry(element: element, size: size, budget: budget))
             return nil
         }
         consumer?.resume(returning: element)
@@ -62,9 +95,7 @@ final class Mailbox<Element: Sendable>: Sendable {
     var count: Int { state.withLock { $0.count } }
 
     /// Whether the producer has to wait.
-    var isFull: Bool {
-        state.withLock { $0.end == nil && !$0.isUnlimited && $0.count >= capacity }
-    }
+    var isFull: Bool { state.withLock { $0.isFull(limit: limit) } }
 
     /// Waits until there is room, or nobody takes anything any more.
     func waitForRoom() async {
@@ -72,9 +103,7 @@ final class Mailbox<Element: Sendable>: Sendable {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let isFree = state.withLock { state in
-                    if state.end != nil || state.isUnlimited || state.count < capacity || Task.isCancelled {
-                        return true
-                    }
+                    if !state.isFull(limit: limit) || Task.isCancelled { return true }
                     state.producers.append((id, continuation))
                     return false
                 }
@@ -128,7 +157,7 @@ final class Mailbox<Element: Sendable>: Sendable {
     ///
     /// - Throws: The error that the queue was ended with, once; ``KamuneError/Code/cancelled`` when the task is cancelled
     ///   while it waits.
-    func next() async throws(KamuneError) -> Element? {
+    nonisolated(nonsending) func next() async throws(KamuneError) -> Element? {
         if let element = takeReady(atMost: 1).first { return element }
         return try await wait()
     }
@@ -136,14 +165,13 @@ final class Mailbox<Element: Sendable>: Sendable {
     /// What is there, without waiting for more.
     ///
     /// - Parameter limit: At most so many, 1 or more.
-    func takeReady(atMost limit: Int) -> [Element] {
+    func takeReady(atMost count: Int) -> [Element] {
         let ready = state.withLock { state -> (elements: [Element], producers: [CheckedContinuation<Void, Never>]) in
-            guard let first = state.popFirst() else {
-                return ([], state.count <= capacity / 2 ? state.takeProducers() : [])
-            }
-            var elements = [first]
-            while elements.count < limit, let element = state.popFirst() { elements.append(element) }
-            return (elements, state.count <= capacity / 2 ? state.takeProducers() : [])
+            var elements: [Element] = []
+            while elements.count < count, let element = state.popFirst() { elements.append(element) }
+            // Half has to be free, so that the producer does not come for each element.
+            let isFree = state.size <= limit / 2 && !state.isFull(limit: limit)
+            return (elements, isFree ? state.takeProducers() : [])
         }
         for producer in ready.producers { producer.resume() }
         return ready.elements
@@ -156,7 +184,7 @@ final class Mailbox<Element: Sendable>: Sendable {
         case waiting
     }
 
-    private func wait() async throws(KamuneError) -> Element? {
+    nonisolated(nonsending) private func wait() async throws(KamuneError) -> Element? {
         let id = nextID()
         do {
             return try await withTaskCancellationHandler {

@@ -44,6 +44,11 @@ struct KeepAlive: Sendable {
         unansweredPings = 0
     }
 
+    /// The peer's frames are left where they are, so that none is seen is no sign that the peer is gone.
+    mutating func pausedReading(at now: Duration) {
+        receivedFrame(at: now)
+    }
+
     /// The round trip, if the pong answers our latest ping.
     mutating func receivedPong(_ token: [UInt8], at now: Duration) -> Duration? {
         guard let ping = outstanding, ping.token == token else { return nil }

@@ -11,6 +11,8 @@ public struct SessionMachine: ~Copyable, Sendable {
     private let peerStartsDirectly: Bool
     private var phase: Phase
     private var keepAlive: KeepAlive
+    /// What the peer's latest ping carried, until it is answered.
+    private var unansweredPing: [UInt8]?
     private var relayKeys: RelayKeys?
 
     private enum Phase: Equatable, Sendable {
@@ -23,7 +25,8 @@ public struct SessionMachine: ~Copyable, Sendable {
     /// Our key and the peer's, once the peer has asked for ours.
     private struct RelayKeys: Sendable {
         let own: X25519PrivateKey
-        let peer: [UInt8]
+        /// Nil when what the peer sent is no key.
+        let peer: [UInt8]?
     }
 
     /// The session that a handshake has established.
@@ -88,6 +91,19 @@ public struct SessionMachine: ~Copyable, Sendable {
         return frame
     }
 
+    /// The answer to the peer's latest ping; nil when it was given already, or there was none.
+    ///
+    /// Call it after ``SessionEvent/pinged``, as soon as there is room for a frame. Of several pings that come meanwhile only
+    /// the latest is answered: a peer waits for the answer to that one (§8.2), and whoever asks and asks and reads nothing
+    /// makes us keep one question.
+    public mutating func answerPing(at now: Moment) throws(ProtocolError) -> [UInt8]? {
+        guard phase != .ended, let token = unansweredPing.take() else { return nil }
+        return try seal(.pong, token, at: now).frame
+    }
+
+    /// The bytes of the peer's that the machine keeps.
+    public var heldByteCount: Int { unansweredPing?.count ?? 0 }
+
     /// Ends the session gracefully: send the frame, then close the connection. Nil when the session has ended already.
     public mutating func close(at now: Moment) throws(ProtocolError) -> [UInt8]? {
         guard phase != .ended else { return nil }
@@ -134,8 +150,8 @@ public struct SessionMachine: ~Copyable, Sendable {
             }
             return .message(ReceivedMessage(metadata: message.metadata, payload: Array(payload)))
         case .ping:
-            let token = Array(try bytesValue(message))
-            return .answer(try seal(.pong, token, at: now).frame)
+            unansweredPing = Array(try bytesValue(message))
+            return .pinged
         case .pong:
             let roundTrip = keepAlive.receivedPong(Array(try bytesValue(message)), at: now.monotonic)
             return roundTrip.map { .pong(roundTrip: $0) } ?? .nothing
@@ -171,7 +187,7 @@ public struct SessionMachine: ~Copyable, Sendable {
         } catch {
             throw .system(.cryptography)
         }
-        relayKeys = RelayKeys(own: own, peer: peerKey)
+        relayKeys = RelayKeys(own: own, peer: peerKey.count == own.publicKey.count ? peerKey : nil)
         let answer = SessionData(fields: [ProtocolConstants.relayKeyField: own.publicKey])
         keepAlive.sentFrame(at: now.monotonic)
         return .answer(try state.seal(.sessionData, encoded: try answer.encoded(), at: now.wall).frame)
@@ -180,11 +196,17 @@ public struct SessionMachine: ~Copyable, Sendable {
     /// The X25519 secret with a program of 0.7 that asked for our key, from which tokens for a relay are derived. Nil
     /// when the peer did not ask, or sent a key that yields no secret.
     public borrowing func relaySecret() -> SecretBytes? {
-        guard let relayKeys else { return nil }
-        return try? relayKeys.own.sharedSecret(with: relayKeys.peer)
+        guard let relayKeys, let peer = relayKeys.peer else { return nil }
+        return try? relayKeys.own.sharedSecret(with: peer)
     }
 
     // MARK: Time
+
+    /// Nothing is read from the peer just now, because nobody takes its messages here: its silence means nothing. To be
+    /// called before ``timeElapsed(at:)`` while that is so.
+    public mutating func pausedReading(at now: Moment) {
+        keepAlive.pausedReading(at: now.monotonic)
+    }
 
     /// What is due at this moment.
     ///
@@ -214,8 +236,10 @@ public struct SessionMachine: ~Copyable, Sendable {
 public enum SessionEvent: Equatable, Sendable {
     /// A message for the application.
     case message(ReceivedMessage)
-    /// Something that the protocol answers by itself: send this frame.
+    /// Something that the protocol answers by itself, before anything else is sent: send this frame.
     case answer([UInt8])
+    /// The peer asks whether we are there: send what ``SessionMachine/answerPing(at:)`` yields, as soon as there is room.
+    case pinged
     /// The answer to our latest ping.
     case pong(roundTrip: Duration)
     /// The peer has ended the session gracefully.

@@ -94,6 +94,11 @@ func fuzzSession(_ input: [UInt8]) throws {
                 try expect(answer.count <= ProtocolConstants.maximumFrameSize, "too large an answer")
             case .message(let message):
                 try expect(message.payload.count <= ProtocolConstants.maximumPayloadSize, "too large a message")
+            case .pinged:
+                try expect(machine.heldByteCount <= ProtocolConstants.maximumTransportSize, "too large a ping is kept")
+                if choices.below(2) == 0, let answer = try machine.answerPing(at: now) {
+                    try expect(answer.count <= ProtocolConstants.maximumFrameSize, "too large an answer")
+                }
             case .pong, .closedByPeer, .nothing, nil: break
             }
         }
