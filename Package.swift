@@ -170,6 +170,7 @@ let package = Package(
             dependencies: [
                 "Kamune",
                 "KamuneStore",
+                "KamuneSystem",
                 "KamuneTestKit",
                 "KamuneTransport",
                 .product(name: "NIOCore", package: "swift-nio"),

@@ -5,7 +5,11 @@ import KamuneSystem
 enum Main {
     static func main() async {
         StandardStream.reserve()
-        OpenFileLimit.raise()
+        if let failure = OpenFileLimit.raise() {
+            // Before anything that could fail for want of a file, the context of commands included.
+            StandardStream(STDERR_FILENO).write("kamune: \(failure.message ?? "")\n")
+            exit(failure.status.rawValue)
+        }
         let context = CommandContext.ofProcess()
         let arguments = UnsafeBufferPointer(start: CommandLine.unsafeArgv, count: Int(CommandLine.argc))
         let texts = arguments.dropFirst().compactMap { argument in

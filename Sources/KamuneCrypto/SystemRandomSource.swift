@@ -85,3 +85,8 @@ public struct SystemRandomSource: RandomSource, @unchecked Sendable {
         }
     }
 }
+
+extension SystemRandomSource: RandomNumberGenerator {
+    /// A random number, for whatever chooses by one.
+    public mutating func next() -> UInt64 { integer() }
+}

@@ -7,5 +7,7 @@ struct NetworkLab: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "KamuneNetworkLab",
         abstract: "Emulates links for real TCP and UDP, and measures sessions on them.",
-        subcommands: [LadderCommand.self, LinkCommand.self, AnswerCommand.self, MeasureCommand.self])
+        subcommands: [
+            LadderCommand.self, LinkCommand.self, AnswerCommand.self, MeasureCommand.self, FloodCommand.self,
+        ])
 }

@@ -1,4 +1,5 @@
-/// What is known about a connection, for people: logs, prompts, lists of peers.
+/// What is known about a connection: for people, in logs, prompts and lists of peers, and for whoever has to choose among
+/// connections.
 public struct ConnectionInfo: Sendable, Hashable {
     /// The name of the transport: `"tcp"` or `"memory"`.
     public let transport: String
@@ -6,12 +7,22 @@ public struct ConnectionInfo: Sendable, Hashable {
     public let localAddress: String
     /// The peer's end, such as `"[2001:db8::1]:53112"`; `"unknown"` when it was gone before it could be asked.
     public let remoteAddress: String
+    /// The network of the peer's end; `nil` when it is this machine, or not known.
+    public let remoteNetwork: Network?
+    /// Whether the peer had shown, when this was made, that it receives what is sent to its address. Over TCP it always
+    /// has; a datagram that opens a conversation may come from anywhere.
+    public let isAddressProven: Bool
 
     /// Describes a connection.
-    public init(transport: String, localAddress: String, remoteAddress: String) {
+    public init(
+        transport: String, localAddress: String, remoteAddress: String, remoteNetwork: Network? = nil,
+        isAddressProven: Bool = true
+    ) {
         self.transport = transport
         self.localAddress = localAddress
         self.remoteAddress = remoteAddress
+        self.remoteNetwork = remoteNetwork
+        self.isAddressProven = isAddressProven
     }
 }
 
@@ -23,7 +34,7 @@ public struct ConnectionInfo: Sendable, Hashable {
 /// Cancelling a task ends its wait with ``TransportError/cancelled`` and nothing else: no frame is lost, repeated or cut,
 /// and the connection stays usable. A call that need not wait succeeds in a cancelled task too.
 public protocol Connection: Sendable {
-    /// Both ends and the transport, for people.
+    /// Both ends and the transport.
     var info: ConnectionInfo { get }
 
     /// What is held for the peer. The connection counts in it what it has received and nobody took, and what it has not
@@ -112,8 +123,10 @@ public protocol ConnectionListener: Sendable {
     /// wait in the system's own queue.
     ///
     /// - Returns: A connection, or `nil` after ``close()``.
-    /// - Throws: ``TransportError/cancelled`` when the task was cancelled; ``TransportError/concurrentReceive`` when another
-    ///   task is waiting already. The listener itself survives both.
+    /// - Throws: ``TransportError/tooManyOpenFiles`` when somebody waits for whom the system has no descriptor left: close a
+    ///   connection, and accept again. ``TransportError/cancelled`` when the task was cancelled;
+    ///   ``TransportError/concurrentReceive`` when another task is waiting already. The listener itself survives all of
+    ///   these.
     func accept() async throws(TransportError) -> (any Connection)?
 
     /// Stops listening. Connections that nobody accepted are aborted; the others live on. Closing twice is harmless.

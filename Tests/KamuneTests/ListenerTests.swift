@@ -1,3 +1,5 @@
+import KamuneSystem
+import KamuneTestKit
 import KamuneTransport
 import Testing
 
@@ -76,6 +78,86 @@ struct ListenerTests {
         await session.close()
         await listener.close()
     }
+
+    /// Never says whether it accepts a peer.
+    private struct Undecided: PeerVerifier {
+        func verify(_ peer: Peer) async -> Verdict {
+            for await _ in AsyncStream<Never>.makeStream().stream {}
+            return .refuse(reason: "It was asked no more.")
+        }
+    }
+
+    @Test(
+        "whoever shows an introduction again and again, and then nothing more, keeps neither its owner out nor others")
+    func replayedIntroductions() async throws {
+        let bob = try TestEndpoints.make(name: "Bob")
+        let listener = try await bob.listen(on: "127.0.0.1:0")
+        let ada = try TestEndpoints.make(name: "Ada")
+        // It has Ada's introduction, and stops where her key would be needed.
+        let thief = Endpoint(
+            identity: ada.identity, name: "Ada", verifier: Undecided(), configuration: ada.configuration)
+        let count = 140
+        let (dropped, continuation) = AsyncStream<Void>.makeStream()
+        let stalled = (0..<count).map { _ in
+            Task {
+                _ = try? await thief.dial(listener.address)
+                continuation.yield()
+            }
+        }
+        // There are eight places for one identity.
+        var drops = dropped.makeAsyncIterator()
+        for _ in 0..<count - 8 { await drops.next() }
+
+        var sessions = listener.makeAsyncIterator()
+        for endpoint in [try TestEndpoints.make(name: "Carol"), ada] {
+            let session = try await endpoint.dial(listener.address)
+            #expect(try await sessions.next()?.id == session.id)
+            await session.close()
+        }
+        for task in stalled { task.cancel() }
+        await listener.close()
+    }
+
+    #if os(Linux)
+    @Test("100 KB a second of small datagrams from hundreds of addresses keep nobody out")
+    func datagramFlood() async throws {
+        let bob = try TestEndpoints.make(name: "Bob")
+        let listener = try await bob.listen(on: "udp://127.0.0.1:0")
+        let port = try Address(parsing: listener.address).port
+        let strangers = try (0..<200).map { try #require(RawDatagrams(from: 0x0200 + $0, to: port)) }
+        let flood = Task {
+            var number: UInt32 = 0
+            while !Task.isCancelled {
+                // 4,000 a second, each another conversation.
+                for stranger in strangers.shuffled().prefix(20) {
+                    number += 1
+                    stranger.send(Self.smallOpening(number))
+                }
+                try await SystemTime().sleep(for: .milliseconds(5))
+            }
+        }
+        var sessions = listener.makeAsyncIterator()
+        let ada = try TestEndpoints.make(name: "Ada")
+        for _ in 0..<20 {
+            let session = try await ada.dial(listener.address)
+            #expect(try await sessions.next()?.id == session.id)
+            await session.close()
+        }
+        flood.cancel()
+        await listener.close()
+    }
+
+    /// 25 bytes that begin a conversation: a header of KCP and a byte.
+    private static func smallOpening(_ conversation: UInt32) -> [UInt8] {
+        var datagram = [UInt8](repeating: 0, count: 25)
+        for byte in 0..<4 { datagram[byte] = UInt8(truncatingIfNeeded: conversation >> (8 * byte)) }
+        datagram[4] = 81
+        datagram[6] = 32
+        datagram[20] = 1
+        datagram[24] = 4
+        return datagram
+    }
+    #endif
 
     @Test("a port in use, a bad address and an unknown name each have their error")
     func badAddresses() async throws {

@@ -74,6 +74,25 @@ struct AcceptQueueTests {
         for _ in 0..<4 { #expect(queue.reserveIfOpen()) }
     }
 
+    @Test func tellsOnceThatTheSystemHasNoMore() async throws {
+        let queue = AcceptQueue(limit: 4)
+        queue.exhausted()
+        queue.exhausted()
+        await #expect(throws: TransportError.tooManyOpenFiles) { try await queue.accept() }
+        async let accepted = queue.accept()
+        await Task.yield()
+        queue.reserve()
+        queue.fill(connection().0)
+        #expect(try await accepted != nil)
+        // Whoever was let in meanwhile shows that there is room again.
+        queue.exhausted()
+        queue.reserve()
+        queue.fill(connection().0)
+        #expect(try await queue.accept() != nil)
+        queue.close()
+        #expect(try await queue.accept() == nil)
+    }
+
     private static func isClosed(_ queue: AcceptQueue) async -> Result<Bool, TransportError> {
         do throws(TransportError) {
             return .success(try await queue.accept() == nil)

@@ -137,3 +137,25 @@ struct AddressTests {
         }
     }
 }
+
+struct NetworkTests {
+    @Test(
+        arguments: [
+            ("192.0.2.1", "192.0.2.255", true),
+            ("192.0.2.1", "192.0.3.1", false),
+            ("192.0.2.1", "::ffff:192.0.2.77", true),
+            ("::ffff:192.0.2.1", "::ffff:192.0.3.1", false),
+            ("2001:db8:0:1::1", "2001:db8:0:1:ffff::2", true),
+            ("2001:db8:0:1::1", "2001:db8:0:2::1", false),
+            ("192.0.2.1", "2001:db8::1", false),
+        ])
+    func addressesShareANetwork(first: String, second: String, together: Bool) throws {
+        let network = try #require(Network(of: first))
+        #expect((network == Network(of: second)) == together)
+    }
+
+    @Test(arguments: ["127.0.0.1", "127.9.8.7", "::1", "::ffff:127.0.0.1", "", "example.org", "1.2.3", "::1%lo"])
+    func thisMachineAndNamesAreNone(address: String) {
+        #expect(Network(of: address) == nil)
+    }
+}

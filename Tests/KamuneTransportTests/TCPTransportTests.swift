@@ -245,6 +245,12 @@ struct TCPTransportTests {
         }
     }
 
+    @Test func whoHasNoDescriptorLeftRests() async throws {
+        await #expect(processExitsWith: .success) {
+            try await DescriptorTests.restWhileExhausted()
+        }
+    }
+
     @Test func descriptorsAndConnectionsAreGivenBack() async throws {
         await #expect(processExitsWith: .success) {
             try await DescriptorTests.openAndClose()
@@ -284,7 +290,7 @@ private enum DescriptorTests {
         for connection in dialed.dropLast() { connection.abort() }
         let last = dialed[dialed.count - 1]
         try await last.send(frame: [1])
-        while let accepted = try await listener.accept() {
+        while let accepted = try await next(of: listener) {
             do throws(TransportError) {
                 if try await accepted.receive() == [[1]] { break }
             } catch {
@@ -292,6 +298,51 @@ private enum DescriptorTests {
             }
         }
         withExtendedLifetime((first, firstAccepted)) {}
+    }
+
+    /// The next connection, however often there is no descriptor for it.
+    private static func next(of listener: any ConnectionListener) async throws -> (any Connection)? {
+        while true {
+            do throws(TransportError) {
+                return try await listener.accept()
+            } catch {
+                guard error == .tooManyOpenFiles else { throw error }
+            }
+        }
+    }
+
+    static func restWhileExhausted() async throws {
+        let listener = try await TCPTransport.listen(on: Address(host: "127.0.0.1", port: 0))
+        let port = listener.localAddress.port
+        let first = try await TCPTransport.connect(to: listener.localAddress)
+        var accepted = [try await listener.accept()]
+        // Enough for these, and for two of them at our end.
+        let count = 10
+        var limit = rlimit(rlim_cur: rlim_t(openDescriptors + count + 4), rlim_max: 4_096)
+        guard setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { throw Leak() }
+        let silent = (0..<count).compactMap { _ in RawPeer(port: port) }
+        guard silent.count == count else { throw Leak() }
+
+        var reports = 0
+        var start: (cpu: UInt64, wall: ContinuousClock.Instant)?
+        while reports < 7 {
+            do throws(TransportError) {
+                accepted.append(try await listener.accept())
+            } catch {
+                guard error == .tooManyOpenFiles else { throw error }
+                reports += 1
+                if reports == 1 { start = (SystemTime.processNanoseconds, .now) }
+            }
+        }
+        guard let start else { throw Leak() }
+        let cpu = Duration.nanoseconds(SystemTime.processNanoseconds - start.cpu)
+        // It has rested for 10, 20, 40, 80, 160 and 320 ms. Who tries all the time takes as much of a processor as time.
+        guard ContinuousClock.now - start.wall >= .milliseconds(630), cpu < .milliseconds(200) else { throw Leak() }
+
+        // Once some are gone, the rest of them get in.
+        accepted.removeAll()
+        for _ in 0..<2 { accepted.append(try await next(of: listener)) }
+        withExtendedLifetime((first, silent)) {}
     }
 
     static func openAndClose() async throws {

@@ -28,8 +28,12 @@ public struct Configuration: Sendable {
     /// How many bytes are held for one peer, of what it sent and nobody took, and of what it has not taken of ours, before
     /// it is made to wait; 4 MiB by default. All strangers who have connected to this process share 64 MiB besides.
     public var maximumHeldBytes = 4 << 20
-    /// How many connections of a listener may be in their handshake at once. Beyond it, the one that has gone longest
-    /// without an introduction is dropped for the newest, so that a flood of silent ones starves nobody.
+    /// How many connections of a listener may be in their handshake at once: 256, or a quarter of the files that may be
+    /// open, if that is less. Half of the places are for those who have not introduced themselves, a quarter for
+    /// strangers, and a quarter for whom we know and who resumes a session. In each of these, sixteen are for one
+    /// network (/64, /24), and eight in all for one identity. Beyond it, somebody from where most are is dropped.
+    ///
+    /// Over UDP, addresses that have proven nothing have ``UDPOptions/unprovenLimit`` places besides.
     public var maximumPendingHandshakes = 256
     /// How many established sessions of a listener wait for the application before no more connections are taken.
     public var maximumWaitingSessions = 64

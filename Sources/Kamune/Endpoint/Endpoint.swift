@@ -121,8 +121,10 @@ public struct Endpoint: Sendable {
             case .tcp:
                 listener = try await TCPTransport.listen(on: address, configuration: configuration.transport)
             case .udp:
+                var options = configuration.udp
+                options.firstFrameSize = TunnelSuite.publicKeySize
                 listener = try await UDPTransport.listen(
-                    on: address, configuration: configuration.transport, options: configuration.udp)
+                    on: address, configuration: configuration.transport, options: options)
             }
             return Listener(self, listener)
         } catch {
@@ -140,16 +142,23 @@ public struct Endpoint: Sendable {
     }
 
     /// Establishes a session over a connection of any kind, as its responder. The connection is closed when that fails.
-    package func respond(
-        over connection: any Connection, onIntroduction: @escaping @Sendable () -> Bool = { true }
+    package func respond(over connection: any Connection) async throws(KamuneError) -> Session {
+        try await establish(over: connection, role: .responder)
+    }
+
+    /// The same for a connection that has to keep its place among others.
+    ///
+    /// - Parameter onMilestone: Told what the peer has shown of itself; false drops the connection.
+    func respond(
+        over connection: any Connection, onMilestone: @escaping @Sendable (HandshakeMilestone) -> Bool
     ) async throws(KamuneError) -> Session {
-        try await establish(over: connection, role: .responder, onIntroduction: onIntroduction)
+        try await establish(over: connection, role: .responder, onMilestone: onMilestone)
     }
 
     private func establish(
         over connection: any Connection, role: Role, expecting peer: PublicIdentity? = nil,
         resuming right: ResumptionRight? = nil, after doubt: KamuneError? = nil,
-        onIntroduction: @escaping @Sendable () -> Bool = { true }
+        onMilestone: (@Sendable (HandshakeMilestone) -> Bool)? = nil
     ) async throws(KamuneError) -> Session {
         let timeout = KamuneError(.timedOut, "The other side did not finish the handshake in time.")
         do throws(KamuneError) {
@@ -160,7 +169,7 @@ public struct Endpoint: Sendable {
             }
             let driver = HandshakeDriver(
                 connection: connection, verifier: verifier, configuration: configuration, identity: identity,
-                capabilities: capabilities, archive: archive, doubt: doubt, onIntroduction: onIntroduction)
+                capabilities: capabilities, archive: archive, doubt: doubt, onMilestone: onMilestone)
             let handshake = HandshakeConfiguration(
                 identity: identity, name: name, capabilities: capabilities,
                 succession: capabilities.isEmpty ? .none : try await succession.find())

@@ -16,8 +16,8 @@ struct HandshakeDriver: Sendable {
     let archive: SessionArchive?
     /// What went wrong when an earlier session was to be resumed.
     var doubt: KamuneError?
-    /// Called when the peer has introduced itself with a valid signature; false drops the connection.
-    var onIntroduction: @Sendable () -> Bool = { true }
+    /// Told what the peer has shown of itself, where that decides whether the connection keeps its place; false drops it.
+    var onMilestone: (@Sendable (HandshakeMilestone) -> Bool)?
 
     /// Drives the side that connects to a session, and starts that.
     func initiate(
@@ -77,6 +77,7 @@ struct HandshakeDriver: Sendable {
             switch consume action {
             case .proceed(let next):
                 machine = next
+                if machine.isPeerProven, onMilestone?(.proven) == false { throw .crowdedOut }
 
             case .verifyPeer(let peer):
                 try await judge(peer.introduction, &progress)
@@ -87,10 +88,13 @@ struct HandshakeDriver: Sendable {
                 }
 
             case .resolveResumption(let peer):
-                guard let (resumption, right) = try await archive?.grant(peer.request), onIntroduction() else {
+                guard let (resumption, right) = try await archive?.grant(peer.request),
+                    onMilestone?(.resuming(right.peer.key)) ?? true
+                else {
                     throw try refuse(peer)
                 }
                 progress.counterpart = .resumed(right)
+                progress.isKnown = true
                 do throws(ProtocolError) {
                     machine = try peer.accept(resumption, peerCapabilities: right.peerCapabilities)
                 } catch {
@@ -109,6 +113,8 @@ struct HandshakeDriver: Sendable {
         var steps: StepClock
         /// Set once it is decided with whom we talk.
         var counterpart: SessionArchive.Counterpart?
+        /// Whether we knew the peer before.
+        var isKnown = false
 
         init(_ connection: any Connection, _ time: any TimeSource) {
             frames = FrameReader(connection: connection)
@@ -119,10 +125,12 @@ struct HandshakeDriver: Sendable {
     /// Asks whether we want to talk to a peer who has introduced itself.
     private func judge(_ introduction: PeerIntroduction, _ progress: inout Progress) async throws(KamuneError) {
         progress.steps.finished(.peerIntroduced)
-        guard onIntroduction() else {
-            throw KamuneError(.overloaded, "Too many peers are waiting to be accepted. Try again later.")
-        }
         let peer = Peer(introduction)
+        if let onMilestone {
+            let known = await archive?.knownKey(of: peer, at: configuration.time.date)
+            guard onMilestone(.introduced(known ?? peer.identity, isKnown: known != nil)) else { throw .crowdedOut }
+            progress.isKnown = known != nil
+        }
         progress.counterpart = .introduced(peer, try await verify(peer, &progress.frames))
         progress.steps.finished(.peerAccepted)
     }
@@ -148,6 +156,7 @@ struct HandshakeDriver: Sendable {
         // Kept before the last frame goes out: the peer may come back to resume as soon as it has that. Here the verdict
         // takes effect.
         let kept = try await keep(established, role: role, counterpart)
+        if progress.isKnown { connection.budget.leavePool() }
         try queue(outgoing)
         var steps = progress.steps
         steps.finished(.established)

@@ -25,7 +25,7 @@ public final class Listener: AsyncSequence, Sendable {
 
     private let sessions: Mailbox<Session>
     private let listener: any ConnectionListener
-    private let pending: PendingHandshakes
+    private let admission: Admission
     private let task: Task<Void, Never>
 
     /// How many failures are kept for whoever reads them.
@@ -33,16 +33,16 @@ public final class Listener: AsyncSequence, Sendable {
 
     init(_ endpoint: Endpoint, _ listener: any ConnectionListener) {
         let sessions = Mailbox<Session>(limit: endpoint.configuration.maximumWaitingSessions)
-        let pending = PendingHandshakes(limit: endpoint.configuration.maximumPendingHandshakes)
+        let admission = Admission(endpoint.configuration)
         let (failures, continuation) = AsyncStream.makeStream(
             of: HandshakeFailure.self, bufferingPolicy: .bufferingNewest(Self.failureBacklog))
         self.sessions = sessions
-        self.pending = pending
+        self.admission = admission
         self.failures = failures
         self.listener = listener
         address = listener.localAddress.description
         task = Task {
-            await Self.accept(endpoint, listener, sessions, pending, continuation)
+            await Self.accept(endpoint, listener, sessions, admission, continuation)
             continuation.finish()
         }
     }
@@ -57,13 +57,13 @@ public final class Listener: AsyncSequence, Sendable {
     public func close() async {
         await listener.close()
         task.cancel()
-        pending.abortAll()
+        admission.abortAll()
         await task.value
     }
 
     private static func accept(
         _ endpoint: Endpoint, _ listener: any ConnectionListener, _ sessions: Mailbox<Session>,
-        _ pending: PendingHandshakes, _ failures: AsyncStream<HandshakeFailure>.Continuation
+        _ admission: Admission, _ failures: AsyncStream<HandshakeFailure>.Continuation
     ) async {
         var failure: KamuneError?
         await withDiscardingTaskGroup { group in
@@ -74,16 +74,22 @@ public final class Listener: AsyncSequence, Sendable {
                     guard let next = try await listener.accept() else { break }
                     connection = next
                 } catch {
+                    if error == .tooManyOpenFiles {
+                        // Somebody waits whom the system cannot let in.
+                        admission.makeRoom()
+                        continue
+                    }
                     if error != .cancelled { failure = KamuneError(error) }
                     break
                 }
-                let id = pending.admit(connection)
+                let place = admission.admit(connection)
                 group.addTask {
-                    defer { pending.finished(id) }
                     do throws(KamuneError) {
-                        let session = try await endpoint.respond(over: connection) { pending.introduced(id) }
+                        let session = try await endpoint.respond(over: connection, onMilestone: place.reached)
+                        place.leave()
                         sessions.add(session)
                     } catch {
+                        let error = place.leave() ? error : .crowdedOut
                         failures.yield(
                             HandshakeFailure(remoteAddress: connection.info.remoteAddress, error: error))
                     }

@@ -15,6 +15,7 @@ enum ExitStatus: Int32, CaseIterable, Sendable {
     case cannotListen = 8
     case locked = 9
     case storeUnusable = 10
+    case tooFewFiles = 11
     case usage = 64
     case interrupted = 130
     case terminated = 143
@@ -33,6 +34,7 @@ enum ExitStatus: Int32, CaseIterable, Sendable {
         case .cannotListen: "the address to listen on is taken or not ours"
         case .locked: "the passphrase of what is kept is missing or wrong"
         case .storeUnusable: "what is kept cannot be used: it is in use, damaged, open to others, or the disk is full"
+        case .tooFewFiles: "the system allows too few open files to begin with"
         case .usage: "the command was called wrongly"
         case .interrupted: "it was interrupted (Ctrl-C)"
         case .terminated: "it was told to end (SIGTERM)"

@@ -1,3 +1,4 @@
+import Kamune
 import KamuneSystem
 
 /// How many files and sockets this program may have open.
@@ -6,20 +7,30 @@ enum OpenFileLimit {
     ///
     /// The usual limit, 1,024 or 256, is for the sake of programs that wait by `select`, which have a bit for each. Ours do
     /// not, and a listener may have thousands of peers.
-    static func raise() {
-        var limit = rlimit()
-        #if canImport(Glibc)
-        let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
-        #else
-        let resource = RLIMIT_NOFILE
-        #endif
-        guard getrlimit(resource, &limit) == 0, limit.rlim_cur < limit.rlim_max else { return }
-        limit.rlim_cur = limit.rlim_max
-        #if canImport(Darwin)
-        // More is refused there, whatever the limit says.
-        limit.rlim_cur = min(limit.rlim_cur, rlim_t(OPEN_MAX))
-        #endif
-        // As before if the system does not let us.
-        _ = setrlimit(resource, &limit)
+    ///
+    /// - Returns: What is wrong when that is too few to begin with: some of what we stand on would end the program.
+    static func raise() -> Failure? {
+        guard let greatest = systemOpenFileLimit()?.greatest else { return nil }
+        setSystemOpenFileLimit(greatest)
+        guard let limit = systemOpenFileLimit()?.current else { return nil }
+        let needed = openFiles(below: limit) + OpenFiles.needed
+        guard limit < UInt64(needed) else { return nil }
+        return Failure(
+            .tooFewFiles,
+            "The system allows this program \(limit) open files, and it needs \(needed); raise the limit, such as by "
+                + "“ulimit -n \(roundedLimit(above: needed))”.")
+    }
+
+    /// What a person would choose, with room for some peers.
+    private static func roundedLimit(above needed: Int) -> Int {
+        var limit = 256
+        while limit < 2 * needed { limit *= 2 }
+        return limit
+    }
+
+    /// How many are open already: the standard streams, and whatever else was handed to us.
+    private static func openFiles(below limit: UInt64) -> Int {
+        // Whoever was handed more than these has a limit far beyond.
+        (0..<Int32(min(limit, 1_024))).count { fcntl($0, F_GETFD) >= 0 }
     }
 }

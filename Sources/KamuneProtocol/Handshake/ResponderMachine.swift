@@ -96,6 +96,14 @@ public struct ResponderMachine: ~Copyable, Sendable {
         }
     }
 
+    /// Whether the initiator has shown that it holds the key of its identity: what it showed before may have been a copy.
+    public var isPeerProven: Bool {
+        switch state {
+        case .awaitingAnswer: true
+        default: false
+        }
+    }
+
     /// Whether the initiator has our introduction and is judging it: if it closes the connection now, it refuses us.
     public var peerIsDeciding: Bool {
         switch state {

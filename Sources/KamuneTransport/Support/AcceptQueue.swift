@@ -11,6 +11,8 @@ final class AcceptQueue: Sendable {
         var reserved = 0
         var waiter: Waiter?
         var isClosed = false
+        /// Whether the system has no descriptor for somebody who waits, and nobody was told so yet.
+        var isExhausted = false
         /// What to call when there is a place again, after somebody was told that there is none.
         var onRoom: (@Sendable () -> Void)?
 
@@ -68,6 +70,7 @@ final class AcceptQueue: Sendable {
         }
         while true {
             let step: Step = state.withLock { state in
+                state.isExhausted = false
                 if !state.isClosed {
                     if let waiter = state.waiter.take() { return .handOver(waiter) }
                     state.connections.append(connection)
@@ -89,6 +92,7 @@ final class AcceptQueue: Sendable {
     func accept() async throws(TransportError) -> (any Connection)? {
         enum Step {
             case connection(any Connection, onRoom: (@Sendable () -> Void)?)
+            case exhausted
             case closed
             case busy
             case wait
@@ -101,12 +105,17 @@ final class AcceptQueue: Sendable {
                 return .connection(connection, onRoom: roomMade(in: &state))
             }
             if state.isClosed { return .closed }
+            if state.isExhausted {
+                state.isExhausted = false
+                return .exhausted
+            }
             state.waiter = waiter
             return .wait
         }
         switch step {
         case .busy: throw .concurrentReceive
         case .closed: return nil
+        case .exhausted: throw .tooManyOpenFiles
         case .connection(let connection, let onRoom):
             onRoom?()
             return connection
@@ -118,6 +127,15 @@ final class AcceptQueue: Sendable {
             }
             return try await waiter.wait()
         }
+    }
+
+    /// Tells whoever accepts that the system has no descriptor for the next connection.
+    func exhausted() {
+        let waiter = state.withLock { state in
+            state.isExhausted = state.waiter == nil
+            return state.waiter.take()
+        }
+        waiter?.resolve(.failure(.tooManyOpenFiles))
     }
 
     /// Ends the queue: whoever waits gets `nil`, and connections that nobody accepted are aborted.

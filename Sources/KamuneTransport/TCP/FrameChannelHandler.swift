@@ -47,7 +47,8 @@ final class FrameChannelHandler: ChannelDuplexHandler, FrameCarrier {
             info: ConnectionInfo(
                 transport: "tcp",
                 localAddress: channel.localAddress.map { "\(Address($0))" } ?? "unknown",
-                remoteAddress: channel.remoteAddress.map { "\(Address($0))" } ?? "unknown"
+                remoteAddress: channel.remoteAddress.map { "\(Address($0))" } ?? "unknown",
+                remoteNetwork: channel.remoteAddress.flatMap { Network($0) }
             )
         )
     }

@@ -14,9 +14,6 @@ final class UDPChannelHandler: ChannelInboundHandler {
         let conversationID: UInt32
     }
 
-    /// How long an unproven conversation is safe from those that come after it: several round trips of a slow path.
-    private static let unprovenGrace = TimeAmount.seconds(3)
-
     let eventLoop: any EventLoop
     let configuration: TransportConfiguration
     let options: UDPOptions
@@ -26,8 +23,10 @@ final class UDPChannelHandler: ChannelInboundHandler {
 
     private var context: ChannelHandlerContext?
     private var conversations: [Key: UDPConversation] = [:]
-    /// Those whose peers were not proven when last looked at, in order of age.
+    /// Those whose peers were not proven when last looked at.
     private var unproven: [UDPConversation] = []
+    /// Says which of them makes room for the next.
+    private var random: any RandomSource
     /// Those that got a datagram in the batch that is being read.
     private var touched: [UDPConversation] = []
     /// The conversation of the last datagram, which is mostly that of the next.
@@ -40,7 +39,11 @@ final class UDPChannelHandler: ChannelInboundHandler {
     /// Whether the listener was closed. The socket stays open while there are conversations.
     private var isClosing = false
 
-    init(eventLoop: any EventLoop, configuration: TransportConfiguration, options: UDPOptions, queue: AcceptQueue?) {
+    init(
+        eventLoop: any EventLoop, configuration: TransportConfiguration, options: UDPOptions, queue: AcceptQueue?,
+        random: any RandomSource = SystemRandomSource()
+    ) {
+        self.random = random
         self.eventLoop = eventLoop
         self.configuration = configuration
         self.options = options
@@ -75,7 +78,7 @@ final class UDPChannelHandler: ChannelInboundHandler {
         }
     }
 
-    private func endAll(_ error: TransportError) {
+    func endAll(_ error: TransportError) {
         for conversation in Array(conversations.values) { conversation.stop(error) }
     }
 
@@ -90,8 +93,6 @@ final class UDPChannelHandler: ChannelInboundHandler {
     }
 
     // MARK: Conversations
-
-    private var random = SystemRandomSource()
 
     /// Opens a conversation with a peer, of our own accord.
     func open(to address: SocketAddress) -> UDPConversation {
@@ -121,14 +122,24 @@ final class UDPChannelHandler: ChannelInboundHandler {
     /// Opens the conversation that a datagram from a stranger begins, if it does and there is room.
     private func accept(_ datagram: ByteBuffer, from address: SocketAddress) -> UDPConversation? {
         guard let queue, !isClosing, let context else { return nil }
-        let opened = datagram.withUnsafeReadableBytes { KCPSegment.conversationOpened(by: $0.bytes) }
-        guard let conversationID = opened, conversations.count < options.conversationLimit, makeRoomForUnproven(),
-            queue.reserveIfOpen()
-        else { return nil }
-        let conversation = add(conversationID: conversationID, address: address, isAccepted: true)
-        unproven.append(conversation)
-        queue.fill(conversation.connection(localAddress: context.localAddress))
-        return conversation
+        let opening = UDPOpening(
+            Array(datagram.readableBytesView), firstFrame: options.firstFrame, window: options.receiveWindow)
+        switch opening {
+        case .nothing:
+            return nil
+        case .answer(let answer):
+            // Goes out after the batch that is being read; what the system cannot take, nobody waits for.
+            if isWritable { write(allocator.buffer(bytes: answer), datagramSize: nil, to: address) }
+            return nil
+        case .conversation(let conversationID, let forgotten):
+            guard conversations.count < options.conversationLimit, queue.reserveIfOpen() else { return nil }
+            makeRoomForUnproven()
+            let conversation = add(conversationID: conversationID, address: address, isAccepted: true)
+            unproven.append(conversation)
+            queue.fill(conversation.connection(localAddress: context.localAddress))
+            if let forgotten { conversation.take(allocator.buffer(bytes: forgotten)) }
+            return conversation
+        }
     }
 
     /// How many conversations there are, and with how many of them the peer is not proven.
@@ -136,13 +147,18 @@ final class UDPChannelHandler: ChannelInboundHandler {
         (conversations.count, unproven.count { !$0.isProven })
     }
 
-    private func makeRoomForUnproven() -> Bool {
-        guard unproven.count >= options.unprovenLimit else { return true }
+    /// Drops one of those who have proven nothing, whichever: the oldest would be whoever is nearest to the proof, and to
+    /// refuse the newest would lock out everybody while a few datagrams a second go on coming.
+    private func makeRoomForUnproven() {
+        guard unproven.count >= options.unprovenLimit else { return }
         unproven.removeAll { $0.isProven }
-        guard unproven.count >= options.unprovenLimit else { return true }
-        guard let oldest = unproven.first, oldest.startedAt + Self.unprovenGrace < .now() else { return false }
-        oldest.stop(.reset)
-        return true
+        guard unproven.count >= options.unprovenLimit else { return }
+        unproven[Int(random.integer(UInt64.self) % UInt64(unproven.count))].stop(.reset)
+    }
+
+    /// The conversation with a peer of a number.
+    func conversation(_ conversationID: UInt32, with address: SocketAddress) -> UDPConversation? {
+        conversations[Key(address: address, conversationID: conversationID)]
     }
 
     // MARK: Reading

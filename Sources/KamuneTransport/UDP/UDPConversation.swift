@@ -11,7 +11,6 @@ final class UDPConversation: FrameCarrier {
     let conversationID: UInt32
     let remoteAddress: SocketAddress
     let end: ConnectionEnd
-    let startedAt = NIODeadline.now()
     /// Outlives every conversation that has not ended: it ends them when the channel goes.
     private unowned let handler: UDPChannelHandler
 
@@ -36,8 +35,9 @@ final class UDPConversation: FrameCarrier {
         end = ConnectionEnd(
             eventLoop: handler.eventLoop, configuration: handler.configuration, isAccepted: isAccepted)
         let policy = handler.options.policy(for: handler.configuration, isAccepted: isAccepted)
-        datagramSize = min(max(policy.maximumDatagramSize, 48), 65_507)
-        machine = KCPConversation(conversationID: conversationID, configuration: policy, now: .now())
+        datagramSize = policy.maximumDatagramSize
+        machine = KCPConversation(
+            conversationID: conversationID, configuration: policy, now: KCPInstant(handler.eventLoop.now))
         end.start(self)
     }
 
@@ -48,7 +48,9 @@ final class UDPConversation: FrameCarrier {
             info: ConnectionInfo(
                 transport: "udp",
                 localAddress: localAddress.map { "\(Address(udp: $0))" } ?? "unknown",
-                remoteAddress: "\(Address(udp: remoteAddress))"
+                remoteAddress: "\(Address(udp: remoteAddress))",
+                remoteNetwork: Network(remoteAddress),
+                isAddressProven: isProven
             )
         )
     }
@@ -65,7 +67,7 @@ final class UDPConversation: FrameCarrier {
         guard !hasEnded else { return }
         datagram.withUnsafeReadableBytes { bytes in
             // What is refused is as if it had not come: noise, or a forger.
-            try? machine.receivedDatagram(bytes.bytes, now: .now())
+            try? machine.receivedDatagram(bytes.bytes, now: now)
         }
     }
 
@@ -131,7 +133,7 @@ final class UDPConversation: FrameCarrier {
     ///
     /// - Returns: Whether there may be more.
     private func sendBatch() -> Bool {
-        let now = KCPInstant.now()
+        let now = now
         var sizes: [Int] = []
         var slab: ByteBuffer?
         while sizes.count < Self.batchSize {
@@ -179,6 +181,8 @@ final class UDPConversation: FrameCarrier {
 
     // MARK: Time
 
+    private var now: KCPInstant { KCPInstant(handler.eventLoop.now) }
+
     private func scheduleWakeUp() {
         guard !hasEnded, let deadline = machine.nextDeadline else { return }
         let (nanoseconds, overflow) = deadline.microseconds.multipliedReportingOverflow(by: 1000)
@@ -225,8 +229,8 @@ final class UDPConversation: FrameCarrier {
 }
 
 extension KCPInstant {
-    /// The time of the event loops' clock.
-    static func now() -> KCPInstant {
-        KCPInstant(microseconds: NIODeadline.now().uptimeNanoseconds / 1000)
+    /// A time of an event loop's clock.
+    init(_ time: NIODeadline) {
+        self.init(microseconds: time.uptimeNanoseconds / 1000)
     }
 }

@@ -7,16 +7,26 @@ public struct UDPOptions: Sendable, Hashable {
     public var congestion = CongestionControl.rateBased
     /// Whether to send more than needed, so that lost messages arrive sooner. Less fair to others on the same link.
     public var isTurbo = false
-    /// The largest datagram sent, in bytes of UDP payload, 48 to 65,507: by default 1232, what every IPv6 path carries
+    /// The largest datagram sent, in bytes of UDP payload, 548 to 65,507: by default 1232, what every IPv6 path carries
     /// without fragments (RFC 8200, section 5).
-    public var maximumDatagramSize = 1232
+    public var maximumDatagramSize = 1232 {
+        didSet { maximumDatagramSize = min(max(maximumDatagramSize, 548), 65_507) }
+    }
 
     /// How many conversations a listener holds at most.
     public var conversationLimit = 4096
     /// How many of these may be with peers that have not shown yet that they receive what is sent to their address.
     ///
-    /// Such an address may be forged. When there are more, the oldest give way.
-    public var unprovenLimit = 256
+    /// Such an address may be forged. When there are more, any one of them gives way.
+    public var unprovenLimit = 1024 {
+        didSet { unprovenLimit = max(unprovenLimit, 1) }
+    }
+    /// The frame that every conversation with a listener begins with, if that is known: then a datagram that opens one
+    /// has to bring a good part of it, and a flood of small ones costs no memory.
+    package var firstFrameSize: Int?
+    var firstFrame: UDPOpening.FirstFrame? { firstFrameSize.map(UDPOpening.FirstFrame.init) }
+    /// How many segments we take at once.
+    var receiveWindow: Int { KCPConfiguration().receiveWindow }
 
     /// The defaults.
     public init() {}

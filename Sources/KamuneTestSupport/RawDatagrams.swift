@@ -1,14 +1,14 @@
 import KamuneSystem
 
 /// Somebody who sends datagrams that keep to no protocol: a plain UDP socket.
-final class RawDatagrams: Sendable {
+package final class RawDatagrams: Sendable {
     private let descriptor: CInt
     private let port: UInt16
 
     /// - Parameters:
     ///   - host: The last three numbers of the loopback address to send from. Only Linux has more than 127.0.0.1.
     ///   - port: Where to send to, on 127.0.0.1.
-    init?(from host: UInt32 = 1, to port: UInt16) {
+    package init?(from host: UInt32 = 1, to port: UInt16) {
         descriptor = socket(AF_INET, SocketType.datagram, 0)
         self.port = port
         guard descriptor >= 0 else { return nil }
@@ -30,7 +30,7 @@ final class RawDatagrams: Sendable {
 
     /// Sends a datagram. One that the system does not take is lost, as datagrams may be.
     @discardableResult
-    func send(_ datagram: [UInt8]) -> Bool {
+    package func send(_ datagram: [UInt8]) -> Bool {
         var address = Self.address(0x7F00_0001, port)
         return withUnsafePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
@@ -40,7 +40,7 @@ final class RawDatagrams: Sendable {
     }
 
     /// The next datagram that has arrived, if one has.
-    func receive() -> [UInt8]? {
+    package func receive() -> [UInt8]? {
         var bytes = [UInt8](repeating: 0, count: 65_536)
         let count = recv(descriptor, &bytes, bytes.count, CInt(MSG_DONTWAIT))
         return count >= 0 ? Array(bytes[..<count]) : nil
