@@ -161,7 +161,8 @@ let package = Package(
         .testTarget(
             name: "KamuneStoreTests",
             dependencies: [
-                "KamuneCrypto", "KamuneStore", "KamuneTestSupport", .product(name: "GRDB", package: "GRDB.swift"),
+                "KamuneCrypto", "KamuneProtocol", "KamuneStore", "KamuneTestSupport",
+                .product(name: "GRDB", package: "GRDB.swift"),
             ],
             resources: [.copy("Resources")]
         ),

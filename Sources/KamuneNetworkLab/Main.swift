@@ -1,13 +1,14 @@
 import ArgumentParser
 
 /// Two hosts on this machine with an emulated link between them, and what is measured on it. A tool of the tests and of
-/// scripts/ladder; not for users.
+/// scripts/ladder and scripts/simulate; not for users.
 @main
 struct NetworkLab: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "KamuneNetworkLab",
-        abstract: "Emulates links for real TCP and UDP, and measures sessions on them.",
+        abstract: "Emulates links for real TCP and UDP, measures sessions on them, and simulates conversations.",
         subcommands: [
             LadderCommand.self, LinkCommand.self, AnswerCommand.self, MeasureCommand.self, FloodCommand.self,
+            SimulateCommand.self,
         ])
 }

@@ -1,6 +1,7 @@
 import Foundation
 import GRDB
 import KamuneCrypto
+import KamuneProtocol
 import Testing
 
 @testable import KamuneStore
@@ -161,7 +162,7 @@ import Testing
             },
             Query(table: "setting", name: "back up") { try await $0.backUp() },
             Query(table: "setting", name: "verify") { try await $0.store.verify() },
-        ] + messageQueries(["stream", "number"]) + messageQueries(["pending"])
+        ] + messageQueries(["stream", "number"]) + messageQueries(["turn"])
 
     private static func messageQueries(_ columns: [String]) -> [Query] {
         let queries: [(String, @Sendable (Filled) async throws -> Void)] = [
@@ -178,6 +179,36 @@ import Testing
             (
                 "set a state",
                 { _ = try await $0.store.setState(.delivered, of: [$0.messages[1].id], to: $0.peers[0], at: noon) }
+            ),
+            (
+                "hand over",
+                { filled in
+                    _ = try await filled.store.write {
+                        try $0.handOver(
+                            to: filled.peers[0], .acknowledged, after: nil, limit: 9, bytes: .max, at: noon)
+                    }
+                }
+            ),
+            (
+                "settle up to a place",
+                { filled in
+                    _ = try await filled.store.write {
+                        try $0.settle(
+                            through: StreamPlace(.max), to: filled.peers[0], as: .delivered, at: noon)
+                    }
+                }
+            ),
+            (
+                "settle what the peer has",
+                { filled in
+                    _ = try await filled.store.write {
+                        try $0.settle(peerHas: filled.messages[0].id, to: filled.peers[0], at: noon)
+                    }
+                }
+            ),
+            (
+                "the last that came in",
+                { filled in _ = try await filled.store.read { try $0.lastIncoming(from: filled.peers[0]) } }
             ),
             (
                 "append again",
@@ -231,7 +262,7 @@ import Testing
     }
 
     /// Whoever takes over a history, or puts it in order, looks at every record of it.
-    @Test(arguments: [["stream", "number"], ["pending"]])
+    @Test(arguments: [["stream", "number"], ["turn"]])
     func isNoticedOnTheMove(columns: [String]) async throws {
         let filled = try await Filled()
         let other = try await Filled()

@@ -113,6 +113,9 @@ import Testing
         let greeting = try await store.say("Grüße 👋", to: bob, at: noon.plus(hours: 1))
         try await store.setState(.delivered, of: [greeting.id], to: bob, at: noon.plus(hours: 2))
         _ = try await store.say("waiting", to: bob, at: noon.plus(hours: 3))
+        _ = try await store.write {
+            try $0.handOver(to: bob, .acknowledged, after: nil, limit: 9, bytes: .max, at: noon)
+        }
         try await store.setTextSetting("colour", to: "blue")
         try await store.setPeerExpiry(.never)
         let secret = SecretBytes(copying: Array("fixture".utf8))

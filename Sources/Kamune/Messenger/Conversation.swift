@@ -2,6 +2,7 @@ import Foundation
 import KamuneCrypto
 import KamuneProtocol
 public import KamuneStore
+import KamuneSystem
 
 /// What is said with one peer, over as many sessions as it takes: connections come and go, the conversation stays.
 ///
@@ -13,62 +14,59 @@ public import KamuneStore
 /// A conversation ends when either side says goodbye, when the peer does not come back within
 /// ``Reconnection/patience``, or when something makes it impossible. Messages that still wait then go out in the next one.
 public actor Conversation {
+    // Everything is decided by a ConversationMachine. This actor tells it what happens and does what it says.
+
     /// The peer's record in the store.
     public nonisolated let peerID: PeerID
     /// Who the peer is, as the first session knew them.
     public nonisolated let peer: Peer
-    /// What happens, in order. Take them, or the conversation comes to rest: the peer is made to wait when they take
-    /// ``Configuration/maximumHeldBytes``.
-    /// Beyond 4,096, changes of state are left out; the store knows them.
+    /// What happens, in order. Take them, or the conversation comes to rest: the peer is made to wait when a thousand messages,
+    /// or 2 MiB of them, were not taken. Beyond 4,096 events, changes of state are left out; the store knows them.
     public nonisolated let events: ConversationEvents
 
     let endpoint: Endpoint
     let store: Store
-    let reconnection: Reconnection
     /// Tells that the conversation is over, so that the next session begins a new one.
     private let onEnd: @Sendable (Conversation) async -> Void
-    /// Beats whenever there may be something to do, or something that is waited for has come about.
-    let pulse = ConversationPulse()
 
-    /// The session that carries the conversation now.
-    var session: Session?
-    /// Counts the sessions; whoever works for an earlier one stops.
-    private(set) var generation = 0
-    private var attached = Moment.monotonicNow()
-    private var runner: Task<Void, Never>?
-    /// How many sessions are worked for, or wait until the earlier ones are done with.
-    private var runners = 0
-    /// Dials again, or waits for the peer.
-    var recovery: Task<Void, Never>?
-    /// Where to dial again; nil when the peer is the one to dial.
-    private(set) var address: String?
+    private(set) var machine: ConversationMachine
+    /// What has happened and was not told to the machine yet, because it is doing something.
+    private var mailbox: [ConversationMachine.Event] = []
+    private var isHandling = false
+    private var alarm: (number: UInt64, due: Duration)?
 
-    /// The delivery over each session that is not over; none for those with a peer of version 0.7.
-    var deliveries: [Int: DeliveryMachine] = [:]
-    /// What is stored and not yet acknowledged, for each session.
-    var owedAcknowledgements: [Int: OwedAcknowledgement] = [:]
-    /// The session whose peer has told what it has, so that the rest may be sent.
-    var readyGeneration: Int?
-    /// The beat of the pulse at which the sender of the session had nothing to do; nil while it has. Only while no other
-    /// beat has followed has it seen everything.
-    var idleBeat: UInt64?
-    /// Whether there may be messages in the store that were sent without anybody learning what became of them: of an
-    /// earlier program, or of a session whose store failed.
-    var hasStrays = true
-    /// What was sent through this object and did not come as far as it can yet.
-    var outstanding: Set<MessageID> = []
-    /// What ended it, once it is decided.
-    private var failure: KamuneError?
-    private var isClosing = false
+    /// The sessions that the machine knows.
+    var carriers: [LinkID: Carrier] = [:]
+    private var lastLink: UInt64 = 0
+    /// Why sessions were lost, for as long as anybody may be told.
+    var losses: [LinkID: KamuneError] = [:]
+    /// Where to dial again, and whom to expect there; nil when the peer is the one to dial.
+    var redialing: (address: String, identity: PublicIdentity)?
+    /// The key of the session that joined last, and those that the peer had given up by then.
+    private var latestKey: PublicIdentity
+    private var givenUpKeys: Set<PublicIdentity> = []
+    var dialing: Task<Void, Never>?
+    var dialError: KamuneError?
+    /// Says goodbye.
+    var goodbye: Task<Void, Never>?
+
+    /// What the store is to do.
+    var operations: [ConversationMachine.StoreOperation] = []
+    var isStoring = false
+    var storeError: KamuneError?
+    private var lastWrite: UInt64 = 0
+    /// Who waits for what it wrote to be stored.
+    var writers: [ConversationMachine.WriteID: CheckedContinuation<Result<[StoredMessage], KamuneError>, Never>] = [:]
+
     private(set) var end: SessionEnd?
     private var endWaiters: [CheckedContinuation<SessionEnd, Never>] = []
+    private var waiters: [UInt64: Waiter] = [:]
+    private var lastWaiter: UInt64 = 0
 
-    /// How many events wait before those that are not messages are dropped.
-    private static let maximumWaitingChanges = 4_096
-    /// How many sessions may wait for the earlier ones to be done with: each may have brought as many messages as may wait.
-    private static let maximumRunners = 4
-    /// How many messages may be under way before ``waitForRoom()`` waits.
-    static let maximumOutstanding = 1_024
+    private struct Waiter {
+        let condition: @Sendable (ConversationMachine) -> Bool
+        let continuation: CheckedContinuation<Void, Never>
+    }
 
     init(
         _ peerID: PeerID, peer: Peer, endpoint: Endpoint, store: Store, reconnection: Reconnection,
@@ -76,20 +74,64 @@ public actor Conversation {
     ) {
         self.peerID = peerID
         self.peer = peer
+        latestKey = peer.identity
         self.endpoint = endpoint
         self.store = store
-        self.reconnection = reconnection
         self.onEnd = onEnd
-        events = ConversationEvents(inbox: Mailbox(limit: endpoint.configuration.maximumHeldBytes))
+        events = ConversationEvents()
+        machine = ConversationMachine(
+            ConversationConfiguration(endpoint.configuration, reconnection), random: SystemRandomSource(),
+            at: endpoint.configuration.time.monotonic)
+        events.queue.onTaken { [weak self] load in
+            Task { await self?.post(.tookMessages(count: load.count, bytes: load.bytes)) }
+        }
+    }
+
+    // MARK: The machine
+
+    /// Tells the machine what has happened, and does what it says.
+    func post(_ event: ConversationMachine.Event) {
+        mailbox.append(event)
+        // Whatever is done while the machine is being followed comes after what it has said.
+        guard !isHandling else { return }
+        isHandling = true
+        defer { isHandling = false }
+        while !mailbox.isEmpty {
+            for action in machine.handle(mailbox.removeFirst(), at: endpoint.configuration.time.monotonic) {
+                perform(action)
+            }
+        }
+        if carriers.count > 1 || machine.isOver { carriers = carriers.filter { machine.holds($0.key) } }
+        setAlarm()
+        wakeWaiters()
+    }
+
+    private func setAlarm() {
+        guard let deadline = machine.nextDeadline else { return }
+        // One that rings too early does no harm, and is cheaper than another.
+        if let alarm, alarm.due <= deadline { return }
+        let (alarms, now) = (endpoint.configuration.alarms, endpoint.configuration.time.monotonic)
+        if let alarm { alarms.cancel(alarm.number) }
+        let number = alarms.ring(after: max(deadline - now, .zero)) { [weak self] in await self?.alarmRang(deadline) }
+        alarm = (number, deadline)
+    }
+
+    private func alarmRang(_ due: Duration) {
+        guard alarm?.due == due else { return }
+        alarm = nil
+        post(.timeElapsed)
     }
 
     // MARK: Connections
 
-    /// Whether the two are connected now.
-    public var isConnected: Bool { session != nil }
+    /// The session that carries the conversation now.
+    var session: Session? { machine.link.flatMap { carriers[$0]?.session } }
 
-    /// Whether the conversation is over.
-    var isOver: Bool { end != nil }
+    /// Whether the two are connected now.
+    public var isConnected: Bool { machine.link != nil }
+
+    /// Whether the conversation is over, so that nothing more is sent.
+    public var hasEnded: Bool { end != nil }
 
     /// Asks whether the peer is there.
     ///
@@ -106,100 +148,113 @@ public actor Conversation {
     /// - Returns: Whether the conversation goes on. When it is over, or about to be, the session is left alone.
     @discardableResult
     func attach(_ new: Session, redialing address: String? = nil) -> Bool {
-        guard !isOver, !isClosing else { return false }
-        if let address { self.address = address }
-        let now = Moment.monotonicNow()
-        if let session, prefers(session, to: new, at: now) {
-            new.abandon()
+        guard machine.isOpen else { return false }
+        // Kept before the peer took its present key, and come here after.
+        guard !givenUpKeys.contains(new.peer.identity) else {
+            new.abandon(KamuneError(.refusedByUs, "The peer has given up this key for another."))
             return true
         }
-        // The peer comes again and again, while nobody takes what came over the connections before.
-        guard runners < Self.maximumRunners else {
-            new.abandon(KamuneError(.overloaded, "Earlier messages were not taken yet."))
-            return true
+        let succeeds = latestKey != new.peer.identity
+        latestKey = new.peer.identity
+        givenUpKeys = Set(new.kept?.peer.formerKeys.map(\.key) ?? [])
+        if let address {
+            redialing = (address, new.peer.identity)
+        } else {
+            redialing?.identity = new.peer.identity
         }
-        let replaced = session
-        generation += 1
-        session = new
-        attached = now
-        if new.agreed.contains(.delivery) { deliveries[generation] = DeliveryMachine() }
-        recovery?.cancel()
-        recovery = nil
-        replaced?.abandon()
-        pulse.beat()
-        // What came over the earlier session is stored before the peer is told what is.
-        let earlier = runner
-        let generation = generation
-        runners += 1
-        runner = Task {
-            await earlier?.value
-            await self.run(new, generation)
-            self.runners -= 1
-        }
+        lastLink += 1
+        let link = LinkID(lastLink)
+        carriers[link] = Carrier(session: new)
+        let own = endpoint.identity.publicKey.spki
+        post(
+            .joined(
+                link,
+                ConversationMachine.Joining(
+                    isInitiator: new.isInitiator,
+                    isOwnKeyFirst: own.lexicographicallyPrecedes(new.peer.identity.spki),
+                    acknowledges: new.agreed.contains(.delivery), canRedial: address != nil, succeeds: succeeds)))
         return true
     }
 
-    /// Which of two sessions stays. The later one, since its initiator has given up the earlier; but when both sides dial at
-    /// once, both must choose the same: that of the side whose identity comes first.
-    private func prefers(_ session: Session, to new: Session, at now: Duration) -> Bool {
-        guard session.isInitiator != new.isInitiator, now - attached < endpoint.configuration.handshakeTimeout else {
-            return false
+    // MARK: Sending
+
+    /// Sends a message: it is stored when this returns, and goes out as soon as the peer is there. Events tell how far it
+    /// comes.
+    ///
+    /// - Parameters:
+    ///   - body: At most ``Configuration/maximumMessageSize`` less 26 bytes: 61,409 by default.
+    ///   - kind: What it carries. To programs of version 0.7 the body goes as it is, whatever the kind.
+    /// - Throws: ``KamuneError/Code/messageTooLarge``; ``KamuneError/Code/sessionEnded`` when the conversation is over;
+    ///   ``KamuneError/Code/system`` when it cannot be stored.
+    @discardableResult
+    public func send(_ body: [UInt8], kind: MessageKind = .text) async throws(KamuneError) -> StoredMessage {
+        let messages = try await send(contentsOf: [body], kind: kind)
+        guard let message = messages.first else { throw KamuneError(.system, "The message was not stored.") }
+        return message
+    }
+
+    /// Sends a text as UTF-8. See ``send(_:kind:)-([UInt8],_)``.
+    @discardableResult
+    public func send(_ text: String) async throws(KamuneError) -> StoredMessage {
+        try await send(Array(text.utf8))
+    }
+
+    /// Sends several messages in this order. They wait for the disk once.
+    @discardableResult
+    public func send(
+        contentsOf bodies: [[UInt8]], kind: MessageKind = .text
+    ) async throws(KamuneError) -> [StoredMessage] {
+        guard end == nil else { throw .sessionHasEnded }
+        let limit = maximumBodySize
+        for body in bodies where body.count > limit {
+            throw KamuneError(ProtocolError.misuse(.messageTooLarge(size: body.count, limit: limit)))
         }
-        let own = endpoint.identity.publicKey.spki
-        let isOwnFirst = own.lexicographicallyPrecedes(new.peer.identity.spki)
-        return session.isInitiator == isOwnFirst
-    }
-
-    func isCurrent(_ generation: Int) -> Bool { generation == self.generation && session != nil }
-
-    // MARK: Running
-
-    private func run(_ session: Session, _ generation: Int) async {
-        if isCurrent(generation) { await emit(.connected(SessionSummary(session))) }
-        await settleEarlier()
-        let sender = Task { await self.send(over: session, generation) }
-        await receive(from: session, generation)
-        sender.cancel()
-        await sender.value
-        await finished(generation, await session.waitUntilEnded())
-    }
-
-    private func finished(_ generation: Int, _ how: SessionEnd) async {
-        deliveries[generation] = nil
-        owedAcknowledgements[generation] = nil
-        guard generation == self.generation, !isOver else { return }
-        session = nil
-        pulse.beat()
-        switch how {
-        case .closedByUs, .closedByPeer:
-            await conclude(how)
-        case .failed(let error):
-            if isClosing {
-                await conclude(.closedByUs)
-            } else if failure != nil || !error.mayPass || reconnection.patience == .zero {
-                await conclude(.failed(failure ?? error))
-            } else {
-                await emit(.disconnected(error))
-                if generation == self.generation, !isOver, !isClosing { recover(from: error) }
-            }
+        if bodies.isEmpty { return [] }
+        let now = endpoint.configuration.time.date.milliseconds
+        let messages = zip(store.newMessageIDs(bodies.count, to: peerID), bodies).map { id, body in
+            DeliveryMessage(id: DeliveryID(id), kind: kind.rawValue, written: now, body: body)
         }
-    }
-
-    /// Something that no other connection makes better.
-    func fail(_ error: KamuneError, _ session: Session) {
-        failure = failure ?? error
-        session.abandon(error)
-    }
-
-    /// Adds an event; a message once there is room for it. Of the others those are dropped that are too many, so that who
-    /// only sends need not take events.
-    func emit(_ event: ConversationEvent) async {
-        if case .message = event {
-            if events.inbox.isFull { await events.inbox.waitForRoom() }
-        } else if events.inbox.count >= Self.maximumWaitingChanges {
-            return
+        lastWrite += 1
+        let write = ConversationMachine.WriteID(lastWrite)
+        let result = await withCheckedContinuation { continuation in
+            writers[write] = continuation
+            post(.wrote(write, messages))
         }
-        events.inbox.add(event, size: event.memorySize, in: session?.core.budget)
+        return try result.get()
+    }
+
+    /// The largest body of a message, in bytes.
+    public nonisolated var maximumBodySize: Int {
+        Self.maximumBodySize(endpoint.configuration)
+    }
+
+    /// The largest body that a message of conversations with this configuration can have, in bytes.
+    public static func maximumBodySize(_ configuration: Configuration) -> Int {
+        max(0, configuration.maximumMessageSize - DeliveryMessage.overhead)
+    }
+
+    /// How many messages that were sent through this object have not come as far as they can yet: see
+    /// ``waitUntilDelivered(for:)``.
+    public var undeliveredCount: Int { machine.outstandingCount }
+
+    /// Waits while 1,024 messages or more of this conversation are under way, or 16 MiB, so that a fast source does not fill
+    /// the disk for a slow peer. Returns at once when the conversation is over.
+    public func waitForRoom() async {
+        await waitUntil { $0.hasRoom }
+    }
+
+    /// Waits until every message that was sent through this object has come as far as it can: delivered, or for a peer of
+    /// version 0.7 sent. Returns also when the conversation is over, or the time is.
+    ///
+    /// - Returns: Whether all have.
+    @discardableResult
+    public func waitUntilDelivered(for limit: Duration) async -> Bool {
+        try? await withDeadline(
+            limit, by: endpoint.configuration.alarms, expired: KamuneError(.timedOut, "Not everything is delivered.")
+        ) { () async throws(KamuneError) in
+            await self.waitUntil { $0.outstandingCount == 0 }
+        }
+        return machine.outstandingCount == 0
     }
 
     // MARK: Ending
@@ -207,22 +262,9 @@ public actor Conversation {
     /// Says goodbye: waits for what is under way to be acknowledged (``Configuration/closeTimeout`` at most), then closes
     /// the session. What is not delivered by then waits in the store. Does nothing when the conversation is over.
     public func close() async {
-        guard !isOver else { return }
-        guard !isClosing else {
-            _ = await waitUntilEnded()
-            return
-        }
-        isClosing = true
-        recovery?.cancel()
-        // Nobody may take events any more.
-        events.inbox.liftLimit()
-        guard let session else {
-            await conclude(.closedByUs)
-            return
-        }
-        await waitUntilQuiet(for: endpoint.configuration.closeTimeout)
-        await session.close()
+        post(.closeRequested)
         _ = await waitUntilEnded()
+        await goodbye?.value
     }
 
     /// Waits until the conversation is over, and tells how it ended.
@@ -231,69 +273,54 @@ public actor Conversation {
         return await withCheckedContinuation { endWaiters.append($0) }
     }
 
-    func conclude(_ how: SessionEnd) async {
-        guard !isOver else { return }
+    func conclude(_ how: SessionEnd) {
+        guard end == nil else { return }
         end = how
-        recovery?.cancel()
-        session?.abandon()
-        session = nil
-        pulse.beat()
+        dialing?.cancel()
+        if let alarm { endpoint.configuration.alarms.cancel(alarm.number) }
+        alarm = nil
         for waiter in endWaiters { waiter.resume(returning: how) }
         endWaiters = []
-        await onEnd(self)
-        events.inbox.add(.ended(how))
-        events.inbox.finish()
-    }
-
-    /// Waits until nothing is under way over the session.
-    private func waitUntilQuiet(for limit: Duration) async {
-        await waiting(for: limit) { await $0.waitUntil { !$0.isConnected || $0.isQuiet } }
-    }
-
-    private var isQuiet: Bool {
-        guard idleBeat == pulse.count, owedAcknowledgements[generation] == nil else { return false }
-        guard let delivery = deliveries[generation] else { return true }
-        // Before the peer has told what it has, what waits could not be sent.
-        return readyGeneration == generation && delivery.inFlight == 0
-    }
-
-    /// Waits until a condition holds, or the task is cancelled. What it depends on is followed by a beat of the pulse.
-    func waitUntil(_ condition: @Sendable (isolated Conversation) -> Bool) async {
-        while !Task.isCancelled {
-            let count = pulse.count
-            if isOver || condition(self) { return }
-            await pulse.wait(since: count)
+        // Whoever hears of the end finds the next conversation free to begin.
+        Task { [onEnd, events] in
+            await onEnd(self)
+            events.queue.finish(with: .ended(how))
         }
     }
 
-    /// Runs `body`, and cancels it after a time.
-    func waiting(for limit: Duration, _ body: @escaping @Sendable (Conversation) async -> Void) async {
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask { await body(self) }
-            group.addTask { try? await Task.sleep(for: limit) }
-            await group.next()
-            group.cancelAll()
+    // MARK: Waiting
+
+    /// Waits until a condition holds, the conversation is over, or the task is cancelled.
+    private func waitUntil(_ condition: @escaping @Sendable (ConversationMachine) -> Bool) async {
+        if end != nil || condition(machine) { return }
+        lastWaiter += 1
+        let number = lastWaiter
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                if Task.isCancelled {
+                    continuation.resume()
+                } else {
+                    waiters[number] = Waiter(condition: condition, continuation: continuation)
+                }
+            }
+        } onCancel: {
+            Task { await self.stopWaiting(number) }
         }
+    }
+
+    private func stopWaiting(_ number: UInt64) {
+        waiters.removeValue(forKey: number)?.continuation.resume()
+    }
+
+    private func wakeWaiters() {
+        for (number, waiter) in waiters where end != nil || waiter.condition(machine) { stopWaiting(number) }
     }
 }
 
-extension KamuneError {
-    /// Whether another connection may fare better after this one, which was established. What cannot be decrypted may come
-    /// from anybody in between; what breaks the rules comes from the peer.
-    var mayPass: Bool {
-        switch code {
-        case .protocolViolation, .incompatible, .misuse: false
-        default: true
-        }
-    }
-
-    /// Whether another attempt to connect may fare better. Before the handshake is through, everything may come from
-    /// somebody else: a network that wants one to log in first answers on every port. But whoever proves to be somebody
-    /// else than the peer is there for us, and the person is to know.
-    var mayPassWhenDialing: Bool {
-        switch code {
-        case .refusedByUs, .invalidAddress, .misuse: false
-        default: true
-        }
+extension ConversationConfiguration {
+    fileprivate init(_ configuration: Configuration, _ reconnection: Reconnection) {
+        self.init(
+            handshakeTimeout: configuration.handshakeTimeout, closeTimeout: configuration.closeTimeout,
+            confirmationTimeout: configuration.confirmationTimeout, reconnection: reconnection)
     }
 }

@@ -8,6 +8,9 @@ public enum ConversationEvent: Sendable {
     case disconnected(KamuneError)
     /// The peer will be dialed again after this time.
     case reconnecting(attempt: Int, delay: Duration)
+    /// Dialing came to nothing and will be tried again. Whatever it says comes from somebody who has not proven to be the peer:
+    /// it may be the peer, or anybody on the path.
+    case reconnectionFailed(KamuneError)
     /// A message came in; it is stored.
     case message(StoredMessage)
     /// A message of ours has come further: sent, delivered, or possibly lost.
@@ -63,25 +66,34 @@ public struct ConversationEvents: AsyncSequence, Sendable {
     /// The sequence ends after ``ConversationEvent/ended(_:)``, and throws only when the task is cancelled.
     public typealias Failure = KamuneError
 
-    let inbox: Mailbox<ConversationEvent>
+    let queue = ConversationEventQueue()
+
+    init() {}
 
     /// Iterates over the events that were not taken yet.
-    public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(inbox: inbox) }
+    public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(queue: queue) }
 
-    /// Takes events, one by one.
+    /// Takes events, one by one or several at once.
     public struct AsyncIterator: AsyncIteratorProtocol {
-        let inbox: Mailbox<ConversationEvent>
+        let queue: ConversationEventQueue
 
         /// The next event, waiting for it; nil after the last.
         public mutating func next() async throws(KamuneError) -> ConversationEvent? {
-            try await inbox.next()
+            try await queue.next()
         }
 
         /// The next event, waiting for it; nil after the last.
         public mutating func next(
             isolation actor: isolated (any Actor)?
         ) async throws(KamuneError) -> ConversationEvent? {
-            try await inbox.next()
+            try await queue.next()
+        }
+
+        /// The next events, waiting for one; none after the last.
+        ///
+        /// - Parameter limit: So many at most, 1 or more.
+        public mutating func next(atMost limit: Int) async throws(KamuneError) -> [ConversationEvent] {
+            try await queue.next(atMost: limit)
         }
     }
 }

@@ -81,6 +81,11 @@ public actor Messenger {
         guard let id = session.record?.peer else {
             throw KamuneError(.misuse, "A session that is not kept cannot carry a conversation.")
         }
+        // Two records that turned out to be one peer's are one now, and the conversation goes on under that one.
+        for (former, conversation) in conversations
+        where former != id && conversation.peer.identity == session.peer.identity {
+            Task { await conversation.close() }
+        }
         while let conversation = conversations[id] {
             if await conversation.attach(session, redialing: address) { return (conversation, false) }
             // It is being closed, which takes a moment; then a new one begins.

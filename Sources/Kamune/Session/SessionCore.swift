@@ -76,6 +76,40 @@ actor SessionCore {
         return SentMessage(id: message.metadata.id, sentAt: .init(sentAt))
     }
 
+    /// Sends messages in this order, some at a time, so that reading goes on meanwhile.
+    ///
+    /// - Returns: How many were queued. When these are not all, the session has ended.
+    func send(contentsOf payloads: [[UInt8]]) async -> Int {
+        while machine.heldBackUntil != nil, machine.isOpen {
+            await withCheckedContinuation { heldBackSenders.append($0) }
+        }
+        var count = 0
+        while count < payloads.count, end == nil {
+            var frames: [[UInt8]] = []
+            var failure: ProtocolError?
+            do throws(ProtocolError) {
+                for payload in payloads[count...].prefix(Self.framesPerTurn) {
+                    frames.append(try machine.send(payload, at: time.moment).frame)
+                }
+            } catch {
+                failure = error
+            }
+            do throws(TransportError) {
+                try connection.enqueue(frames)
+                count += frames.count
+                if connection.isCongested { try await connection.waitForRoom() } else { await Task.yield() }
+            } catch {
+                finish(.failed(KamuneError(error)))
+                return count
+            }
+            if let failure {
+                finish(.failed(KamuneError(failure)))
+                return count
+            }
+        }
+        return count
+    }
+
     func ping() async throws(KamuneError) -> Duration {
         try throwIfEnded()
         let frame: [UInt8]

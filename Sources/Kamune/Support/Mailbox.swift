@@ -162,6 +162,16 @@ final class Mailbox<Element: Sendable>: Sendable {
         return try await wait()
     }
 
+    /// What is there, waiting for something if there is nothing; nil at the end. Throws as ``next()`` does.
+    ///
+    /// - Parameter limit: At most so many, 1 or more.
+    func nextBatch(atMost limit: Int) async throws(KamuneError) -> [Element]? {
+        let ready = takeReady(atMost: limit)
+        if !ready.isEmpty { return ready }
+        guard let first = try await wait() else { return nil }
+        return limit > 1 ? [first] + takeReady(atMost: limit - 1) : [first]
+    }
+
     /// What is there, without waiting for more.
     ///
     /// - Parameter limit: At most so many, 1 or more.

@@ -26,7 +26,7 @@ struct PipeChat: Sendable {
 
     /// How long the other side may take to confirm anything of what it was sent.
     private static let confirmationLimit = Duration.seconds(30)
-    /// How many lines are stored at once.
+    /// How many lines are stored at once, and how many events taken.
     private static let batchSize = 256
 
     private enum Event: Sendable {
@@ -87,21 +87,36 @@ struct PipeChat: Sendable {
     private func receive() async -> Failure? {
         var lost = 0
         var count = 0
+        var suspicion: KamuneError.Code?
         do throws(KamuneError) {
-            for try await event in conversation.events {
-                count += 1
-                if count % ChatStage.trimmingInterval == 0 { await stage.trim(conversation) }
-                switch event {
-                case .message(let message):
-                    if let error = await output.write(message) {
-                        return Failure(.failure, "What arrives cannot be written to standard output: \(error).")
-                    }
-                case .stateChanged(_, .maybeLost): lost += 1
-                case .connected, .disconnected, .reconnecting, .stateChanged, .ended: await tell(event)
+            var events = conversation.events.makeAsyncIterator()
+            while true {
+                let batch = try await events.next(atMost: Self.batchSize)
+                if batch.isEmpty { break }
+                let messages = batch.compactMap { if case .message(let message) = $0 { message } else { nil } }
+                if let error = await output.write(messages) {
+                    return Failure(.failure, "What arrives cannot be written to standard output: \(error).")
                 }
+                for event in batch {
+                    switch event {
+                    case .stateChanged(_, .maybeLost): lost += 1
+                    case .reconnectionFailed(let error):
+                        stage.log.reconnectionFailed(error)
+                        // Said once: it may be anybody on the path who says so, again and again.
+                        guard error.isSuspicious, suspicion != error.code else { continue }
+                        suspicion = error.code
+                        await stage.tell(
+                            "\(TerminalText(error.message, maximumColumns: TextLimit.sentence)) Trying again.", .warning
+                        )
+                    case .connected, .disconnected, .reconnecting, .message, .stateChanged, .ended: await tell(event)
+                    }
+                }
+                let isDue = (count + batch.count) / ChatStage.trimmingInterval > count / ChatStage.trimmingInterval
+                count += batch.count
+                if isDue { await stage.trim(conversation) }
             }
         } catch {
-            return error.code == .cancelled ? nil : Failure(error)
+            if error.code != .cancelled { return Failure(error) }
         }
         guard lost > 0 else { return nil }
         return Failure(
@@ -127,7 +142,7 @@ struct PipeChat: Sendable {
         case .reconnecting(let attempt, let delay):
             stage.log.reconnecting(attempt: attempt, delay)
             if attempt == 1 { await stage.tell("Reconnecting…") }
-        case .message, .stateChanged, .ended: break
+        case .reconnectionFailed, .message, .stateChanged, .ended: break
         }
     }
 
@@ -207,17 +222,30 @@ struct MessageOutput: Sendable {
         self.context = context
     }
 
-    /// Writes a message: as it was sent, and to a terminal made fit to be shown. Waits while the reader is slow.
+    /// Writes messages: as they were sent, and to a terminal made fit to be shown. Waits while the reader is slow.
     ///
     /// - Returns: What went wrong, if something did.
-    func write(_ message: StoredMessage) async -> SystemError? {
+    func write(_ messages: [StoredMessage]) async -> SystemError? {
+        if messages.isEmpty { return nil }
         let stream = context.output
-        let bytes: [UInt8] =
-            if let screen = context.screen(for: stream) {
-                Array(screen.drawn(screen.layout.rows(of: TerminalText.lines(of: message.text))).utf8)
-            } else {
-                message.body + [UInt8(ascii: "\n")]
+        var bytes: [UInt8] = []
+        if let screen = context.screen(for: stream) {
+            for message in messages {
+                bytes += Array(screen.drawn(screen.layout.rows(of: TerminalText.lines(of: message.text))).utf8)
             }
-        return await queue.run { stream.write(bytes) }
+        } else {
+            for message in messages { bytes += message.body + [UInt8(ascii: "\n")] }
+        }
+        return await queue.run { [bytes] in stream.write(bytes) }
+    }
+}
+
+extension KamuneError {
+    /// Whether it says that somebody else than the peer may be answering, or that the peer wants nothing of us.
+    var isSuspicious: Bool {
+        switch code {
+        case .refusedByUs, .refusedByPeer, .authenticationFailed: true
+        default: false
+        }
     }
 }

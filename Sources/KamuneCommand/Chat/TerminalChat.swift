@@ -12,6 +12,8 @@ actor TerminalChat {
         /// Fulfilled when the conversation is not the current one any more.
         let isOver = Promise<Void>()
         var summary: SessionSummary?
+        /// Why it was last said that somebody else may be answering.
+        var lastSuspicion: KamuneError.Code?
         var isConnected = false
         var delivery = DeliveryStatus()
 
@@ -118,6 +120,12 @@ actor TerminalChat {
         case .reconnecting(let attempt, let delay):
             stage.log.reconnecting(attempt: attempt, delay)
             if attempt == 1 { await console.show(status: "Reconnecting…") }
+        case .reconnectionFailed(let error):
+            stage.log.reconnectionFailed(error)
+            // Said once: it may be anybody on the path who says so, again and again.
+            guard error.isSuspicious, current?.lastSuspicion != error.code else { return }
+            current?.lastSuspicion = error.code
+            await console.show(status: "\(DisplayText(error.message)) Trying again.", .warning)
         case .message(let message):
             await console.show(
                 message: message.text, from: name, at: message.localTime, isOwn: false)

@@ -65,6 +65,11 @@ struct EventLog: Sendable {
         logger.debug("reconnecting", metadata: ["attempt": "\(attempt)", "after": "\(Times.milliseconds(delay))"])
     }
 
+    /// Dialing again came to nothing.
+    func reconnectionFailed(_ error: KamuneError) {
+        logger.debug("reconnecting failed", metadata: ["code": "\(error.code)", "error": "\(error.message)"])
+    }
+
     /// A conversation has ended.
     func ended(_ end: SessionEnd) {
         let how =

@@ -2,8 +2,9 @@
 /// acknowledged, what was not acknowledged is sent again in the next session, and nothing arrives twice.
 ///
 /// Each side begins with the name of the last message that it has stored of the other, then sends what the other lacks, in
-/// the order in which it was written. Sessions deliver in order, so that a side that has one message has all before it.
-/// Whoever drives the machine stores; the machine keeps names only, and of those no more than ``maximumUnacknowledged``.
+/// the order of its stream. Sessions deliver in order, so that a side that has one message has all before it. Whoever
+/// drives the machine stores; the machine keeps names only, and of those no more than ``maximumUnacknowledged``. It holds
+/// the peer to the same.
 public struct DeliveryMachine: Sendable {
     /// What arrived.
     public enum Event: Equatable, Sendable {
@@ -12,51 +13,91 @@ public struct DeliveryMachine: Sendable {
         /// A message. It may be one that is stored already.
         case message(DeliveryMessage)
         /// The peer has stored these messages of ours, in the order in which they were sent.
-        case acknowledged([DeliveryID])
+        case acknowledged(Acknowledged)
     }
 
-    /// How many messages may be on their way unacknowledged. Whoever has sent as many waits.
+    /// Messages of ours that the peer has stored.
+    public struct Acknowledged: Equatable, Sendable {
+        /// Their names.
+        public var ids: [DeliveryID]
+        /// The place of the last one.
+        public var through: StreamPlace
+    }
+
+    /// How many messages may be on their way unacknowledged. Whoever has sent as many waits (§10.5, §11).
     public static let maximumUnacknowledged = 1_024
 
+    /// How many bytes of bodies ours may have on their way unacknowledged, less the last one: no rule of the protocol, but
+    /// whoever comes back after a lost connection sends no more than this again.
+    public static let maximumUnacknowledgedBytes = 8 << 20
+
+    private struct Sent: Sendable {
+        let id: DeliveryID
+        let place: StreamPlace
+        let size: Int
+    }
+
+    private let limit: Int
+    private var hasBegun = false
     private var hasHeardPeer = false
-    private var unacknowledged: [DeliveryID] = []
-    /// Where the oldest unacknowledged one stands: taking from the front of an array would move all the others.
-    private var head = 0
+    private var unacknowledged = FirstInFirstOut<Sent>()
+    private var unacknowledgedBytes = 0
+    /// How many messages of the peer were received and not yet acknowledged.
+    private var owed = 0
 
     /// A machine for a new session.
-    public init() {}
+    public init() {
+        self.init(limit: Self.maximumUnacknowledged)
+    }
+
+    /// - Parameter limit: How many of either side's messages may be on their way.
+    init(limit: Int) {
+        self.limit = limit
+    }
+
+    /// Whether the peer has begun, so that messages may go out.
+    public var isOpen: Bool { hasHeardPeer }
 
     /// Whether a message may be sent now.
-    public var canSend: Bool { hasHeardPeer && inFlight < Self.maximumUnacknowledged }
+    public var canSend: Bool {
+        hasHeardPeer && inFlight < limit && unacknowledgedBytes < Self.maximumUnacknowledgedBytes
+    }
 
     /// How many messages are on their way.
-    public var inFlight: Int { unacknowledged.count - head }
+    public var inFlight: Int { unacknowledged.count }
 
     /// The payload of our first frame.
     ///
     /// - Parameter last: The name of the last message that is stored of the peer; nil when there is none.
-    public func begin(afterStoring last: DeliveryID?) -> [UInt8] {
-        DeliveryFrame.stored(last).encoded
+    public mutating func begin(afterStoring last: DeliveryID?) -> [UInt8] {
+        hasBegun = true
+        return DeliveryFrame.stored(last).encoded
     }
 
     /// The payload that carries a message.
     ///
     /// - Throws: ``ProtocolError/Misuse/awaitingAcknowledgement`` when ``canSend`` says no.
-    public mutating func send(_ message: DeliveryMessage) throws(ProtocolError) -> [UInt8] {
+    public mutating func send(_ outgoing: OutgoingMessage) throws(ProtocolError) -> [UInt8] {
         guard canSend else { throw .misuse(.awaitingAcknowledgement) }
-        unacknowledged.append(message.id)
+        let message = outgoing.message
+        unacknowledged.append(Sent(id: message.id, place: outgoing.place, size: message.body.count))
+        unacknowledgedBytes += message.body.count
         return DeliveryFrame.message(message).encoded
     }
 
     /// The payload that says: this message of the peer, and all before it in this session, are stored.
-    public func acknowledge(_ id: DeliveryID) -> [UInt8] {
-        DeliveryFrame.acknowledgement(id).encoded
+    ///
+    /// - Parameter count: How many that are which were not acknowledged before.
+    public mutating func acknowledge(_ id: DeliveryID, count: Int) -> [UInt8] {
+        owed = max(0, owed - count)
+        return DeliveryFrame.acknowledgement(id).encoded
     }
 
     /// Takes the next payload from the peer.
     ///
     /// - Throws: ``ProtocolError/PeerMisbehavior``: `malformedMessage`; `unexpectedFrame` when the peer begins twice or not
-    ///   at all; `invalidAcknowledgement` when it acknowledges what is not on its way.
+    ///   at all, or sends messages before it can know what we have; `tooManyUnacknowledged`; `invalidAcknowledgement` when
+    ///   it acknowledges what is not on its way.
     public mutating func received(_ payload: [UInt8]) throws(ProtocolError) -> Event {
         switch try DeliveryFrame(payload) {
         case .stored(let id):
@@ -64,23 +105,20 @@ public struct DeliveryMachine: Sendable {
             hasHeardPeer = true
             return .peerHas(id)
         case .message(let message):
-            guard hasHeardPeer else { throw .peerMisbehaved(.unexpectedFrame) }
+            guard hasHeardPeer, hasBegun else { throw .peerMisbehaved(.unexpectedFrame) }
+            // The peer learns of an acknowledgement after we have sent it, so by its own count it has more under way.
+            guard owed < limit else { throw .peerMisbehaved(.tooManyUnacknowledged) }
+            owed += 1
             return .message(message)
         case .acknowledgement(let id):
             guard hasHeardPeer else { throw .peerMisbehaved(.unexpectedFrame) }
-            guard let index = unacknowledged[head...].firstIndex(of: id) else {
+            guard let index = unacknowledged.firstIndex(where: { $0.id == id }) else {
                 throw .peerMisbehaved(.invalidAcknowledgement)
             }
-            let done = Array(unacknowledged[head...index])
-            head = index + 1
-            if head == unacknowledged.count {
-                unacknowledged.removeAll(keepingCapacity: true)
-                head = 0
-            } else if head >= Self.maximumUnacknowledged {
-                unacknowledged.removeFirst(head)
-                head = 0
-            }
-            return .acknowledged(done)
+            let done = unacknowledged.removeFirst(index + 1)
+            guard let last = done.last else { throw .peerMisbehaved(.invalidAcknowledgement) }
+            unacknowledgedBytes -= done.reduce(0) { $0 + $1.size }
+            return .acknowledged(Acknowledged(ids: done.map(\.id), through: last.place))
         }
     }
 }

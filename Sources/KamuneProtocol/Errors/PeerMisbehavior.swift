@@ -19,6 +19,8 @@ extension ProtocolError {
         case forbiddenRoute(rawValue: Int32)
         /// The peer acknowledged what is not on its way to it.
         case invalidAcknowledgement
+        /// The peer has more messages on their way than may be unacknowledged.
+        case tooManyUnacknowledged
         /// A message came twice, or one is missing.
         case outOfSequence(expected: UInt64, actual: UInt64)
         /// The peer sent a message that is larger than this side takes.
@@ -58,6 +60,8 @@ extension ProtocolError.PeerMisbehavior: CustomStringConvertible {
             "The other side sent a message of kind \(raw), which has no place in a session."
         case .invalidAcknowledgement:
             "The other side acknowledged a message that it was not sent."
+        case .tooManyUnacknowledged:
+            "The other side does not wait for its messages to be acknowledged."
         case .outOfSequence(let expected, let actual):
             actual < expected
                 ? "A message arrived twice (number \(actual), expected \(expected)): it was replayed. The session was closed."

@@ -202,6 +202,8 @@ struct BackupMerger {
         record.peer = peer.row
         record.session = sessions[record.session]?.row ?? 0
         record.row = try tables.streams.nextRow(in: transaction)
+        // It comes last: nothing that was sent before may count for it.
+        record.turn = record.turn.map { _ in StreamTurn(number: record.row, isNative: false) }
         try tables.messages.insert(record, in: transaction)
         summary.messages += 1
     }

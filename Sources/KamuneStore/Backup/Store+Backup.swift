@@ -79,8 +79,14 @@ extension ReadTransaction {
             try writer.append(.setting, entry.bytes)
         }
         let messages = try tables.messages.cursor("ORDER BY id", in: self)
-        while let message = try messages.next() {
-            try writer.append(.message, message.peer, message.encoded())
+        var outboxes: [Int64: OutboxRecord] = [:]
+        for outbox in try tables.outboxes.all(in: self) { outboxes[outbox.peer] = outbox }
+        while var message = try messages.next() {
+            if let turn = message.turn, turn.number <= outboxes[message.peer]?.handedOverPlainly ?? 0 {
+                // It may have arrived: whoever restores this does not send it again.
+                message.state = .inFlight
+            }
+            try writer.append(.message, message.peer, message.encodedForBackup())
         }
     }
 }

@@ -38,8 +38,8 @@ extension Store {
         let count = try await write { transaction -> Int in
             let count = try transaction.tables.messages.deleteAll(
                 """
-                WHERE peer = ?1 AND pending IS NULL AND id <= (
-                    SELECT id FROM message WHERE peer = ?1 AND pending IS NULL
+                WHERE peer = ?1 AND turn IS NULL AND id <= (
+                    SELECT id FROM message WHERE peer = ?1 AND turn IS NULL
                     ORDER BY id DESC LIMIT 1 OFFSET ?2)
                 """, [peer.row, max(0, limit)], in: transaction)
             if count > 0 { try transaction.scheduleErasure() }

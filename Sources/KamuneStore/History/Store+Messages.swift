@@ -24,6 +24,11 @@ extension Store {
         try await write { transaction in try messages.map { try transaction.append($0) } }
     }
 
+    /// New names for messages to a peer, which are not stored yet: see ``NewMessage/id``.
+    public func newMessageIDs(_ count: Int, to peer: PeerID) -> [MessageID] {
+        (0..<count).map { _ in tables.streams.newID(peer: peer.row) }
+    }
+
     /// Moves messages of ours on: sent, delivered, and so on. What was delivered stays delivered, whatever comes later.
     ///
     /// - Parameters:
@@ -52,7 +57,7 @@ extension Store {
         try await read { transaction in
             try Int64.fetchAll(
                 transaction.database,
-                sql: "SELECT DISTINCT peer FROM message INDEXED BY message_pending WHERE pending IS NOT NULL"
+                sql: "SELECT DISTINCT peer FROM message INDEXED BY message_turn WHERE turn IS NOT NULL"
             ).map { PeerID(row: $0) }
         }
     }
@@ -80,7 +85,7 @@ extension ReadTransaction {
         to peer: PeerID, after position: MessagePosition?, limit: Int
     ) throws -> [StoredMessage] {
         try messages(
-            "WHERE pending IS NOT NULL AND peer = ? AND id > ? ORDER BY id LIMIT ?",
+            "INDEXED BY message_turn WHERE turn IS NOT NULL AND peer = ? AND id > ? ORDER BY id LIMIT ?",
             [peer.row, position?.row ?? .min, max(0, limit)])
     }
 
@@ -95,23 +100,34 @@ extension ReadTransaction {
 extension WriteTransaction {
     /// See ``Store/append(_:)``.
     package func append(_ message: NewMessage) throws -> StoredResult {
+        try expectPeer(message.peer)
+        if let id = message.id, let earlier = try self.message(id, with: message.peer, message.direction) {
+            return StoredResult(message: earlier.message, isNew: false)
+        }
+        return StoredResult(message: try insert(message).message, isNew: true)
+    }
+
+    func expectPeer(_ peer: PeerID) throws {
+        guard try tables.peers.contains(peer.row, in: self) else { throw StoreError.noSuchRecord(what: "peer") }
+    }
+
+    private func expectStorable(_ message: NewMessage) throws {
         guard message.body.count <= NewMessage.maximumSize else {
             throw StoreError.misuse(reason: "a message of \(message.body.count) bytes is too large")
         }
         guard (message.direction == .incoming) == (message.state == .received) else {
             throw StoreError.misuse(reason: "the message's state does not fit its direction")
         }
-        guard try tables.peers.contains(message.peer.row, in: self) else {
-            throw StoreError.noSuchRecord(what: "peer")
-        }
-        if let id = message.id, let earlier = try self.message(id, with: message.peer, message.direction) {
-            return StoredResult(message: earlier.message, isNew: false)
-        }
+    }
+
+    /// Stores a message whose name is not there yet.
+    func insert(_ message: NewMessage) throws -> MessageRecord {
+        try expectStorable(message)
         let streams = tables.streams
         let record = MessageRecord(
             message, id: message.id ?? streams.newID(peer: message.peer.row), row: try streams.nextRow(in: self))
         try tables.messages.insert(record, in: self)
-        return StoredResult(message: record.message, isNew: true)
+        return record
     }
 
     /// Moves a message of ours on.
@@ -121,8 +137,7 @@ extension WriteTransaction {
         guard let record = try message(id, with: peer, .outgoing), record.state != state, record.state != .delivered
         else { return false }
         try tables.messages.change(record, in: self) { record in
-            record.state = state
-            if state == .delivered { record.received = now.milliseconds }
+            try record.settle(state, at: now.milliseconds) { try tables.streams.nextTurn(in: self) }
         }
         return true
     }

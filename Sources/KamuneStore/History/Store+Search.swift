@@ -31,7 +31,7 @@ extension Store {
             let cipher = transaction.tables.messages.cipher
             let marks = MarkMemory(transaction.tables.streams)
             // Without a peer the rows are taken as they lie; the plus keeps SQLite from a detour over an index.
-            let columns = "SELECT id, peer, sealed, stream, number, pending FROM message"
+            let columns = "SELECT id, peer, sealed, stream, number, turn FROM message"
             let statement = try transaction.database.cachedStatement(
                 sql: peer == nil
                     ? "\(columns) WHERE id BETWEEN ? AND ? ORDER BY id DESC"
@@ -62,7 +62,7 @@ extension Store {
                         marks.mark(view.id, peer: owner, direction: view.direction)
                             == MessageStreams.Mark(
                                 stream: sqlite3_column_int64(rows, 3), number: sqlite3_column_int64(rows, 4)),
-                        view.state.isPending == (sqlite3_column_type(rows, 5) != SQLITE_NULL)
+                        view.turn(inRow: id)?.number == Self.integer(rows, 5)
                     else { return .malformed }
                     return filter.matches(view) ? .hit(MessageRecord(row: id, peer: owner, view)) : .miss
                 }
@@ -80,6 +80,13 @@ extension Store {
             }
             return (hits, nil)
         }
+    }
+}
+
+extension Store {
+    /// A column of a row, as the search reads them.
+    private static func integer(_ rows: OpaquePointer?, _ column: Int32) -> Int64? {
+        sqlite3_column_type(rows, column) == SQLITE_NULL ? nil : sqlite3_column_int64(rows, column)
     }
 }
 

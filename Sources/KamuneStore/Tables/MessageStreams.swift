@@ -1,3 +1,4 @@
+import GRDB
 import Synchronization
 
 /// The names of messages: makes new ones, and hides them for the index.
@@ -45,6 +46,16 @@ final class MessageStreams: Sendable {
         guard row < Int64.max else { throw cipher.damaged }
         next.withLock { $0 = row + 1 }
         return row
+    }
+
+    /// The turn for a message that was stored already: its number is one that no message was stored under, or will be.
+    func nextTurn(in transaction: WriteTransaction) throws -> Int64 {
+        let turn = try nextRow(in: transaction)
+        // So that it is known after a restart too.
+        try transaction.database.execute(
+            sql: "UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?",
+            arguments: [turn, MessageRecord.table])
+        return turn
     }
 
     /// Has the next row looked up anew, after others than ``nextRow(in:)`` made rows.

@@ -3,8 +3,8 @@ import GRDB
 /// The tables, and how they came to be.
 ///
 /// What stands in the open is what a thief of the file may see: how many rows there are, how large, in which order
-/// messages were stored, which of them belong to one (nameless) peer or session, and how many wait for a receipt; and in
-/// all, how many names the accepted peers bear and how many keys were given up, but not whose they are.
+/// messages were stored, which of them belong to one (nameless) peer or session, and which wait to be delivered, in which
+/// order; and in all, how many names the accepted peers bear and how many keys were given up, but not whose they are.
 enum Schema {
     /// The column that holds the sealed record in every table.
     static let sealed = "sealed"
@@ -20,7 +20,7 @@ enum Schema {
     static let applicationID = 0x4B4D_4E45
 
     /// The format that this version writes, and the last that it reads (PRAGMA user_version). Grows with every migration.
-    static let version = 2
+    static let version = 3
 
     /// All migrations, in order. A migration that was published is never changed again.
     static var migrator: DatabaseMigrator {
@@ -33,6 +33,10 @@ enum Schema {
             try database.execute(sql: versionTwo)
             try database.execute(sql: "INSERT INTO chore (id) VALUES (?)", arguments: [aliasChore])
             try database.execute(sql: "PRAGMA user_version = 2")
+        }
+        migrator.registerMigration("3", foreignKeyChecks: .immediate) { database in
+            try database.execute(sql: versionThree)
+            try database.execute(sql: "PRAGMA user_version = 3")
         }
         return migrator
     }
@@ -103,6 +107,19 @@ enum Schema {
         CREATE TABLE setting (
             id INTEGER PRIMARY KEY,
             lookup BLOB NOT NULL UNIQUE,
+            sealed BLOB NOT NULL
+        );
+        """
+
+    /// What waits has a turn in which it is sent: at first the one in which it was stored. How far it was handed over is not
+    /// known of what earlier versions sent, so all of it is sent again, and what the peer has already it knows by its name.
+    private static let versionThree = """
+        ALTER TABLE message RENAME COLUMN pending TO turn;
+        UPDATE message SET turn = id WHERE turn IS NOT NULL;
+        DROP INDEX message_pending;
+        CREATE INDEX message_turn ON message (peer, turn) WHERE turn IS NOT NULL;
+        CREATE TABLE outbox (
+            id INTEGER PRIMARY KEY,
             sealed BLOB NOT NULL
         );
         """

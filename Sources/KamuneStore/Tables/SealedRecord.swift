@@ -40,6 +40,16 @@ protocol RecordIndex: Equatable, Sendable {
     init?(_ row: Row, from column: Int)
 }
 
+/// None: the record is found by its row.
+struct NoIndex: RecordIndex {
+    static let columns: [String] = []
+    var values: [DatabaseValue] { [] }
+
+    init() {}
+
+    init?(_ row: Row, from column: Int) {}
+}
+
 /// One column: the keyed hash of what the record is found by (``RecordCipher/lookup(_:)``).
 struct LookupIndex: RecordIndex {
     let bytes: [UInt8]

@@ -53,24 +53,24 @@ extension MessageRecord: SealedRecord {
     }
 
     func index(_ streams: MessageStreams) -> MessageIndex {
-        MessageIndex(mark: streams.mark(id, peer: peer, direction: direction), isPending: state.isPending)
+        MessageIndex(mark: streams.mark(id, peer: peer, direction: direction), turn: turn?.number)
     }
 }
 
-/// The columns by which a message is found: its name, hidden, and whether it is still to be delivered.
+/// The columns by which a message is found: its name, hidden, and its turn while it is still to be delivered.
 struct MessageIndex: RecordIndex {
     var mark: MessageStreams.Mark
-    var isPending: Bool
+    var turn: Int64?
 
-    static let columns = ["stream", "number", "pending"]
+    static let columns = ["stream", "number", "turn"]
 
     var values: [DatabaseValue] {
-        [mark.stream.databaseValue, mark.number.databaseValue, isPending ? 1.databaseValue : .null]
+        [mark.stream.databaseValue, mark.number.databaseValue, turn?.databaseValue ?? .null]
     }
 
-    init(mark: MessageStreams.Mark, isPending: Bool) {
+    init(mark: MessageStreams.Mark, turn: Int64?) {
         self.mark = mark
-        self.isPending = isPending
+        self.turn = turn
     }
 
     init?(_ row: Row, from column: Int) {
@@ -78,8 +78,22 @@ struct MessageIndex: RecordIndex {
             let number = Int64.fromDatabaseValue(row[column + 1])
         else { return nil }
         mark = MessageStreams.Mark(stream: stream, number: number)
-        isPending = row.hasNull(atIndex: column + 2) == false
+        turn = Int64.fromDatabaseValue(row[column + 2])
+        guard turn != nil || row.hasNull(atIndex: column + 2) else { return nil }
     }
+}
+
+extension OutboxRecord: SealedRecord {
+    static let table = "outbox"
+    static let ownerColumn: String? = nil
+
+    var place: RecordPlace { RecordPlace(row: peer) }
+
+    init(at place: RecordPlace, decoding bytes: [UInt8]) throws {
+        try self.init(peer: place.row, decoding: bytes)
+    }
+
+    func index(_ cipher: RecordCipher) -> NoIndex { NoIndex() }
 }
 
 /// A token that resumes a session once.

@@ -8,6 +8,7 @@ final class StoreTables: Sendable {
     let aliases: SealedTable<AliasRecord>
     let sessions: SealedTable<StoredSession>
     let messages: SealedTable<MessageRecord>
+    let outboxes: SealedTable<OutboxRecord>
     let tokens: SealedTable<TokenRecord>
     let settings: SealedTable<SettingRecord>
 
@@ -20,6 +21,7 @@ final class StoreTables: Sendable {
         peers = try Self.table(root)
         aliases = try Self.table(root)
         sessions = try Self.table(root)
+        outboxes = try Self.table(root)
         tokens = try Self.table(root)
         settings = try Self.table(root)
         let messageCipher = try RecordCipher(table: MessageRecord.table, root: root)
@@ -42,6 +44,7 @@ final class StoreTables: Sendable {
         try transaction.verifyAliases()
         try Self.readThrough(sessions, transaction)
         try Self.readThrough(messages, transaction)
+        try Self.readThrough(outboxes, transaction)
         try Self.readThrough(tokens, transaction)
         try Self.readThrough(settings, transaction)
     }

@@ -206,7 +206,7 @@ struct ConversationTests {
         for _ in 0..<4 { try await ada.send(contentsOf: (0..<250).map { Array("\($0)".utf8) }) }
         await two.bob.close()
         await two.ada.close()
-        #expect(await ada.isOver)
-        #expect(await bob.isOver)
+        #expect(await ada.hasEnded)
+        #expect(await bob.hasEnded)
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import KamuneProtocol
 import KamuneStore
 import KamuneTransport
 import Testing
@@ -93,25 +94,49 @@ struct HostileDeliveryTests {
         await ada.close()
     }
 
-    @Test("a peer who claims to have what it was not sent loses that, and no more")
+    @Test("a peer who claims to have what it was not sent is sent it; what it was sent it may claim")
     func liar() async throws {
         let two = try await TwoMessengers()
         let (before, bob) = try await Self.connect(two)
         bob.abandon()
         var sent: [StoredMessage] = []
         for number in 0..<3 { sent.append(try await before.send("\(number)")) }
-        let (ada, again) = try await Self.connect(two)
-        try await again.send([0] + sent[1].id.bytes)
-        var messages = again.messages.makeAsyncIterator()
-        #expect(try await messages.next()?.bytes == [0])
-        let first = try #require(try await messages.next()?.bytes)
-        #expect(Array(first.dropFirst(26)) == Array("2".utf8))
-        #expect(Array(first[1..<17]) == sent[2].id.bytes)
-        again.abandon()
-        _ = await again.waitUntilEnded()
-        let states = try await two.ada.store.messages(with: ada.peerID).map(\.state)
+        func claimTheSecond() async throws -> (ada: Conversation, bob: Session, next: [UInt8]) {
+            let (ada, bob) = try await Self.connect(two)
+            try await bob.send([0] + sent[1].id.bytes)
+            var messages = bob.messages.makeAsyncIterator()
+            #expect(try await messages.next()?.bytes == [0])
+            return (ada, bob, try #require(try await messages.next()?.bytes))
+        }
+        let first = try await claimTheSecond()
+        #expect(Array(first.next.dropFirst(26)) == Array("0".utf8))
+        #expect(Array(first.next[1..<17]) == sent[0].id.bytes)
+        first.bob.abandon()
+        let second = try await claimTheSecond()
+        #expect(Array(second.next.dropFirst(26)) == Array("2".utf8))
+        second.bob.abandon()
+        _ = await second.bob.waitUntilEnded()
+        let states = try await two.ada.store.messages(with: second.ada.peerID).map(\.state)
         #expect(states == [.delivered, .delivered, .waiting])
-        await ada.close()
+        await second.ada.close()
+    }
+
+    @Test("a peer who does not wait for acknowledgements ends the conversation")
+    func flood() async throws {
+        let two = try await TwoMessengers()
+        let (ada, bob) = try await Self.connect(two)
+        var messages = bob.messages.makeAsyncIterator()
+        #expect(try await messages.next()?.bytes == [0])
+        try await bob.send([0])
+        // Nobody takes them, so that they are not acknowledged for long.
+        for number in 0..<3_000 {
+            guard (try? await bob.send(Self.frame(Self.name(UInt64(number)), "flood"))) != nil else { break }
+        }
+        guard case .failed(let error) = await ada.waitUntilEnded() else {
+            Issue.record("it did not fail")
+            return
+        }
+        #expect(error.cause as? ProtocolError == .peerMisbehaved(.tooManyUnacknowledged))
     }
 
     @Test("a peer restored from an old copy, and an author restored from one, lose nothing new")

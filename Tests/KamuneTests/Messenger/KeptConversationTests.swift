@@ -1,4 +1,5 @@
 import Foundation
+import KamuneProtocol
 import KamuneStore
 import KamuneTransport
 import Testing
@@ -142,10 +143,13 @@ struct KeptConversationTests {
         }
         let reader = EventReader(bob)
         // Until the author cannot go on: its limit is reached, and the reader's events are full.
-        while await ada.outstanding.count < Conversation.maximumOutstanding || !bob.events.inbox.isFull {
+        let limits = ConversationLimits()
+        while await ada.undeliveredCount < limits.outstandingMessages || bob.events.queue.count < limits.waitingMessages
+        {
             await Task.yield()
         }
-        #expect(bob.events.inbox.count <= 1_024)
+        // By no more than a batch.
+        #expect(bob.events.queue.count <= limits.waitingMessages + 256)
         #expect(try await two.bob.store.messages(with: bob.peerID, limit: count).count < count)
         #expect(try await reader.texts(count) == (0..<count).map { "\($0)" })
         try await writing.value

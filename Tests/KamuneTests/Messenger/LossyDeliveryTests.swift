@@ -75,8 +75,6 @@ struct LossyDeliveryTests {
         var reconnection = Reconnection()
         reconnection.initialDelay = .milliseconds(1)
         reconnection.maximumDelay = .milliseconds(4)
-        // A connection that is cut after the introduction looks like a refusal.
-        reconnection.maximumRefusals = .max
         let two = try await TwoMessengers(reconnection: reconnection)
         let listener = try await two.bob.listen(on: "127.0.0.1:0")
         let random = Mutex(SeededRandom(20_251))

@@ -13,11 +13,12 @@ struct TwoMessengers: Sendable {
     init(
         adaStore: Store? = nil, bobStore: Store? = nil, adaIdentity: Identity? = nil, bobIdentity: Identity? = nil,
         adaAnnounces: Bool = true, bobAnnounces: Bool = true, reconnection: Reconnection = .init(),
-        bobVerifier: any PeerVerifier = .anyone, adjust: (inout Configuration) -> Void = { _ in }
+        adaVerifier: any PeerVerifier = .anyone, bobVerifier: any PeerVerifier = .anyone,
+        adjust: (inout Configuration) -> Void = { _ in }
     ) async throws {
         ada = try await Self.messenger(
             "Ada", adaStore ?? Store.inMemory(), adaIdentity ?? .generate(.ed25519), adaAnnounces, reconnection,
-            .anyone, adjust)
+            adaVerifier, adjust)
         bob = try await Self.messenger(
             "Bob", bobStore ?? Store.inMemory(), bobIdentity ?? .generate(.ed25519), bobAnnounces, reconnection,
             bobVerifier, adjust)
@@ -132,6 +133,11 @@ extension ConversationEvent {
     /// Why the connection was lost.
     var loss: KamuneError? {
         if case .disconnected(let error) = self { error } else { nil }
+    }
+
+    /// Why dialing again came to nothing.
+    var attemptFailure: KamuneError? {
+        if case .reconnectionFailed(let error) = self { error } else { nil }
     }
 
     var end: SessionEnd? {

@@ -7,15 +7,17 @@ func fuzzDelivery(_ input: [UInt8]) throws {
     var sent: [DeliveryID] = []
     var acknowledged = 0
     var hasBegun = false
+    _ = machine.begin(afterStoring: nil)
     while !choices.isEmpty {
         switch choices.below(5) {
         case 0:
             // More than one at a time, so that the limit can be reached.
             for _ in 0...choices.below(256) {
-                let id = try name(UInt64(sent.count))
+                let id = name(UInt64(sent.count))
                 let canSend = machine.canSend
                 let message = DeliveryMessage(id: id, kind: 0, written: 0, body: [])
-                guard let payload = try? machine.send(message) else {
+                let outgoing = OutgoingMessage(place: StreamPlace(Int64(sent.count)), message: message)
+                guard let payload = try? machine.send(outgoing) else {
                     try expect(!canSend, "a message could not be sent")
                     break
                 }
@@ -26,7 +28,8 @@ func fuzzDelivery(_ input: [UInt8]) throws {
         case 1:
             // Mostly one that is on its way.
             let number = UInt64(acknowledged) &+ choices.number()
-            guard try take(&machine, machine.acknowledge(name(number)), &acknowledged, sent, &hasBegun) else { return }
+            let payload = DeliveryFrame.acknowledgement(name(number)).encoded
+            guard try take(&machine, payload, &acknowledged, sent, &hasBegun) else { return }
         case 2:
             guard try take(&machine, [0], &acknowledged, sent, &hasBegun) else { return }
         default:
@@ -40,11 +43,7 @@ func fuzzDelivery(_ input: [UInt8]) throws {
     }
 }
 
-private func name(_ number: UInt64) throws -> DeliveryID {
-    let bytes = [UInt8](repeating: 0, count: 8) + withUnsafeBytes(of: number.bigEndian, Array.init)
-    guard let id = DeliveryID(bytes) else { throw Finding(description: "16 bytes are no name") }
-    return id
-}
+private func name(_ number: UInt64) -> DeliveryID { DeliveryID(high: 0, low: number) }
 
 /// Hands a payload to the machine.
 ///
@@ -68,10 +67,12 @@ private func take(
     case .message(let message):
         try expect(hasBegun, "a message came before the beginning")
         try expect(DeliveryFrame.message(message).encoded == payload, "a frame is written otherwise than read")
-    case .acknowledged(let ids):
+    case .acknowledged(let some):
+        let ids = some.ids
         let end = acknowledged + ids.count
         try expect(end <= sent.count && !ids.isEmpty, "something was acknowledged that was not sent")
         try expect(ids == Array(sent[acknowledged..<end]), "something was acknowledged out of order")
+        try expect(some.through == StreamPlace(Int64(end - 1)), "another place was acknowledged than the last")
         acknowledged = end
     }
     return true

@@ -18,6 +18,7 @@ enum FuzzTarget: String, CaseIterable, Sendable {
     case responder
     case session
     case delivery
+    case conversation
     case backup
     case records
     case search
@@ -45,6 +46,7 @@ enum FuzzTarget: String, CaseIterable, Sendable {
         case .responder: try fuzzResponder(input)
         case .session: try fuzzSession(input)
         case .delivery: try fuzzDelivery(input)
+        case .conversation: try fuzzConversation(input)
         case .backup: try fuzzBackup(input)
         case .records: try fuzzRecords(input)
         case .search: try fuzzSearch(input)

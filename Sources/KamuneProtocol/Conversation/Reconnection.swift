@@ -1,9 +1,10 @@
-import KamuneCrypto
+public import KamuneCrypto
 
 /// What to do when a connection is lost: whoever dialed dials again, and the other side waits.
 ///
 /// The attempts come at growing intervals, each of random length, so that many who lost their connections at once do not
-/// come back at once.
+/// come back at once. Nothing that happens before the other side has proven who it is ends them: a refusal, a failed
+/// handshake or an unknown key may come from anybody on the path (§10.5).
 public struct Reconnection: Sendable, Equatable {
     /// Around which the first interval lies.
     public var initialDelay: Duration = .milliseconds(500)
@@ -18,8 +19,6 @@ public struct Reconnection: Sendable, Equatable {
     /// How long a conversation may be without a connection before it is over, on whichever side; nil for no limit, zero to
     /// end it with its connection.
     public var patience: Duration?
-    /// After how many refusals in a row to give up. One may come from a peer that was just going away.
-    public var maximumRefusals = 3
 
     /// The defaults.
     public init() {}
@@ -27,7 +26,7 @@ public struct Reconnection: Sendable, Equatable {
     /// How long to wait before an attempt.
     ///
     /// - Parameter attempt: From 1 on.
-    func delay(before attempt: Int, using random: inout some RandomSource) -> Duration {
+    public func delay(before attempt: Int, using random: inout some RandomSource) -> Duration {
         var middle = initialDelay
         for _ in 1..<max(attempt, 1) {
             guard middle < maximumDelay else { break }

@@ -1,0 +1,48 @@
+/// The sessions of a conversation that is connected: the one that carries it, and those before it that still have something
+/// to be stored, the oldest first.
+struct Links: Sendable {
+    private(set) var former: [Link] = []
+    private(set) var current: Link
+
+    init(_ link: Link) {
+        current = link
+    }
+
+    func contains(_ id: LinkID) -> Bool { current.id == id || former.contains { $0.id == id } }
+
+    /// Whether no more sessions may be given up for now.
+    func isFull(_ limits: ConversationLimits) -> Bool { former.count >= limits.drainingLinks }
+
+    /// Whether nothing is under way.
+    var isQuiet: Bool { former.isEmpty && current.isQuiet }
+
+    mutating func replace(with link: Link) {
+        if current.hasRemains { former.append(current) }
+        current = link
+    }
+
+    /// Changes one of them; nil when it is not among them any more. This is the one place where it is asked whether an event
+    /// still concerns anybody.
+    mutating func with<Result>(_ id: LinkID, _ body: (inout Link) -> Result) -> Result? {
+        if current.id == id { return body(&current) }
+        guard let index = former.firstIndex(where: { $0.id == id }) else { return nil }
+        return body(&former[index])
+    }
+
+    /// Does whatever may be done now, one link after the other.
+    ///
+    /// - Returns: How the current session has ended, once that is so.
+    mutating func advance(
+        _ books: inout ConversationBooks, _ pace: Link.Pace, at now: Duration
+    ) -> Inbox.Ending? {
+        while !former.isEmpty {
+            former[0].advance(&books, pace, isFormer: true, at: now)
+            guard former[0].ending != nil else { return nil }
+            former.removeFirst()
+        }
+        current.advance(&books, pace, at: now)
+        // All has come as far as it can: what did not was deleted meanwhile.
+        if current.isSettled { books.outstanding.removeAll() }
+        return current.ending
+    }
+}
