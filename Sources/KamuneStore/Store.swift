@@ -234,6 +234,11 @@ public final class Store: Sendable {
             var configuration = configuration(lock: lock)
             configuration.readonly = true
             let queue = try DatabaseQueue(path: location.path, configuration: configuration)
+            // The log brings its own idea of the version.
+            let version = try queue.read { try Int.fetchOne($0, sql: "PRAGMA user_version") } ?? 0
+            guard version <= Schema.version else {
+                throw StoreError.newerVersion(found: version, supported: Schema.version)
+            }
             if try queue.read({ try Schema.isComplete($0) }) { return queue }
             // The file stays as it is until the store is opened to be written; a copy in memory is what it will be then.
             configuration.readonly = false

@@ -73,7 +73,9 @@ struct BackupMerger {
         waitingPeers = []
         try readKnown()
         let givenUp = Set(peers.flatMap { $0.formerKeys.map(\.key) })
-        for peer in peers { try merge(peer, byKeyAlone: givenUp.contains(peer.key)) }
+        // They come last: nobody else of the backup may be taken for them by a key that both had.
+        for peer in peers where !givenUp.contains(peer.key) { try merge(peer, byKeyAlone: false) }
+        for peer in peers where givenUp.contains(peer.key) { try merge(peer, byKeyAlone: true) }
     }
 
     private mutating func merge(_ peer: StoredPeer, byKeyAlone: Bool) throws {
@@ -87,7 +89,6 @@ struct BackupMerger {
             try transaction.insert(new)
             known?.append(new)
             summary.peers += 1
-            try reinstate(whoAcceptedSince: peer.formerKeys, besides: new.id)
             return
         }
         var same = earlier
@@ -107,20 +108,6 @@ struct BackupMerger {
         if same.key == peer.key { same.verified = same.verified ?? peer.verified }
         try transaction.replace(earlier, with: same)
         known?.replace(index, with: same)
-        try reinstate(whoAcceptedSince: former, besides: same.id)
-    }
-
-    /// A person's acceptance of a key outranks that it was given up before.
-    private mutating func reinstate(whoAcceptedSince former: [StoredPeer.FormerKey], besides id: PeerID) throws {
-        for former in former {
-            guard let index = known?.index(ofKey: former.key), let holder = known?.peers[index], holder.id != id,
-                holder.accepted > former.until
-            else { continue }
-            var reinstated = holder
-            reinstated.isReinstated = true
-            try transaction.replace(holder, with: reinstated)
-            known?.replace(index, with: reinstated)
-        }
     }
 
     private mutating func readKnown() throws {
@@ -145,13 +132,12 @@ struct BackupMerger {
 
         func hasPeer(withKey key: PublicIdentity) -> Bool { byKey[key] != nil }
 
-        func index(ofKey key: PublicIdentity) -> Int? { byKey[key] }
-
         /// The place of a person who has one of the keys now that the other has, or had before.
         func index(of peer: StoredPeer, byKeyAlone: Bool) -> Int? {
             if let index = byKey[peer.key] { return index }
             if byKeyAlone || peer.isReinstated { return nil }
-            return byFormerKey[peer.key] ?? peer.formerKeys.lazy.compactMap { byKey[$0.key] }.first
+            return byFormerKey[peer.key]
+                ?? peer.formerKeys.lazy.compactMap { byKey[$0.key] }.first { !peers[$0].isReinstated }
         }
 
         mutating func append(_ peer: StoredPeer) {

@@ -214,12 +214,17 @@ extension WriteTransaction {
         givenUp += oldest.formerKeys + formerKeys[start...].map { StoredPeer.FormerKey(key: $0, until: now) }
         var seen: Set<PublicIdentity> = [key]
         peer.formerKeys = givenUp.filter { seen.insert($0.key).inserted }
+        // Nobody changes keys so often. None may be dropped either, or the alarm for it would be off.
+        guard peer.formerKeys.count <= Self.formerKeyLimit else { throw StoreError.refused(.forked(oldest)) }
         peer.key = key
         // That a person accepted a key in spite of all is said of that key alone.
         peer.isReinstated = records.contains { $0.key == key && $0.isReinstated }
         try replace(oldest, with: peer)
         return (try peer.roundTripped(), records.dropFirst().map(\.id))
     }
+
+    /// How many keys a peer can have given up: it is the peer who says so, eight in each introduction.
+    private static let formerKeyLimit = 512
 
     /// Takes over what is known of a peer who is the same person, met under a later key, and their history.
     private func absorb(_ other: StoredPeer, into peer: inout StoredPeer) throws {
@@ -234,6 +239,7 @@ extension WriteTransaction {
         peer.verified = [peer.verified, other.verified].compactMap { $0 }.max()
         try moveSessions(from: other.id, to: peer.id)
         try moveMessages(from: other.id, to: peer.id)
+        try tables.outboxes.delete(other.id.row, in: self)
         try delete(other)
     }
 
@@ -248,6 +254,7 @@ extension WriteTransaction {
 
     private func moveMessages(from source: PeerID, to target: PeerID) throws {
         let messages = tables.messages
+        let plain = try outbox(of: source).handedOverPlainly
         var last = Int64.min
         while true {
             let records = try messages.all(
@@ -256,6 +263,13 @@ extension WriteTransaction {
             for record in records {
                 var moved = record
                 moved.peer = target.row
+                if let turn = record.turn {
+                    // It comes last: nothing that was sent before may count for it.
+                    let next = StreamTurn(number: try tables.streams.nextTurn(in: self), isNative: false)
+                    moved.turn = next
+                    // It may have arrived, and who does not acknowledge is sent nothing twice.
+                    if turn.number <= plain { moved.settle(.maybeLost, at: 0) { next.number } }
+                }
                 try messages.replace(record, with: moved, skippingConflicts: true, in: self)
             }
             // What is still there was known under both keys.
