@@ -34,6 +34,9 @@ struct AdmissionMachine: Sendable {
     // Cards of strangers must not keep a warning from being seen.
     private var cards = ReportLimiter()
     private var warnings = ReportLimiter()
+    private var thefts = ReportLimiter()
+    /// Strangers must not keep the person from being asked about a friend again.
+    private var renewals = ReportLimiter()
 
     /// - Parameter capacity: How many conversations may go on at once.
     init(rule: AdmissionRule, canAsk: Bool, capacity: Int = 1) {
@@ -127,7 +130,9 @@ struct AdmissionMachine: Sendable {
         let known = question.acquaintance
         let notices = known.map { succession(of: $0, to: question.peer) } ?? []
         // Whoever comes again and again must not fill the screen with questions.
-        switch cards.admit(at: now) {
+        let admission =
+            if case .expired = question { renewals.admit(at: now) } else { cards.admit(at: now) }
+        switch admission {
         case .tell(let missed):
             asked = Asked(id: id, question: question, acquaintance: known?.id)
             return .ask(question, telling: (missed > 0 ? [.missed(missed)] : []) + notices)
@@ -219,7 +224,11 @@ struct AdmissionMachine: Sendable {
     }
 
     private mutating func warn(_ notice: Notice, at now: Duration) -> [Notice] {
-        Self.limited([notice], &warnings, at: now)
+        // Anybody can bear a name. Of who shows a key of a friend's the person is told, whatever the others do.
+        switch notice {
+        case .retired, .forked: Self.limited([notice], &thefts, at: now)
+        default: Self.limited([notice], &warnings, at: now)
+        }
     }
 
     private static func limited(_ notices: [Notice], _ limiter: inout ReportLimiter, at now: Duration) -> [Notice] {
