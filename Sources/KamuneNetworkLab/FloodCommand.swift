@@ -102,7 +102,7 @@ private final class Flood: Sendable {
     }
 
     /// Begins a conversation, with the length of the frame that the listener expects and then zeros.
-    private static func datagram(size: Int) -> (UInt32) -> [UInt8] {
+    private static func datagram(size: Int) -> @Sendable (UInt32) -> [UInt8] {
         var datagram = [UInt8](repeating: 0, count: max(size, 25))
         let payload = UInt16(clamping: datagram.count - 24)
         datagram[4] = 81
@@ -111,7 +111,7 @@ private final class Flood: Sendable {
         datagram[21] = UInt8(truncatingIfNeeded: payload >> 8)
         datagram[24] = 0x04
         if datagram.count > 25 { datagram[25] = 0xC0 }
-        return { number in
+        return { [datagram] number in
             var numbered = datagram
             for byte in 0..<4 { numbered[byte] = UInt8(truncatingIfNeeded: number >> (8 * byte)) }
             return numbered

@@ -34,7 +34,7 @@ struct SimulateCommand: AsyncParsableCommand {
                 group.addTask { [first, count, fault] in
                     for seed in stride(from: first + lane, to: first + count, by: Int(width)) {
                         if Task.isCancelled { return nil }
-                        do {
+                        do throws(ConversationSimulation.Failure) {
                             try await ConversationSimulation.run(seed: seed, fault: fault)
                         } catch {
                             return error

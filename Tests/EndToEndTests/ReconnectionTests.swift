@@ -41,7 +41,7 @@ struct ReconnectionTests {
         ada.write("/quit\r")
         await ada.expectExit(0)
         await bob.expect("Ada has ended the conversation.")
-        bob.write("/quit\r")
+        await bob.typeUntilEnd("/quit\r")
         await bob.expectExit(0)
         #expect(bob.output.text.ranges(of: "Ada: before").count == 1)
     }

@@ -49,7 +49,7 @@ struct PromptMachineTests {
         _ = machine.typed(.text("I love "), at: .seconds(10))
         #expect(machine.address(nil, at: .seconds(11)) == "I love ")
         #expect(machine.editor.isEmpty)
-        #expect(machine.address(bob, at: .seconds(12)) == nil)
+        #expect(machine.address(bob, at: .milliseconds(11_500)) == nil)
         // Whoever goes on typing does not look.
         #expect(machine.typed(.text("you"), at: .milliseconds(12_100)) == .ring)
         #expect(machine.typed(enter, at: .milliseconds(12_200)) == .ring)

@@ -1,3 +1,4 @@
+import KamuneStore
 import KamuneTransport
 import Synchronization
 import Testing

@@ -9,9 +9,9 @@ import Testing
 struct MemoryTests {
     private static let payload = [UInt8](repeating: 7, count: 60_000)
 
-    /// Beyond its limit a session holds what one step of each of its parts brings: a frame that arrives in part, frames that
-    /// arrived together, a message.
-    private static let step = 3 * 65_536
+    /// Beyond its limit a session holds what one step of each of its parts brings, each up to a frame or two: a frame that
+    /// has arrived in part, what was read with it, frames that are being opened, a message, and over UDP KCP's least window.
+    private static let step = 6 * 65_536
 
     private func expectMessage(of payload: [UInt8], from messages: inout Messages.AsyncIterator) async throws {
         let message = try await messages.next()
@@ -63,7 +63,8 @@ struct MemoryTests {
         while pool.held > 0 { await Task.yield() }
     }
 
-    @Test("what is held for whom somebody knows does not count among what is held for strangers")
+    @Test(
+        "what is held for whom somebody knows does not count among what is held for strangers", .timeLimit(.minutes(5)))
     func acquaintances() async throws {
         for grounds in AcceptanceGrounds.allCases {
             let pool = MemoryPool(limit: 16 << 20)
@@ -79,7 +80,7 @@ struct MemoryTests {
         }
     }
 
-    @Test("one session holds no more than its limit", arguments: SessionPair.Medium.allCases)
+    @Test("one session holds no more than its limit", .timeLimit(.minutes(5)), arguments: SessionPair.Medium.allCases)
     func session(medium: SessionPair.Medium) async throws {
         let limit = 1 << 20
         let ada = try TestEndpoints.make(name: "Ada")
@@ -100,7 +101,7 @@ struct MemoryTests {
         await pair.close()
     }
 
-    @Test("small messages count with what surrounds them")
+    @Test("small messages count with what surrounds them", .timeLimit(.minutes(5)))
     func smallMessages() async throws {
         let bob = try TestEndpoints.make(name: "Bob") { $0.maximumHeldBytes = 64 << 10 }
         let pair = try await SessionPair.connect(TestEndpoints.make(name: "Ada"), bob, over: .tcp)
@@ -117,7 +118,7 @@ struct MemoryTests {
         await pair.close()
     }
 
-    @Test("pings to a peer that reads nothing hold one answer, and are answered when it reads")
+    @Test("pings to a peer that reads nothing hold one answer, and are answered when it reads", .timeLimit(.minutes(5)))
     func pings() async throws {
         let ada = try TestEndpoints.make(name: "Ada")
         let bob = try TestEndpoints.make(name: "Bob") { $0.maximumHeldBytes = 128 << 10 }

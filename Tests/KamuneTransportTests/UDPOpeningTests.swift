@@ -98,7 +98,7 @@ struct DatagramFloodTests {
             configuration.inboundBufferLimit = 1_000
             handler = UDPChannelHandler(
                 eventLoop: channel.eventLoop, configuration: configuration, options: options,
-                queue: queue, random: SeededRandom(seed: seed))
+                queue: queue, random: SeededRandom(seed))
             try channel.pipeline.syncOperations.addHandler(handler)
             try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
         }

@@ -100,7 +100,8 @@ extension Conversation {
         dialing = Task {
             do throws(KamuneError) {
                 let session = try await endpoint.dial(address, expecting: identity)
-                if Task.isCancelled || !attach(session) { await session.close() }
+                // Also when it was called off meanwhile: the peer has this session too, and both must choose the same.
+                if !attach(session) { await session.close() }
             } catch {
                 let isFinal = await isFinal(error)
                 if Task.isCancelled { return }
@@ -186,7 +187,8 @@ extension Conversation {
         switch result.outcome {
         case .appended(let write, _, _):
             writers.removeValue(forKey: write)?.resume(returning: .success(result.messages))
-        case .kept: events.queue.add(result.messages)
+        case .kept(let link, _, _):
+            events.queue.add(result.messages, in: carriers[link]?.session.core.budget)
         case .notAppended, .began, .settled, .fetched, .failed: break
         }
         post(.stored(result.outcome))

@@ -1,5 +1,6 @@
 import KamuneProtocol
 import KamuneStore
+import KamuneTransport
 import Synchronization
 
 /// The events of a conversation until the application takes them. Messages are added as they are stored; the conversation
@@ -17,7 +18,7 @@ final class ConversationEventQueue: Sendable {
         var onTaken: (@Sendable (Load) -> Void)?
     }
 
-    private let inbox = Mailbox<ConversationEvent>(capacity: .max)
+    private let inbox = Mailbox<ConversationEvent>(limit: .max)
     private let state = Mutex(State())
 
     /// How many events wait before those that are not messages are dropped: whoever only sends need not take any.
@@ -34,9 +35,9 @@ final class ConversationEventQueue: Sendable {
         state.withLock { $0.onTaken = report }
     }
 
-    /// Adds messages that came in.
-    func add(_ messages: [StoredMessage]) {
-        for message in messages { inbox.add(.message(message)) }
+    /// Adds messages that came in. They go on counting in the budget of the session that brought them, until they are taken.
+    func add(_ messages: [StoredMessage], in budget: MemoryBudget?) {
+        for event in messages.map(ConversationEvent.message) { inbox.add(event, size: event.memorySize, in: budget) }
     }
 
     /// Adds something else.
@@ -44,7 +45,18 @@ final class ConversationEventQueue: Sendable {
 
     /// Adds other things, or drops those that are too many.
     func add(_ events: [ConversationEvent]) {
-        for event in events.prefix(max(0, Self.maximumWaitingChanges - inbox.count)) { inbox.add(event) }
+        var waiting = inbox.count
+        for event in events {
+            // Whoever learns of a connection, or of a loss, must not miss it among the changes.
+            let limit =
+                switch event {
+                case .stateChanged(_, .maybeLost), .connected, .disconnected: 4 * Self.maximumWaitingChanges
+                default: Self.maximumWaitingChanges
+                }
+            guard waiting < limit else { continue }
+            inbox.add(event)
+            waiting += 1
+        }
     }
 
     func finish(with last: ConversationEvent) {

@@ -83,7 +83,9 @@ public actor Messenger {
         }
         // Two records that turned out to be one peer's are one now, and the conversation goes on under that one.
         for (former, conversation) in conversations
-        where former != id && conversation.peer.identity == session.peer.identity {
+        where former != id
+            && (session.kept?.absorbed.contains(former) == true || conversation.peer.identity == session.peer.identity)
+        {
             Task { await conversation.close() }
         }
         while let conversation = conversations[id] {
@@ -98,7 +100,7 @@ public actor Messenger {
             await self?.forget(ended)
         }
         conversations[id] = conversation
-        await conversation.attach(session, redialing: address)
+        if await !conversation.attach(session, redialing: address) { await session.close() }
         return (conversation, true)
     }
 

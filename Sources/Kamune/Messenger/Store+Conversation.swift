@@ -34,13 +34,16 @@ extension WriteTransaction {
     ) throws -> StoreResult {
         switch operation {
         case .append(let write, let messages, let handover):
+            // What came into the stream in another way goes first, so all of it is to be read from the store then.
+            let isNext = try handover == nil || !hasPendingNotHandedOver(to: peer)
             let pending = try appendToStream(
                 messages.map { message in
                     .outgoing(
                         to: peer, body: message.body, at: Date(plausible: message.written), session: current,
                         id: MessageID(message.id), kind: MessageKind(rawValue: message.kind))
-                }, to: peer, handingOver: handover.map { Handover($0) })
-            let outgoing = zip(pending, messages).map { OutgoingMessage(place: $0.place, message: $1) }
+                }, to: peer, handingOver: isNext ? handover.map { Handover($0) } : nil)
+            let outgoing =
+                isNext ? zip(pending, messages).map { OutgoingMessage(place: $0.place, message: $1) } : []
             return StoreResult(outcome: .appended(write, outgoing, for: handover), messages: pending.map(\.message))
         case .begin(let link):
             let lost = try giveUpEarlierPlainMessages(to: peer, at: now)

@@ -61,7 +61,7 @@ actor SessionCore {
     // MARK: Sending
 
     func send(_ payload: [UInt8]) async throws(KamuneError) -> SentMessage {
-        while machine.heldBackUntil != nil, machine.isOpen {
+        while end == nil, machine.heldBackUntil != nil, machine.isOpen {
             await withCheckedContinuation { heldBackSenders.append($0) }
         }
         try throwIfEnded()
@@ -80,7 +80,7 @@ actor SessionCore {
     ///
     /// - Returns: How many were queued. When these are not all, the session has ended.
     func send(contentsOf payloads: [[UInt8]]) async -> Int {
-        while machine.heldBackUntil != nil, machine.isOpen {
+        while end == nil, machine.heldBackUntil != nil, machine.isOpen {
             await withCheckedContinuation { heldBackSenders.append($0) }
         }
         var count = 0
@@ -118,8 +118,14 @@ actor SessionCore {
         } catch {
             throw KamuneError(error)
         }
-        try await transmit(frame)
-        try throwIfEnded()
+        // Between queueing and waiting there is nothing, or the answer could come first.
+        do throws(TransportError) {
+            try connection.enqueue([frame])
+        } catch {
+            let error = KamuneError(error)
+            finish(.failed(error))
+            throw error
+        }
         return try await withCheckedContinuation { pingWaiters.append($0) }.get()
     }
 
@@ -229,8 +235,12 @@ actor SessionCore {
             guard !isAnswerWaiting else { return }
             isAnswerWaiting = true
             Task {
-                // If there never is, the reader learns why.
-                try? await connection.waitForRoom()
+                do throws(TransportError) {
+                    try await connection.waitForRoom()
+                } catch {
+                    // There never will be. The reader learns why.
+                    return
+                }
                 isAnswerWaiting = false
                 if end == nil { try? answerPing() }
             }
@@ -299,7 +309,7 @@ actor SessionCore {
         isClosing = true
         if end == nil {
             // A first message that is still held back was promised to arrive before the goodbye.
-            while machine.heldBackUntil != nil, !heldBackSenders.isEmpty {
+            while end == nil, machine.heldBackUntil != nil, !heldBackSenders.isEmpty {
                 await withCheckedContinuation { heldBackSenders.append($0) }
             }
             if let goodbye = try? machine.close(at: time.moment) { try? connection.enqueue([goodbye]) }

@@ -125,7 +125,8 @@ actor TerminalChat {
             // Said once: it may be anybody on the path who says so, again and again.
             guard error.isSuspicious, current?.lastSuspicion != error.code else { return }
             current?.lastSuspicion = error.code
-            await console.show(status: "\(DisplayText(error.message)) Trying again.", .warning)
+            await console.show(
+                status: "\(TerminalText(error.message, maximumColumns: TextLimit.sentence)) Trying again.", .warning)
         case .message(let message):
             await console.show(
                 message: message.text, from: name, at: message.localTime, isOwn: false)

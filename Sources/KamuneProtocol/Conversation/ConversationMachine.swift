@@ -143,7 +143,7 @@ public struct ConversationMachine: Sendable {
         books.outstanding.insert(messages)
         var handover: Handover?
         if let link {
-            handover = with(link) { link, books in link.outbox.wrote(messages, books.limits) } ?? nil
+            handover = with(link) { link, books in link.wrote(messages, books.limits) } ?? nil
         }
         books.perform(.store(.append(write, messages, for: handover)))
     }

@@ -86,13 +86,19 @@ extension ConversationMachine {
         public var acknowledges: Bool
         /// Whether the peer can be dialed again from now on.
         public var canRedial: Bool
+        /// Whether the peer has taken the place of the key that it had so far by another one. Who is connected under the
+        /// former key may be somebody who has stolen it.
+        public var succeeds: Bool
 
         /// A session.
-        public init(isInitiator: Bool, isOwnKeyFirst: Bool, acknowledges: Bool, canRedial: Bool) {
+        public init(
+            isInitiator: Bool, isOwnKeyFirst: Bool, acknowledges: Bool, canRedial: Bool, succeeds: Bool = false
+        ) {
             self.isInitiator = isInitiator
             self.isOwnKeyFirst = isOwnKeyFirst
             self.acknowledges = acknowledges
             self.canRedial = canRedial
+            self.succeeds = succeeds
         }
     }
 

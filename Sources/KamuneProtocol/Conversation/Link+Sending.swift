@@ -85,6 +85,15 @@ extension Link {
         if let through { settle(.confirm(id, through: through), &books) }
     }
 
+    /// How messages that are being written are stored. A link that is given up sends nothing, and what was handed over
+    /// plainly after that would count as lost.
+    mutating func wrote(
+        _ messages: [DeliveryMessage], _ limits: ConversationLimits
+    ) -> ConversationMachine.Handover? {
+        if case .givenUp = stage { return nil }
+        return outbox.wrote(messages, limits)
+    }
+
     /// What was sent plainly and not confirmed may be lost; what the session did not take waits for the next one.
     mutating func giveUp(_ books: inout ConversationBooks) {
         guard sends == 0, case .plain(let confirmation) = stage else { return }

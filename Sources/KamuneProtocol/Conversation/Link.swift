@@ -50,14 +50,13 @@ struct Link: Sendable {
     }
 
     /// Whether this session stays when another one joins. The later one does, since its initiator has given up the earlier;
-    /// but when both sides dial at once, both must choose the same: that of the side whose key comes first.
+    /// but when both sides dial at once, both must choose the same: that of the side whose key comes first. No session
+    /// under a key that was given up stays beside one under its successor.
     func isPreferred(
         to joining: ConversationMachine.Joining, _ configuration: ConversationConfiguration, at now: Duration
     ) -> Bool {
-        guard !inbox.isOver, isInitiator != joining.isInitiator, now - since < configuration.handshakeTimeout else {
-            return false
-        }
-        return isInitiator == joining.isOwnKeyFirst
+        guard !joining.succeeds, !inbox.isOver, isInitiator != joining.isInitiator else { return false }
+        return now - since < configuration.handshakeTimeout && isInitiator == joining.isOwnKeyFirst
     }
 
     /// Whether anything of this link is left to be stored when it is given up: before it knows what we have, a peer that
@@ -82,7 +81,8 @@ struct Link: Sendable {
         case .waiting, .beginning: false
         case .delivering(let delivery): delivery.machine.isOpen && delivery.machine.inFlight == 0
         case .plain(let confirmation): confirmation.unconfirmed == 0
-        case .givenUp: true
+        // What the session did not take waits for the next one.
+        case .givenUp: false
         }
     }
 

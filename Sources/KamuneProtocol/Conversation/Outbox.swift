@@ -65,11 +65,14 @@ struct Outbox: Sendable {
         return nil
     }
 
+    /// Messages were stored that were to come here. None come when something else waits in the store before them.
     mutating func appended(_ messages: [OutgoingMessage]) {
         var load = Load()
         for message in messages { load.add(body: message.message.body.count) }
         promises -= 1
         promised -= load
+        if messages.isEmpty { supply = .unread }
+        if promises == 0 { promised = Load() }
         take(messages, load)
     }
 

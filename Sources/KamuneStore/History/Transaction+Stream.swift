@@ -26,6 +26,14 @@ extension ReadTransaction {
         try tables.outboxes.record(peer.row, in: self) ?? OutboxRecord(peer: peer.row)
     }
 
+    /// Whether something waits that no session was handed.
+    package func hasPendingNotHandedOver(to peer: PeerID) throws -> Bool {
+        let place = try outbox(of: peer).handedOver
+        let first = try tables.messages.all(
+            "WHERE peer = ? AND turn > ? ORDER BY turn LIMIT 1", [peer.row, place], in: self)
+        return !first.isEmpty
+    }
+
     /// How many of the latest messages are looked through for one of the peer's.
     private static let lookback = 1_024
 

@@ -38,6 +38,7 @@ extension ConversationSimulation {
         case .notify(let notice):
             if case .changed(let ids, let progress) = notice {
                 try ledger.settled(ids, progress, at: host.index, isConfirmed: host.hasHeardAnswer)
+                if progress != .inFlight { host.unsettled.subtract(ids) }
             }
         case .conclude(let conclusion):
             if case .failed(.violation(let error)) = conclusion {

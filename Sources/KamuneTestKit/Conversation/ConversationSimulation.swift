@@ -175,6 +175,11 @@ package final class ConversationSimulation {
     /// Hands an event to a host's machine, and does what it says.
     func tell(_ index: Int, _ event: ConversationMachine.Event) throws {
         let host = hosts[index]
+        switch event {
+        case .wrote(_, let messages): host.unsettled.formUnion(messages.map(\.id))
+        case .stored(.notAppended(let ids, _)): host.unsettled.subtract(ids)
+        default: break
+        }
         guard host.machine != nil, let actions = host.machine?.handle(event, at: moment) else { return }
         note("host \(index): \(summary(event))")
         let run = host.run
@@ -193,7 +198,10 @@ package final class ConversationSimulation {
     }
 
     private func check(_ host: SimulatedHost) throws {
-        guard let load = host.machine?.load else { return }
+        guard let load = host.machine?.load, let outstanding = host.machine?.outstandingCount else { return }
+        try expect(
+            outstanding == host.unsettled.count,
+            "\(outstanding) messages count as under way, and \(host.unsettled.count) are")
         let limits = plan.configuration.limits
         let factor = host.isClosing ? limits.closingFactor : 1
         // One batch beyond the limit, for each of what was received and what is being stored.

@@ -29,6 +29,8 @@ final class SimulatedHost {
     /// How many messages the application has written.
     var written: UInt64 = 0
     var writes: UInt64 = 0
+    /// What was written in this conversation, of which the application was not told that it has come as far as it can.
+    var unsettled: Set<DeliveryID> = []
     /// Messages that the application was told of and has not taken.
     var untaken: [[UInt8]] = []
     var isTaking = false
@@ -56,6 +58,7 @@ final class SimulatedHost {
         sessions = [:]
         dialing = nil
         alarm = nil
+        unsettled = []
         untaken = []
         isTaking = false
         isClosing = false
@@ -73,9 +76,9 @@ struct MessageKey: Hashable, Comparable, CustomStringConvertible {
     private static let marks: [UInt8] = [0xaa, 0xbb]
 
     func body(size: Int) -> [UInt8] {
-        var body = [Self.marks[author]]
-        withUnsafeBytes(of: number.bigEndian) { body.append(contentsOf: $0) }
-        if size > body.count { body.append(contentsOf: repeatElement(0, count: size - body.count)) }
+        var body = [UInt8](repeating: 0, count: max(size, Self.size))
+        body[0] = Self.marks[author]
+        for byte in 0..<8 { body[1 + byte] = UInt8(truncatingIfNeeded: number >> (56 - 8 * byte)) }
         return body
     }
 

@@ -184,7 +184,8 @@ final class UDPConversation: FrameCarrier {
     private var now: KCPInstant { KCPInstant(handler.eventLoop.now) }
 
     private func scheduleWakeUp() {
-        guard !hasEnded, let deadline = machine.nextDeadline else { return }
+        // While the socket takes nothing, the channel says when it does again.
+        guard !hasEnded, handler.isWritable, let deadline = machine.nextDeadline else { return }
         let (nanoseconds, overflow) = deadline.microseconds.multipliedReportingOverflow(by: 1000)
         guard !overflow, nanoseconds < UInt64(Int64.max) else { return }
         let time = NIODeadline.uptimeNanoseconds(nanoseconds)

@@ -22,10 +22,12 @@ struct ConversationFixture {
     mutating func handle(_ event: Machine.Event) -> [Machine.Action] { machine.handle(event, at: now) }
 
     static func joining(
-        isInitiator: Bool = true, isOwnKeyFirst: Bool = true, acknowledges: Bool = true, canRedial: Bool = true
+        isInitiator: Bool = true, isOwnKeyFirst: Bool = true, acknowledges: Bool = true, canRedial: Bool = true,
+        succeeds: Bool = false
     ) -> Machine.Joining {
         Machine.Joining(
-            isInitiator: isInitiator, isOwnKeyFirst: isOwnKeyFirst, acknowledges: acknowledges, canRedial: canRedial)
+            isInitiator: isInitiator, isOwnKeyFirst: isOwnKeyFirst, acknowledges: acknowledges, canRedial: canRedial,
+            succeeds: succeeds)
     }
 
     static func id(_ number: UInt64) -> DeliveryID { DeliveryID(high: 1, low: number) }

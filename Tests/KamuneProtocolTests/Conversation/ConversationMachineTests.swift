@@ -106,7 +106,7 @@ struct ConversationMachineTests {
     @Test("the peer is made to wait when the application takes nothing", arguments: [true, false])
     func backpressure(isByCount: Bool) {
         var fixture = Fixture { configuration in
-            if isByCount { configuration.limits.waitingMessages = 3 } else { configuration.limits.waitingBytes = 800 }
+            if isByCount { configuration.limits.waitingMessages = 3 } else { configuration.limits.waitingBytes = 600 }
         }
         fixture.connect()
         let arrivals = (1...4).map { Fixture.arrival(Fixture.payload($0)) }
@@ -182,6 +182,15 @@ struct ConversationMachineTests {
         #expect(fixture.handle(.joined(LinkID(3), third)).first == .abandon(kept, .replaced))
     }
 
+    @Test("no session under a given-up key stays beside one under its successor", arguments: [false, true])
+    func succession(isInitiator: Bool) {
+        var fixture = Fixture()
+        _ = fixture.handle(.joined(link, Fixture.joining(isInitiator: isInitiator, isOwnKeyFirst: isInitiator)))
+        let joining = Fixture.joining(isInitiator: !isInitiator, isOwnKeyFirst: isInitiator, succeeds: true)
+        #expect(fixture.handle(.joined(LinkID(2), joining)).first == .abandon(link, .replaced))
+        #expect(fixture.machine.link == LinkID(2))
+    }
+
     @Test("no more than four sessions wait to be stored")
     func tooManyFormer() {
         var fixture = Fixture()
@@ -234,6 +243,15 @@ struct ConversationMachineTests {
         _ = fixture.handle(.left(link, .lost(mayPass: true)))
         #expect(
             fixture.handle(.sent(link, count: 1)) == [.store(.giveUp(link, through: StreamPlace(1)))])
+        // What is written meanwhile is not handed over to a session that sends nothing any more.
+        let write = ConversationMachine.WriteID(9)
+        #expect(
+            fixture.handle(.wrote(write, [Fixture.message(4)]))
+                == [.store(.append(write, [Fixture.message(4)], for: nil))])
+        // What it did not take is still under way.
+        _ = fixture.handle(.stored(.appended(write, [], for: nil)))
+        _ = fixture.handle(.stored(.settled(link, [Fixture.id(1)], .maybeLost)))
+        #expect(fixture.machine.outstandingCount == 3)
     }
 
     @Test("a peer that answers no ping is asked once, and what it was sent counts as sent")

@@ -38,11 +38,11 @@ final class KeptStore: SimulatedStore {
     }
 
     func perform(
-        _ operations: [Operation], record: Int, at now: Int64
-    ) async throws -> (outcomes: [Outcome], told: [[UInt8]]) {
+        _ operations: [ConversationMachine.StoreOperation], record: Int, at now: Int64
+    ) async throws -> (outcomes: [ConversationMachine.StoreOutcome], told: [[UInt8]]) {
         let results = try await store.perform(
             operations, with: peers[record], in: nil, sessions: [:], at: Date(plausible: now))
-        let told = results.flatMap { result in
+        let told = results.flatMap { result -> [[UInt8]] in
             if case .kept = result.outcome { result.messages.map(\.body) } else { [] }
         }
         return (results.map(\.outcome), told)

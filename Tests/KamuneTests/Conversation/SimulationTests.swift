@@ -2,27 +2,33 @@ import KamuneTestKit
 import Testing
 
 /// Two conversations as a whole, with their stores, the network and everything that can befall them, on virtual time. There
-/// are more seeds in `scripts/simulate`.
-@Suite("Simulated conversations")
+/// are more seeds in `scripts/simulate`. One after the other, since other tests have to keep to real time meanwhile.
+@Suite("Simulated conversations", .serialized)
 struct SimulationTests {
     @Test("nothing is lost, nothing comes twice, order is kept, and what is called delivered is", arguments: 0..<8)
     func promises(part: UInt64) async throws {
-        for seed in part * 50..<(part + 1) * 50 { try await ConversationSimulation.run(seed: seed) }
+        for seed in part * 30..<(part + 1) * 30 { try await ConversationSimulation.run(seed: seed) }
     }
 
     @Test("and with the store as it is", arguments: 0..<4)
     func stores(part: UInt64) async throws {
-        for seed in part * 20..<(part + 1) * 20 {
+        for seed in part * 10..<(part + 1) * 10 {
             let simulation = ConversationSimulation(
                 seed: seed, stores: [try await KeptStore(), try await KeptStore()], isTraced: true)
             try await simulation.run()
         }
     }
 
-    @Test("a store that is not right is found out", arguments: ModelStore.Fault.allCases)
+    /// The faults that every few hundred seeds meet. Those that only a backup at the wrong moment shows are rarer, and have
+    /// tests of their own on the store.
+    @Test(
+        "a store that is not right is found out",
+        arguments: [
+            ModelStore.Fault.settlesWhatWasNotHandedOver, .forgetsAcknowledgements, .storesTwice, .resendsPlain,
+        ])
     func faults(fault: ModelStore.Fault) async throws {
         var isFound = false
-        for seed in 0..<UInt64(3_000) where !isFound {
+        for seed in 0..<UInt64(250) where !isFound {
             do {
                 try await ConversationSimulation.run(seed: seed, fault: fault)
             } catch {
@@ -34,6 +40,6 @@ struct SimulationTests {
                 #expect(again?.description == error.description)
             }
         }
-        #expect(isFound, "3,000 seeds do not find it")
+        #expect(isFound, "250 seeds do not find it")
     }
 }

@@ -121,24 +121,6 @@ struct HostileDeliveryTests {
         await second.ada.close()
     }
 
-    @Test("a peer who does not wait for acknowledgements ends the conversation")
-    func flood() async throws {
-        let two = try await TwoMessengers()
-        let (ada, bob) = try await Self.connect(two)
-        var messages = bob.messages.makeAsyncIterator()
-        #expect(try await messages.next()?.bytes == [0])
-        try await bob.send([0])
-        // Nobody takes them, so that they are not acknowledged for long.
-        for number in 0..<3_000 {
-            guard (try? await bob.send(Self.frame(Self.name(UInt64(number)), "flood"))) != nil else { break }
-        }
-        guard case .failed(let error) = await ada.waitUntilEnded() else {
-            Issue.record("it did not fail")
-            return
-        }
-        #expect(error.cause as? ProtocolError == .peerMisbehaved(.tooManyUnacknowledged))
-    }
-
     @Test("a peer restored from an old copy, and an author restored from one, lose nothing new")
     func restored() async throws {
         let two = try await TwoMessengers()

@@ -251,6 +251,6 @@ private struct BlockList: PeerVerifier {
     static let isBlocking = Atomic(false)
 
     func verify(_ peer: Peer) async -> Verdict {
-        Self.isBlocking.load(ordering: .sequentiallyConsistent) ? .refuse(reason: "Blocked.") : .accept
+        Self.isBlocking.load(ordering: .sequentiallyConsistent) ? .refuse(reason: "Blocked.") : .accept(.policy)
     }
 }
