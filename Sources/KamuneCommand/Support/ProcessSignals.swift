@@ -66,6 +66,7 @@ enum ProcessSignals {
     private static func isIgnored(_ number: Int32) -> Bool {
         let former = signal(number, SIG_IGN)
         _ = signal(number, former)
+        // C functions cannot be compared. It is right: both are pointers of a word, looked at and never called.
         return unsafeBitCast(former, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
     }
 
