@@ -150,6 +150,34 @@ import Testing
         #expect(try await mine.texts(with: bob) == ["theirs", "mine"])
     }
 
+    @Test(
+        "who has a key that a peer gave up stays somebody else, wherever the two stand",
+        arguments: [1, .max] as [Int64])
+    func mergeKeepsAGivenUpKeyApart(row: Int64) async throws {
+        let (folder, other) = (try Folder(), try Folder())
+        let (mine, theirs) = (try folder.store(), try other.store())
+        let bob = try await theirs.addPeer(1, "bob")
+        _ = try await theirs.hear("from bob", from: bob)
+        try await theirs.moveTrust(from: try key(1), to: try key(2), at: noon)
+        let thief = StoredPeer(
+            id: PeerID(row: row), key: try key(1), givenName: "bob", ownName: nil, version: "", capabilities: [],
+            firstSeen: noon, lastSeen: noon, accepted: .distantFuture, verified: nil, isBlocked: false, formerKeys: [])
+        try await theirs.write { try $0.insert(thief) }
+        _ = try await theirs.hear("from a thief", from: thief.id)
+        _ = try await backup(theirs, other)
+        _ = try await mine.merge(backup: other.path + "/backup", passphrase: secret(word))
+        let (kept, stranger) = (
+            try #require(try await mine.peer(withKey: try key(2))),
+            try #require(try await mine.peer(withKey: try key(1)))
+        )
+        #expect(kept.id != stranger.id && !stranger.isReinstated)
+        #expect(try await mine.texts(with: kept.id) == ["from bob"])
+        #expect(try await mine.texts(with: stranger.id) == ["from a thief"])
+        let standing = try await mine.recognize(try key(1), name: "bob", at: noon).standing
+        #expect(standing == .retired(kept))
+        try await mine.verify()
+    }
+
     @Test func tampered() async throws {
         let folder = try Folder()
         let store = try folder.store()
