@@ -8,23 +8,34 @@ final class RawPeer: Sendable {
     private let isOpen = Atomic(true)
 
     /// Connects to a listener on the loopback interface. The system accepts, whether the listener does or not.
-    init?(port: UInt16) {
+    convenience init?(port: UInt16) {
+        self.init()
+        guard connect(to: port) else { return nil }
+    }
+
+    /// A socket that is connected later.
+    init?() {
         descriptor = socket(AF_INET, SocketType.stream, 0)
         guard descriptor >= 0 else { return nil }
+    }
+
+    /// - Returns: Whether it succeeded; if not, the socket is closed.
+    func connect(to port: UInt16) -> Bool {
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = port.bigEndian
         address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
         let result = withUnsafePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                Self.connect(descriptor, $0)
             }
         }
-        guard result == 0 else {
-            _ = close(descriptor)
-            isOpen.store(false, ordering: .relaxed)
-            return nil
-        }
+        if result != 0 { hangUp() }
+        return result == 0
+    }
+
+    private static func connect(_ descriptor: CInt, _ address: UnsafePointer<sockaddr>) -> CInt {
+        KamuneSystem.connect(descriptor, address, socklen_t(MemoryLayout<sockaddr_in>.size))
     }
 
     deinit {
