@@ -83,6 +83,8 @@ extension ConversationSimulation {
                 plan.configuration, random: SeededRandom(random.next()), at: moment)
         }
         let link = host.newLink(session)
+        let succeeds = host.expectsSuccessor
+        host.expectsSuccessor = false
         session.ends[side].holder = host.run
         session.ends[side].link = link
         try tell(
@@ -91,7 +93,7 @@ extension ConversationSimulation {
                 link,
                 ConversationMachine.Joining(
                     isInitiator: session.initiator == side, isOwnKeyFirst: side == 0,
-                    acknowledges: session.acknowledges, canRedial: session.initiator == side)))
+                    acknowledges: session.acknowledges, canRedial: session.initiator == side, succeeds: succeeds)))
         try acceptEarly(session, side)
     }
 

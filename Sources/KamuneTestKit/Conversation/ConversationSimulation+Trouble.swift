@@ -27,7 +27,7 @@ extension ConversationSimulation {
             try tell(host.index, .closeRequested)
         }
         if plan.hasBackups {
-            for host in hosts where isKamune(host.index) && chance(perMille: 60) {
+            for host in hosts where isKamune(host.index) && chance(perMille: plan.backups) {
                 let name = backups[host.index].count
                 note("host \(host.index): backup \(name)")
                 try await host.store.backUp(to: name)
@@ -88,7 +88,7 @@ extension ConversationSimulation {
 
     private func meddle(_ host: SimulatedHost) async throws {
         let index = host.index
-        for _ in 0..<below(4) {
+        for _ in 0..<below(plan.meddling + 1) {
             switch random.next() % 6 {
             case 0:
                 guard let name = randomBackup(index) else { continue }

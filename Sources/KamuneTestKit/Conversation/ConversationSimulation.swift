@@ -226,6 +226,11 @@ package final class ConversationSimulation {
             if host.isUp, host.record == 1 { try await crash(host) }
             try await join(records: host)
             if !host.isUp { try await start(host.index) }
+            if isKamune(host.index), host.machine != nil {
+                // It is a session that shows that both are one, and it takes the place of the one under the former key.
+                host.expectsSuccessor = true
+                dialAgain(host.index)
+            }
             if isKamune(host.index), host.machine == nil {
                 queue.add(.begin(host: host.index), at: now + below(3_000_000))
             }

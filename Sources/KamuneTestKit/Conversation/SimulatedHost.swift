@@ -13,6 +13,8 @@ final class SimulatedHost {
     var life = 0
     /// Under which record the other host is known.
     var record = 0
+    /// Whether the next session that joins shows that this record's peer has another key now.
+    var expectsSuccessor = false
     var sessions: [LinkID: SimulatedSession] = [:]
     private var lastLink: UInt64 = 0
 
@@ -62,6 +64,7 @@ final class SimulatedHost {
         untaken = []
         isTaking = false
         isClosing = false
+        expectsSuccessor = false
         hasHeardAnswer = false
     }
 }

@@ -143,6 +143,10 @@ package final class ModelStore: SimulatedStore {
         switch operation {
         case .append(let write, let messages, let handover):
             var placed: [OutgoingMessage] = []
+            // What came into the stream in another way goes first.
+            let isNext = state.records[record].pending.allSatisfy {
+                state.records[record].messages[$0].place <= state.records[record].handedOver
+            }
             for message in messages {
                 let place = state.nextPlace()
                 state.records[record].messages.append(
@@ -151,6 +155,7 @@ package final class ModelStore: SimulatedStore {
                         state: .waiting, place: place))
                 placed.append(OutgoingMessage(place: StreamPlace(place), message: message))
             }
+            if handover != nil, !isNext { placed = [] }
             if let handover, let last = placed.last { handOver(through: last.place.number, handover, record) }
             return .appended(write, placed, for: handover)
         case .begin(let link):

@@ -39,6 +39,10 @@ struct SimulationPlan {
     var isDurable: [Bool]
     /// Whether backups are made, restored and merged, messages deleted, and records joined.
     var hasBackups: Bool
+    /// The chance of a backup, in thousandths for each second.
+    var backups: UInt64
+    /// How many such things are done to a store at most each time that its program begins again.
+    var meddling: Int64
     /// Whether the second host dials too.
     var bothDial: Bool
     /// How a dial that comes to nothing fails.
@@ -73,6 +77,14 @@ struct SimulationPlan {
         takesNothing = [chance(8, &random), chance(8, &random)]
         isDurable = [!chance(8, &random), !chance(8, &random)]
         hasBackups = chance(35, &random)
+        backups = 60
+        meddling = 3
+        if hasBackups, chance(40, &random) {
+            // What goes wrong here goes wrong between one backup and another.
+            backups = 500
+            meddling = 6
+            crashes = max(crashes, 200)
+        }
         bothDial = chance(40, &random)
         dialFailures = amount(60, &random)
         configuration = ConversationConfiguration()

@@ -8,7 +8,7 @@ import Foundation
 /// ```swift
 /// let network = try await EmulatedNetwork(program: path, link: "delay=25ms loss=1%")
 /// let commandLine = network.command(["kamune", "listen", "0.0.0.0:9000"], on: .second)
-/// …
+/// print(commandLine)
 /// try await network.setLink("delay=400ms")
 /// ```
 ///
