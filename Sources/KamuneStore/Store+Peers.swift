@@ -129,18 +129,3 @@ extension StoredPeer {
         return PeerName(givenName) == name || ownName.map { PeerName($0) == name } ?? false
     }
 }
-
-/// A name as it counts when two are compared: what people would take for the same is the same.
-struct PeerName: Hashable {
-    let folded: String
-
-    init(_ name: String) {
-        // What cannot be seen makes no difference to people.
-        var visible = String.UnicodeScalarView()
-        visible.append(contentsOf: name.unicodeScalars.filter { !$0.properties.isDefaultIgnorableCodePoint })
-        folded = String(visible).precomposedStringWithCompatibilityMapping.lowercased()
-            .split(whereSeparator: \.isWhitespace).joined(separator: " ")
-    }
-
-    var isEmpty: Bool { folded.isEmpty }
-}
