@@ -39,6 +39,7 @@ let package = Package(
             name: "KamuneProtocol",
             dependencies: [
                 "KamuneCrypto",
+                .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],
             exclude: ["Protobuf/kamune.proto"]
@@ -51,6 +52,7 @@ let package = Package(
                 "KamuneCrypto",
                 "KamuneProtocol",
                 "KamuneSystem",
+                .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ]
@@ -75,6 +77,7 @@ let package = Package(
                 "KamuneStore",
                 "KamuneSystem",
                 "KamuneTransport",
+                .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "HeapModule", package: "swift-collections"),
             ]
         ),

@@ -1,5 +1,8 @@
+import Dispatch
+import KamuneProtocol
 import KamuneStore
 import KamuneTransport
+import Synchronization
 import Testing
 
 @testable import Kamune
@@ -140,5 +143,36 @@ struct MemoryTests {
         #expect(try await pings.value == 40)
         #expect(pair.responder.core.budget.held <= 65_536)
         await pair.close()
+    }
+
+    @Test(
+        "what a conversation has read and not stored yet counts until the application has it", .timeLimit(.minutes(5)))
+    func unstored() async throws {
+        let two = try await TwoMessengers()
+        let (ada, bob, sessions) = try await two.connect()
+        let reader = EventReader(bob)
+        try await ada.send("first")
+        _ = try await reader.texts(1)
+
+        let isBlocked = Atomic(false)
+        let unblock = DispatchSemaphore(value: 0)
+        let blocking = Task {
+            try await two.bob.store.write { _ in
+                isBlocked.store(true, ordering: .relaxed)
+                unblock.wait()
+            }
+        }
+        while !isBlocked.load(ordering: .relaxed) { await Task.yield() }
+        let count = 20
+        try await ada.send(contentsOf: Array(repeating: Self.payload, count: count))
+        while await bob.machine.load.messages < count { await Task.yield() }
+        let budget = sessions.responder.core.budget
+        #expect(budget.held >= count * Self.payload.count)
+        unblock.signal()
+        try await blocking.value
+        var taken = 0
+        while taken < count, try await reader.next(where: { $0.text }) != nil { taken += 1 }
+        while budget.held > 0 { await Task.yield() }
+        await ada.close()
     }
 }

@@ -11,6 +11,8 @@ struct Carrier {
     /// In order.
     var commands: [Command] = []
     var isSending = false
+    /// What the session's budget was told of the bytes that have come over it and are not stored yet.
+    var unstoredBytes = 0
 
     enum Command {
         case send([[UInt8]])
@@ -51,6 +53,17 @@ extension Conversation {
                 // The session's end tells more.
             }
             left(link, await session.waitUntilEnded())
+        }
+    }
+
+    /// What has left the session's inbox and is not stored yet goes on counting in its budget; once stored, it counts there
+    /// until the application has taken it.
+    func countUnstoredBytes() {
+        for (link, carrier) in carriers {
+            let bytes = machine.unstoredBytes(of: link)
+            guard bytes != carrier.unstoredBytes else { continue }
+            carrier.session.core.budget.add(bytes - carrier.unstoredBytes)
+            carriers[link]?.unstoredBytes = bytes
         }
     }
 

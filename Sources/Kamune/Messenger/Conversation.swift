@@ -101,6 +101,7 @@ public actor Conversation {
                 perform(action)
             }
         }
+        countUnstoredBytes()
         if carriers.count > 1 || machine.isOver { carriers = carriers.filter { machine.holds($0.key) } }
         setAlarm()
         wakeWaiters()

@@ -1,3 +1,4 @@
+import DequeModule
 import KamuneTransport
 import Synchronization
 
@@ -16,9 +17,7 @@ final class Mailbox<Element: Sendable>: Sendable {
     }
 
     private struct State {
-        var entries: [Entry] = []
-        /// Where the next element to take is: taking from the front of an array would move all the others.
-        var head = 0
+        var entries: Deque<Entry> = []
         /// The sum of the sizes.
         var size = 0
         var end: Result<Void, KamuneError>?
@@ -27,24 +26,15 @@ final class Mailbox<Element: Sendable>: Sendable {
         var nextID: UInt64 = 0
         var isUnlimited = false
 
-        var count: Int { entries.count - head }
-
         mutating func takeProducers() -> [CheckedContinuation<Void, Never>] {
             defer { producers = [] }
             return producers.map(\.continuation)
         }
 
         mutating func popFirst() -> Element? {
-            guard head < entries.count else { return nil }
-            let entry = entries[head]
-            head += 1
-            if head == entries.count {
-                entries = []
-                head = 0
-            } else if head >= 64, head * 2 >= entries.count {
-                entries.removeSubrange(0..<head)
-                head = 0
-            }
+            guard let entry = entries.popFirst() else { return nil }
+            // Many conversations are at rest most of the time, and each has a few of these.
+            if entries.isEmpty { entries = [] }
             size -= entry.size
             entry.budget?.remove(entry.size)
             return entry.element
@@ -68,7 +58,7 @@ final class Mailbox<Element: Sendable>: Sendable {
 
     deinit {
         state.withLock { state in
-            for entry in state.entries[state.head...] { entry.budget?.remove(entry.size) }
+            for entry in state.entries { entry.budget?.remove(entry.size) }
         }
     }
 
@@ -92,7 +82,7 @@ final class Mailbox<Element: Sendable>: Sendable {
     }
 
     /// How many elements wait.
-    var count: Int { state.withLock { $0.count } }
+    var count: Int { state.withLock { $0.entries.count } }
 
     /// Whether the producer has to wait.
     var isFull: Bool { state.withLock { $0.isFull(limit: limit) } }

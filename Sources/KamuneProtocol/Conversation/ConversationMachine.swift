@@ -63,6 +63,15 @@ public struct ConversationMachine: Sendable {
         }
     }
 
+    /// How many bytes have come over a session and are not stored yet; each message counts with
+    /// ``ConversationLimits/messageOverhead``.
+    public func unstoredBytes(of link: LinkID) -> Int {
+        switch phase {
+        case .together(let links), .closing(let links, _), .leaving(let links, _): links[link]?.inbox.load.bytes ?? 0
+        case .apart, .over: 0
+        }
+    }
+
     /// How many messages that were written did not come as far as they can yet.
     public var outstandingCount: Int { books.outstanding.count }
 

@@ -1,3 +1,5 @@
+import DequeModule
+
 extension Link {
     /// Sends what may be sent.
     mutating func send(_ books: inout ConversationBooks, at now: Duration) {
@@ -120,7 +122,7 @@ struct Confirmation: Sendable {
 
     private var question = Question.none
     /// The batches that the session was given and has not taken yet.
-    private var batches = FirstInFirstOut<[StreamPlace]>()
+    private var batches = Deque<[StreamPlace]>()
     private var batch: [StreamPlace] = []
     private var last: StreamPlace?
     /// The last message that the session has taken.
@@ -172,7 +174,7 @@ struct Confirmation: Sendable {
     /// - Returns: Up to where messages count as sent.
     mutating func giveUpAsking() -> StreamPlace? {
         question = .useless
-        unconfirmed = batches.contents.reduce(0) { $0 + $1.count }
+        unconfirmed = batches.reduce(0) { $0 + $1.count }
         return taken
     }
 }

@@ -10,6 +10,8 @@ struct Links: Sendable {
 
     func contains(_ id: LinkID) -> Bool { current.id == id || former.contains { $0.id == id } }
 
+    subscript(_ id: LinkID) -> Link? { current.id == id ? current : former.first { $0.id == id } }
+
     /// Whether no more sessions may be given up for now.
     func isFull(_ limits: ConversationLimits) -> Bool { former.count >= limits.drainingLinks }
 

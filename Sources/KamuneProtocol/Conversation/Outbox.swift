@@ -1,3 +1,5 @@
+import DequeModule
+
 /// What is to go out over one session: the stream to the peer, from the oldest message that is pending, page by page.
 ///
 /// While the store holds nothing more, what is written goes from hand to hand: the transaction that stores it counts it as
@@ -14,7 +16,7 @@ struct Outbox: Sendable {
 
     private let handover: ConversationMachine.Handover
     private var supply = Supply.unread
-    private var page = FirstInFirstOut<OutgoingMessage>()
+    private var page = Deque<OutgoingMessage>()
     /// What is here.
     private var held = Load()
     /// What will come here as soon as it is stored.

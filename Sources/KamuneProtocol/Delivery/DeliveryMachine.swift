@@ -1,3 +1,5 @@
+import DequeModule
+
 /// The delivery of messages over one session, after both sides announced `delivery/1` (§10.5): what is stored is
 /// acknowledged, what was not acknowledged is sent again in the next session, and nothing arrives twice.
 ///
@@ -40,7 +42,7 @@ public struct DeliveryMachine: Sendable {
     private let limit: Int
     private var hasBegun = false
     private var hasHeardPeer = false
-    private var unacknowledged = FirstInFirstOut<Sent>()
+    private var unacknowledged = Deque<Sent>()
     private var unacknowledgedBytes = 0
     /// How many messages of the peer were received and not yet acknowledged.
     private var owed = 0
@@ -115,7 +117,8 @@ public struct DeliveryMachine: Sendable {
             guard let index = unacknowledged.firstIndex(where: { $0.id == id }) else {
                 throw .peerMisbehaved(.invalidAcknowledgement)
             }
-            let done = unacknowledged.removeFirst(index + 1)
+            let done = Array(unacknowledged[...index])
+            unacknowledged.removeFirst(done.count)
             guard let last = done.last else { throw .peerMisbehaved(.invalidAcknowledgement) }
             unacknowledgedBytes -= done.reduce(0) { $0 + $1.size }
             return .acknowledged(Acknowledged(ids: done.map(\.id), through: last.place))
