@@ -147,6 +147,32 @@ struct AdmissionMachineTests {
         #expect(later == .refuse(.unknown(people.bob), telling: [.missed(995), .unknown(people.bob)]))
     }
 
+    @Test("after any number of strangers the person is asked about a friend whose acceptance has lapsed")
+    func lapsedFriend() {
+        var machine = AdmissionMachine(rule: .ask, canAsk: true)
+        for _ in 0..<1_000 {
+            let (id, _) = machine.introduced(people.bob, as: .unknown, at: .zero)
+            _ = machine.unanswered(id, people.bob)
+        }
+        #expect(machine.introduced(people.bob, as: .unknown, at: .zero).1 == .refuse(.tooMany(people.bob)))
+        let decision = machine.introduced(people.ada, as: .expired(people.known), at: .zero).1
+        #expect(decision == .ask(.expired(people.ada, people.known), telling: []))
+    }
+
+    @Test("after any number of people who bear a friend's name the person is told of a theft of the friend's key")
+    func theftAmongNamesakes() {
+        for standing in [Standing.retired, .forked] {
+            var machine = AdmissionMachine(rule: .known, canAsk: true)
+            for _ in 0..<1_000 { _ = machine.introduced(people.bob, as: people.trust(.changed), at: .zero) }
+            guard case .refuse(_, let notices) = machine.introduced(people.ada, as: people.trust(standing), at: .zero).1
+            else {
+                Issue.record("not refused")
+                return
+            }
+            #expect(notices.count == 1)
+        }
+    }
+
     // MARK: Conversations
 
     @Test(
