@@ -5,7 +5,7 @@ import KamuneSystem
 enum Main {
     static func main() async {
         StandardStream.reserve()
-        if let failure = OpenFileLimit.raise() {
+        if let failure = ProcessFiles.check() ?? OpenFileLimit.raise() {
             // Before anything that could fail for want of a file, the context of commands included.
             StandardStream(STDERR_FILENO).write("kamune: \(failure.message ?? "")\n")
             exit(failure.status.rawValue)
