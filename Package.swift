@@ -148,6 +148,10 @@ let package = Package(
             ]
         ),
         .testTarget(
+            name: "DocumentationTests",
+            dependencies: ["KCP", "Kamune", "KamuneStore", "KamuneTestKit", "KamuneTransport"]
+        ),
+        .testTarget(
             name: "KCPTests",
             dependencies: ["KCP", "KamuneTestKit"],
             resources: [.copy("Resources")]

@@ -5,7 +5,7 @@
 /// ```swift
 /// try conversation.receivedDatagram(datagram, now: now)      // each datagram of a batch
 /// let bytes = conversation.read()                            // what has arrived in order
-/// conversation.write(reply)                                  // as much as there is room for
+/// let accepted = conversation.write(reply)                   // as much as there is room for
 /// while let datagram = conversation.nextDatagram(now: now) { send(datagram) }
 /// wake(at: conversation.nextDeadline)                        // nil: nothing to wait for
 /// ```

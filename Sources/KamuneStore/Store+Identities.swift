@@ -1,6 +1,7 @@
 public import Foundation
 import GRDB
 public import KamuneCrypto
+import KamuneSystem
 
 extension Store {
     /// All identities, oldest first, retired ones too.
@@ -25,6 +26,30 @@ extension Store {
         _ identity: Identity, name: String, at now: Date, statement: [UInt8]? = nil
     ) async throws(StoreError) -> StoredIdentity {
         try await write { try $0.add(identity, name: name, at: now, statement: statement) }
+    }
+
+    /// The private key of the identity in use. When there is none, one is made and kept, so that peers know us again.
+    ///
+    /// - Parameters:
+    ///   - algorithm: of one that is made.
+    ///   - name: of one that is made: the name that the person gives themselves.
+    /// - Throws: ``StoreError``.
+    public func identity(
+        orNew algorithm: IdentityAlgorithm = .ed25519, name: String
+    ) async throws(StoreError) -> Identity {
+        if let current = try await currentIdentity()?.privateKey { return current }
+        let new: Identity
+        do throws(CryptoError) {
+            new = try Identity.generate(algorithm)
+        } catch {
+            throw .system(operation: "generate a key", reason: "\(error)")
+        }
+        let now = SystemTime().date
+        return try await write { transaction in
+            if let current = try transaction.identities().first(where: \.isCurrent)?.privateKey { return current }
+            _ = try transaction.add(new, name: name, at: now, statement: nil)
+            return new
+        }
     }
 
     /// Changes the name that the person gives themselves.

@@ -92,6 +92,18 @@ public final class Store: Sendable {
         try openNow(at: location, credential: credential)
     }
 
+    /// Opens a store, or makes one where there is nothing yet, with mode 0600.
+    ///
+    /// - Throws: As ``open(at:credential:)`` and ``create(at:credential:)``.
+    @concurrent
+    public static func openOrCreate(
+        at location: StoreLocation, credential: consuming StoreCredential
+    ) async throws(StoreError) -> Store {
+        location.exists
+            ? try openNow(at: location, credential: credential)
+            : try create(at: location, credential: credential, derivation: .standard)
+    }
+
     /// Opens a store to look into it: its bytes stay as they are, and every attempt to change something ends in
     /// ``StoreError/readOnly(path:)``. It is locked like any other.
     @concurrent

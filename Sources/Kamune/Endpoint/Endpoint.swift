@@ -6,7 +6,7 @@ package import KamuneTransport
 /// Somebody who talks: an identity, a name, and a rule on whom to talk to. From here one dials and listens.
 ///
 /// ```swift
-/// let me = Endpoint(identity: .generate(.ed25519), name: "Ada", verifier: .anyone)
+/// let me = Endpoint(identity: try .generate(.ed25519), name: "Ada", verifier: .anyone)
 /// let session = try await me.dial("example.org:9000")
 /// ```
 public struct Endpoint: Sendable {

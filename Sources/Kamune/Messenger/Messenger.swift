@@ -4,7 +4,8 @@ public import KamuneStore
 /// Somebody who talks and keeps what was said: conversations that outlive their connections.
 ///
 /// ```swift
-/// let store = try await Store.open(at: location, credential: .passphrase("…"))
+/// let store = try await Store.openOrCreate(at: location, credential: .passphrase("…"))
+/// let identity = try await store.identity(name: "Ada")
 /// let me = Messenger(identity: identity, name: "Ada", verifier: verifier, store: store)
 /// let conversation = try await me.dial("example.org:9000")
 /// try await conversation.send("hello")

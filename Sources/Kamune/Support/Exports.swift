@@ -9,5 +9,6 @@
 @_exported public import struct KamuneProtocol.Reconnection
 @_exported public import struct KamuneProtocol.Succession
 @_exported public import struct KamuneProtocol.SuccessionStatement
+@_exported public import enum KamuneStore.AcceptanceGrounds
 @_exported public import enum KamuneTransport.CongestionControl
 @_exported public import struct KamuneTransport.UDPOptions

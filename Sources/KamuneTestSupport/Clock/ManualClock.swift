@@ -8,7 +8,7 @@ import Synchronization
 ///
 /// ```swift
 /// let clock = ManualClock()
-/// async let outcome = reconnect(after: .seconds(5), clock: clock)
+/// async let outcome: Void = reconnect(after: .seconds(5), clock: clock)
 /// try await clock.waitForSleepers()
 /// clock.advance(by: .seconds(5))
 /// await outcome
