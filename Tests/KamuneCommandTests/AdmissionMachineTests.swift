@@ -159,6 +159,20 @@ struct AdmissionMachineTests {
         #expect(decision == .ask(.expired(people.ada, people.known), telling: []))
     }
 
+    @Test("a stranger's question makes way for one about a friend, and no other does")
+    func friendBeforeStranger() {
+        var machine = AdmissionMachine(rule: .ask, canAsk: true)
+        let (stranger, _) = machine.introduced(people.bob, as: .unknown, at: .zero)
+        let (friend, decision) = machine.introduced(people.ada, as: .expired(people.known), at: .zero)
+        #expect(decision == .ask(.expired(people.ada, people.known), withdrawingOther: true))
+        #expect(machine.answered(stranger, people.bob, .yes) == .refuse(.tooLate(people.bob)))
+        #expect(machine.unanswered(stranger, people.bob) == .unanswered(people.bob))
+        for trust in [Trust.unknown, .met(people.known), .expired(people.other)] {
+            #expect(machine.introduced(people.bob, as: trust, at: .zero).1 == .refuse(.questionPending(people.bob)))
+        }
+        #expect(machine.answered(friend, people.ada, .yes) == .accept(.person, telling: [.accepted]))
+    }
+
     @Test("after any number of people who bear a friend's name the person is told of a theft of the friend's key")
     func theftAmongNamesakes() {
         for standing in [Standing.retired, .forked] {

@@ -51,8 +51,8 @@ struct AdmissionMachine: Sendable {
     enum Decision: Equatable, Sendable {
         case accept(AcceptanceGrounds, telling: [Notice] = [])
         case refuse(Refusal, telling: [Notice] = [])
-        /// The person decides: see ``answered(_:_:)``.
-        case ask(Question, telling: [Notice] = [])
+        /// The person decides: see ``answered(_:_:)``. A question that is being asked is taken back first, if so said.
+        case ask(Question, telling: [Notice] = [], withdrawingOther: Bool = false)
     }
 
     /// Somebody has introduced themselves, and the book has told what is known of them.
@@ -126,7 +126,11 @@ struct AdmissionMachine: Sendable {
     private mutating func ask(
         _ id: ApplicantID, _ question: Question, at now: Duration
     ) -> Decision {
-        guard asked == nil else { return .refuse(.questionPending(question.peer)) }
+        let withdraws = asked != nil
+        // A stranger's question does not keep the person from being asked about a friend.
+        if let other = asked?.question, !question.isAboutFriend || other.isAboutFriend {
+            return .refuse(.questionPending(question.peer))
+        }
         let known = question.acquaintance
         let notices = known.map { succession(of: $0, to: question.peer) } ?? []
         // Whoever comes again and again must not fill the screen with questions.
@@ -135,7 +139,8 @@ struct AdmissionMachine: Sendable {
         switch admission {
         case .tell(let missed):
             asked = Asked(id: id, question: question, acquaintance: known?.id)
-            return .ask(question, telling: (missed > 0 ? [.missed(missed)] : []) + notices)
+            return .ask(
+                question, telling: (missed > 0 ? [.missed(missed)] : []) + notices, withdrawingOther: withdraws)
         case .tellLast: return .refuse(.tooMany(question.peer), telling: [.tooMany])
         case .drop: return .refuse(.tooMany(question.peer))
         }
@@ -282,6 +287,11 @@ enum Question: Equatable, Sendable {
         case .met(_, let known), .expired(_, let known): known
         case .unknown, .changed: nil
         }
+    }
+
+    /// Whether it is about somebody whom the person has accepted once.
+    var isAboutFriend: Bool {
+        if case .expired = self { true } else { false }
     }
 
     /// Whether yes must be spelled out.

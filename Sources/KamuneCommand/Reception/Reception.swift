@@ -74,7 +74,8 @@ actor Reception: PeerVerifier {
         case .refuse(let refusal, let notices):
             await tell(notices)
             return .refuse(reason: refusal.words)
-        case .ask(let question, let notices):
+        case .ask(let question, let notices, let withdrawsOther):
+            if withdrawsOther { await host.withdrawQuestion() }
             await tell(notices)
             return await ask(id, peer, question)
         }

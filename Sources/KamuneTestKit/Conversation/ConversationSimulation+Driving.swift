@@ -37,13 +37,15 @@ extension ConversationSimulation {
             storeSoon(host)
         case .notify(let notice):
             if case .changed(let ids, let progress) = notice {
-                try ledger.settled(ids, progress, at: host.index, isConfirmed: host.hasHeardAnswer)
+                try ledger.settled(ids, progress, at: host.index, in: host.run, isConfirmed: host.hasHeardAnswer)
                 if progress != .inFlight { host.unsettled.subtract(ids) }
             }
         case .conclude(let conclusion):
             if case .failed(.violation(let error)) = conclusion {
                 try expect(plan.peer == .liar, "an honest peer breaks a rule: \(error)")
             }
+            // Whoever closes does not wait for ever.
+            if case .closedByUs = conclusion, host.index == 0 { ledger.forgive() }
             for (_, session) in host.sessions.sorted(by: { $0.key < $1.key })
             where session.ends[host.index].end == nil {
                 abandon(session, host.index)
@@ -79,6 +81,7 @@ extension ConversationSimulation {
         defer { storeSoon(host) }
         guard isCalm || !chance(perMille: plan.storeFailures / 8) else {
             note("host \(index): the store fails")
+            if index == 0 { ledger.forgive() }
             for (run, operation) in batch where run == host.run {
                 if case .append(_, let messages, let handover) = operation {
                     try tell(index, .stored(.notAppended(messages.map(\.id), for: handover)))
@@ -112,7 +115,7 @@ extension ConversationSimulation {
                 told.removeFirst(new.count)
                 for body in new { try ledger.stored(body, at: host.index, host.record) }
             case .settled(_, let ids, let progress):
-                try ledger.settled(ids, progress, at: host.index, isConfirmed: host.hasHeardAnswer)
+                try ledger.settled(ids, progress, at: host.index, in: host.run, isConfirmed: host.hasHeardAnswer)
             case .appended(_, let messages, for: .some), .fetched(_, let messages, _, _):
                 ledger.yielded(messages)
             case .appended, .notAppended, .began, .failed:
@@ -146,7 +149,7 @@ extension ConversationSimulation {
         for name in names {
             let key = MessageKey(author: index, number: host.written)
             host.written += 1
-            try ledger.wrote(key, as: name, for: host.record)
+            try ledger.wrote(key, as: name, for: host.record, in: host.run)
             messages.append(
                 DeliveryMessage(
                     id: name, kind: 0, written: milliseconds, body: key.body(size: Int(below(Int64(plan.largestBody)))))

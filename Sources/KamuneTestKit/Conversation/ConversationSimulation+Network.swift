@@ -196,6 +196,9 @@ extension ConversationSimulation {
         if !batch.isEmpty {
             session.ends[side].isReading = false
             session.ends[side].inbox.removeFirst(batch.count)
+            if !session.acknowledges, side == 0, hosts[0].machine?.holds(link) == true {
+                ledger.handed(batch.map(\.payload))
+            }
             try tell(side, .received(link, batch))
         } else if let end = session.ends[side].end {
             session.ends[side].isReading = false

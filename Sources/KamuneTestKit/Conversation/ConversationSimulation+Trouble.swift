@@ -52,6 +52,7 @@ extension ConversationSimulation {
         }
         host.operations = []
         host.operationsUnderWay = 0
+        if host.index == 0 { ledger.forgive() }
         host.isUp = false
         host.waiting = []
         for session in sessions.suffix(32) where session.ends[host.index].end == nil {

@@ -17,12 +17,16 @@ struct SimulationLedger {
     private var yielded: Set<DeliveryID> = []
     /// What each host has ever stored, or read if it stores nothing.
     private var had: [Set<MessageKey>] = [[], []]
+    /// What the first host's machine was handed that came once, and is not stored yet.
+    private var handed: Set<MessageKey> = []
     /// What each host's application was told, for either record.
     private var told: [[Set<MessageKey>]] = [[[], []], [[], []]]
     /// The last message that it was told of, of those whose order is known, by the record that its author had for it.
     private var last: [[[Int: MessageKey]]] = [[[:], [:]], [[:], [:]]]
     /// Under which record messages were written.
     private var records: [MessageKey: Int] = [:]
+    /// In which run of the author's program they were.
+    private var runs: [MessageKey: Int] = [:]
     /// Messages that came into their author's stream by a backup or from another record: they come later than they were
     /// written.
     private var foreign: Set<MessageKey> = []
@@ -43,8 +47,9 @@ struct SimulationLedger {
 
     // MARK: What happens
 
-    mutating func wrote(_ key: MessageKey, as id: DeliveryID, for record: Int) throws(Broken) {
+    mutating func wrote(_ key: MessageKey, as id: DeliveryID, for record: Int, in run: Int) throws(Broken) {
         records[key] = record
+        runs[key] = run
         try expect(keys.updateValue(key, forKey: id) == nil, "\(key) has a name that was given before")
     }
 
@@ -62,6 +67,7 @@ struct SimulationLedger {
     mutating func stored(_ body: [UInt8], at host: Int, _ record: Int) throws(Broken) {
         guard let key = MessageKey(body), isHonest(key.author) else { return }
         had[host].insert(key)
+        if host == 0 { handed.remove(key) }
         let isNew = told[host][record].insert(key).inserted
         if deleted.contains(key) { return }
         try expect(isNew, "\(key) came a second time")
@@ -72,6 +78,12 @@ struct SimulationLedger {
         last[host][record][stream] = key
     }
 
+    /// The first host's machine has taken what a program of version 0.7 sends once: it is to be stored.
+    mutating func handed(_ bodies: [[UInt8]]) { handed.formUnion(bodies.compactMap(MessageKey.init)) }
+
+    /// What was handed over and is not stored may be lost.
+    mutating func forgive() { handed = [] }
+
     /// A program that stores nothing has read a message.
     mutating func read(_ body: [UInt8], at host: Int) {
         if let key = MessageKey(body) { had[host].insert(key) }
@@ -79,14 +91,20 @@ struct SimulationLedger {
 
     /// A host says how far messages of its own have come.
     ///
-    /// - Parameter isConfirmed: Whether the other one is known to say what it has read.
+    /// - Parameters:
+    ///   - run: Which run of the host's program says so.
+    ///   - isConfirmed: Whether the other one is known to say what it has read.
     func settled(
-        _ ids: [DeliveryID], _ progress: ConversationMachine.Progress, at host: Int, isConfirmed: Bool
+        _ ids: [DeliveryID], _ progress: ConversationMachine.Progress, at host: Int, in run: Int, isConfirmed: Bool
     ) throws(Broken) {
         for id in ids {
             guard let key = keys[id] else { throw Broken(promise: "an unknown message became \(progress)") }
             switch progress {
-            case .inFlight, .maybeLost: break
+            case .inFlight: break
+            case .maybeLost:
+                // A later run cannot know what became of what an earlier one was about to send.
+                try expect(
+                    runs[key] != run || sent[1 - host].contains(key), "\(key) is called lost and was never sent")
             case .delivered:
                 try expect(yielded.contains(id), "\(key) is called delivered and was never to be sent")
                 try expect(
@@ -140,6 +158,7 @@ struct SimulationLedger {
     // MARK: In the end
 
     func expectEnd(_ stores: [[SimulatedMessage]]) throws(Broken) {
+        if let key = handed.min() { throw Broken(promise: "\(key) was read and never stored") }
         for (host, messages) in stores.enumerated() {
             var incoming: Set<MessageKey> = []
             for message in messages {
