@@ -104,6 +104,30 @@ struct MailboxTests {
         #expect(budget.held == 0)
     }
 
+    @Test("several that come together come out in their order, one to each who waits, and what remains counts")
+    func several() async throws {
+        let budget = MemoryBudget(limit: 100)
+        let mailbox = Mailbox<Int>(limit: 1_000)
+        mailbox.add([1, 2, 3], size: { $0 * 10 }, in: budget)
+        #expect(budget.held == 60)
+        #expect(mailbox.count == 3)
+        #expect(mailbox.takeReady(atMost: 5) == [1, 2, 3])
+        #expect(budget.held == 0)
+
+        async let one = mailbox.next()
+        async let other = mailbox.next()
+        mailbox.add([4, 5, 6], size: { $0 * 10 }, in: budget)
+        #expect(Set([try await one, try await other]) == [4, 5])
+        #expect(budget.held == 60)
+        #expect(try await mailbox.next() == 6)
+        #expect(budget.held == 0)
+
+        mailbox.finish()
+        mailbox.add([7], size: { _ in 10 }, in: budget)
+        #expect(budget.held == 0)
+        #expect(try await mailbox.next() == nil)
+    }
+
     @Test("a cancelled consumer leaves its place")
     func cancellation() async throws {
         let mailbox = Mailbox<Int>(limit: 2)

@@ -37,7 +37,7 @@ final class ConversationEventQueue: Sendable {
 
     /// Adds messages that came in. They go on counting in the budget of the session that brought them, until they are taken.
     func add(_ messages: [StoredMessage], in budget: MemoryBudget?) {
-        for event in messages.map(ConversationEvent.message) { inbox.add(event, size: event.memorySize, in: budget) }
+        inbox.add(messages.map(ConversationEvent.message), size: \.memorySize, in: budget)
     }
 
     /// Adds something else.
@@ -45,7 +45,10 @@ final class ConversationEventQueue: Sendable {
 
     /// Adds other things, or drops those that are too many.
     func add(_ events: [ConversationEvent]) {
-        var waiting = inbox.count
+        let room = Self.maximumWaitingChanges - inbox.count
+        if events.count <= room { return inbox.add(events, size: { _ in 1 }) }
+        var waiting = Self.maximumWaitingChanges - room
+        var admitted: [ConversationEvent] = []
         for event in events {
             // Whoever learns of a connection, or of a loss, must not miss it among the changes.
             let limit =
@@ -54,9 +57,10 @@ final class ConversationEventQueue: Sendable {
                 default: Self.maximumWaitingChanges
                 }
             guard waiting < limit else { continue }
-            inbox.add(event)
+            admitted.append(event)
             waiting += 1
         }
+        inbox.add(admitted, size: { _ in 1 })
     }
 
     func finish(with last: ConversationEvent) {

@@ -35,9 +35,14 @@ actor SessionCore {
     private var isAnswerWaiting = false
     /// What the budget was told of the bytes that the machine keeps.
     private var machineBytes = 0
+    /// Messages that were opened in this turn and are not in the inbox yet. Nothing is left here when a turn ends.
+    private var opened: [Message] = []
+    private var openedSize = 0
 
     /// Frames handled in one go before others may use the actor.
     private static let framesPerTurn = 16
+    /// How many bytes of messages are opened before they go to the inbox, where they count.
+    private static let openedLimit = 16 << 10
 
     init(
         _ machine: consuming SessionMachine, role: Role, connection: any Connection, configuration: Configuration
@@ -183,10 +188,12 @@ actor SessionCore {
         budget.add(waiting)
         for index in frames.indices {
             if inbox.isFull {
+                handOver()
                 isReadingPaused = true
                 await inbox.waitForRoom()
                 isReadingPaused = false
             } else if index % Self.framesPerTurn == Self.framesPerTurn - 1 {
+                handOver()
                 await Task.yield()
             }
             var frame: [UInt8] = []
@@ -195,7 +202,16 @@ actor SessionCore {
             budget.remove(frame.count)
             if end == nil { received(frame) }
         }
+        handOver()
         budget.remove(waiting)
+    }
+
+    /// Puts what was opened into the inbox, where whoever takes it is woken once for all of it.
+    private func handOver() {
+        if opened.isEmpty { return }
+        inbox.add(opened, size: \.memorySize, in: budget)
+        opened.removeAll(keepingCapacity: true)
+        openedSize = 0
     }
 
     private func received(_ frame: [UInt8]) {
@@ -206,7 +222,9 @@ actor SessionCore {
             switch event {
             case .message(let message):
                 let message = Message(message, receivedAt: now.wall)
-                inbox.add(message, size: message.memorySize, in: budget)
+                opened.append(message)
+                openedSize += message.memorySize
+                if openedSize >= Self.openedLimit { handOver() }
             case .answer(let frame):
                 try connection.enqueue([frame])
             case .pinged:
@@ -342,6 +360,7 @@ actor SessionCore {
 
     private func finish(_ how: SessionEnd) {
         guard end == nil else { return }
+        handOver()
         end = how
         if let alarm { alarms.cancel(alarm) }
         releaseHeldBackSenders()

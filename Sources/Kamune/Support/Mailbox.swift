@@ -68,17 +68,35 @@ final class Mailbox<Element: Sendable>: Sendable {
     ///   - size: What it counts, at least 1.
     ///   - budget: Where that is held besides, until the element is taken.
     func add(_ element: Element, size: Int = 1, in budget: MemoryBudget? = nil) {
-        let consumer = state.withLock { state -> CheckedContinuation<Element?, any Error>? in
-            guard state.end == nil else { return nil }
-            if !state.consumers.isEmpty {
-                return state.consumers.removeFirst().continuation
+        add(CollectionOfOne(element), size: { _ in size }, in: budget)
+    }
+
+    /// Adds elements in this order, or drops them when the mailbox is finished. Whoever waits is woken once, and finds all of
+    /// them: being woken costs more than taking what is there.
+    ///
+    /// - Parameters:
+    ///   - size: What each counts, at least 1.
+    ///   - budget: Where that is held besides, until the elements are taken.
+    func add(_ new: some Collection<Element>, size: (Element) -> Int, in budget: MemoryBudget? = nil) {
+        typealias Delivery = (consumer: CheckedContinuation<Element?, any Error>, element: Element)
+        let deliveries = state.withLock { state -> [Delivery] in
+            guard state.end == nil else { return [] }
+            var deliveries: [Delivery] = []
+            var added = 0
+            for element in new {
+                if !state.consumers.isEmpty {
+                    deliveries.append((state.consumers.removeFirst().continuation, element))
+                    continue
+                }
+                let size = size(element)
+                added += size
+                state.entries.append(Entry(element: element, size: size, budget: budget))
             }
-            budget?.add(size)
-            state.size += size
-            state.entries.append(Entry(element: element, size: size, budget: budget))
-            return nil
+            if added > 0 { budget?.add(added) }
+            state.size += added
+            return deliveries
         }
-        consumer?.resume(returning: element)
+        for (consumer, element) in deliveries { consumer.resume(returning: element) }
     }
 
     /// How many elements wait.
