@@ -18,8 +18,8 @@ final class WriteQueue: Sendable {
     }
 
     private struct Write: Sendable {
-        /// Runs within a transaction. An error ends the whole transaction.
-        let perform: @Sendable (WriteTransaction) throws -> Void
+        /// Runs within a transaction, of which it is the only write or one of several. An error ends the whole transaction.
+        let perform: @Sendable (WriteTransaction, _ isAlone: Bool) throws -> Void
         /// Is called once, with the transaction's failure if it failed.
         let finish: @Sendable (StoreError?) -> Void
     }
@@ -40,7 +40,14 @@ final class WriteQueue: Sendable {
             let outcome = Outcome<Value>()
             enqueue(
                 Write(
-                    perform: { transaction in outcome.set(try Self.runInSavepoint(transaction, path: path, body)) },
+                    perform: { transaction, isAlone in
+                        // Undoing what is alone is undoing the transaction.
+                        let result =
+                            isAlone
+                            ? .success(try body(transaction))
+                            : try Self.runInSavepoint(transaction, path: path, body)
+                        outcome.set(result)
+                    },
                     finish: { failure in continuation.resume(returning: outcome.result(failure)) }))
         }
         return try result.get()
@@ -95,7 +102,7 @@ final class WriteQueue: Sendable {
     }
 
     private func commitBatch(_ database: Database) {
-        let batch = state.withLock { state in
+        var batch = state.withLock { state in
             let batch = Array(state.waiting.prefix(Self.batchLimit))
             state.waiting.removeFirst(batch.count)
             return batch
@@ -104,13 +111,17 @@ final class WriteQueue: Sendable {
         do {
             try database.inTransaction(.immediate) {
                 let transaction = WriteTransaction(database, tables)
-                for write in batch { try write.perform(transaction) }
+                for write in batch { try write.perform(transaction, batch.count == 1) }
                 return .commit
             }
         } catch {
             failure = StoreError(error, path: path)
         }
-        for write in batch { write.finish(failure) }
+        // What the writes hold is let go of before anybody goes on: the store may be among it, and whoever waits has it until
+        // then. It must not end on the thread that it waits for when it ends.
+        let finishers = batch.map(\.finish)
+        batch = []
+        for finish in finishers { finish(failure) }
         let hasMore = state.withLock { state in
             state.isRunning = !state.waiting.isEmpty
             return state.isRunning
