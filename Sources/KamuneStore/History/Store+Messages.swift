@@ -122,12 +122,24 @@ extension WriteTransaction {
 
     /// Stores a message whose name is not there yet.
     func insert(_ message: NewMessage) throws -> MessageRecord {
-        try expectStorable(message)
-        let streams = tables.streams
-        let record = MessageRecord(
-            message, id: message.id ?? streams.newID(peer: message.peer.row), row: try streams.nextRow(in: self))
+        let record = try newRecord(message)
         try tables.messages.insert(record, in: self)
         return record
+    }
+
+    /// Stores a message, unless its name is there already.
+    ///
+    /// - Returns: what was stored.
+    func insertUnlessFound(_ message: NewMessage) throws -> MessageRecord? {
+        let record = try newRecord(message)
+        return try tables.messages.insertUnlessFound(record, in: self) ? record : nil
+    }
+
+    private func newRecord(_ message: NewMessage) throws -> MessageRecord {
+        try expectStorable(message)
+        let streams = tables.streams
+        return MessageRecord(
+            message, id: message.id ?? streams.newID(peer: message.peer.row), row: try streams.nextRow(in: self))
     }
 
     /// Moves a message of ours on.

@@ -193,8 +193,11 @@ extension WriteTransaction {
     package func keep(_ messages: [NewMessage], from peer: PeerID) throws -> [StoredMessage] {
         try expectPeer(peer)
         return try messages.compactMap { message in
-            if let id = message.id, try self.message(id, with: peer, .incoming) != nil { return nil }
-            return try insert(message).message
+            if let record = try insertUnlessFound(message) { return record.message }
+            guard let id = message.id, try self.message(id, with: peer, .incoming) != nil else {
+                throw tables.messages.damaged
+            }
+            return nil
         }
     }
 }

@@ -60,6 +60,9 @@ struct MessageRecord: Sendable {
         self = record
     }
 
+    /// What stands around the body, at most.
+    private static let overhead = 64
+
     func encoded() -> [UInt8] {
         encoded(as: .current)
     }
@@ -70,7 +73,7 @@ struct MessageRecord: Sendable {
     }
 
     private func encoded(as layout: MessageRecordView.Layout) -> [UInt8] {
-        var writer = RecordWriter(layout: layout.rawValue)
+        var writer = RecordWriter(layout: layout.rawValue, count: Self.overhead + body.count)
         writer.append(byte: direction.rawValue)
         writer.append(byte: state.rawValue)
         writer.append(byte: kind.rawValue)

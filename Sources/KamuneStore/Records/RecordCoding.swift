@@ -8,7 +8,10 @@ struct RecordWriter {
     init() {}
 
     /// Begins with the number of the record's layout.
-    init(layout: UInt8) {
+    ///
+    /// - Parameter count: how many bytes there will be, about, before they are filled up.
+    init(layout: UInt8, count: Int = 0) {
+        if count > 0 { bytes.reserveCapacity(SizeClass.size(for: count)) }
         bytes.append(layout)
     }
 

@@ -34,6 +34,8 @@ struct RecordPlace: Hashable, Sendable {
 protocol RecordIndex: Equatable, Sendable {
     /// Their names.
     static var columns: [String] { get }
+    /// Those that together no two rows have alike.
+    static var uniqueColumns: [String] { get }
     /// Their values, in the same order.
     var values: [DatabaseValue] { get }
     /// Reads them from a row, beginning with a column; `nil` when they are of another kind.
@@ -43,6 +45,7 @@ protocol RecordIndex: Equatable, Sendable {
 /// None: the record is found by its row.
 struct NoIndex: RecordIndex {
     static let columns: [String] = []
+    static let uniqueColumns: [String] = []
     var values: [DatabaseValue] { [] }
 
     init() {}
@@ -55,6 +58,7 @@ struct LookupIndex: RecordIndex {
     let bytes: [UInt8]
 
     static let columns = ["lookup"]
+    static let uniqueColumns = columns
     var values: [DatabaseValue] { [bytes.databaseValue] }
 
     init(_ bytes: [UInt8]) {

@@ -63,6 +63,7 @@ struct MessageIndex: RecordIndex {
     var turn: Int64?
 
     static let columns = ["stream", "number", "turn"]
+    static let uniqueColumns = ["stream", "number"]
 
     var values: [DatabaseValue] {
         [mark.stream.databaseValue, mark.number.databaseValue, turn?.databaseValue ?? .null]

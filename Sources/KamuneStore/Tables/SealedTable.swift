@@ -11,20 +11,16 @@ struct SealedTable<Record: SealedRecord>: Sendable {
     let cipher: RecordCipher
     let indexer: Record.Indexer
 
-    /// The columns that hold what is not sealed, after `id`.
+    /// The columns that hold what is not sealed.
     private let openColumns: [String]
     private let selection: String
-    private let insertion: String
 
     init(_ cipher: RecordCipher, _ indexer: Record.Indexer) {
         self.cipher = cipher
         self.indexer = indexer
-        openColumns = (Record.ownerColumn.map { [$0] } ?? []) + Record.Index.columns
+        openColumns = ["id"] + (Record.ownerColumn.map { [$0] } ?? []) + Record.Index.columns
         let read = ["id", Record.ownerColumn ?? "0", Schema.sealed] + Record.Index.columns
         selection = "SELECT \(read.joined(separator: ", ")) FROM \(Record.table) "
-        let written = ["id"] + openColumns + [Schema.sealed]
-        let marks = written.map { _ in "?" }.joined(separator: ", ")
-        insertion = "INSERT INTO \(Record.table) (\(written.joined(separator: ", "))) VALUES (\(marks))"
     }
 
     /// The error for a row that is not as it was written.
@@ -100,13 +96,42 @@ struct SealedTable<Record: SealedRecord>: Sendable {
 
     /// Adds a record, in a row that is not there yet.
     func insert(_ record: Record, in transaction: WriteTransaction) throws {
+        try insert(record, .insertion, in: transaction)
+    }
+
+    /// Adds a record, in a row that is not there yet, unless another row has what it is to be found by.
+    ///
+    /// - Returns: whether it was added.
+    func insertUnlessFound(_ record: Record, in transaction: WriteTransaction) throws -> Bool {
+        try insert(record, .insertionUnlessFound, in: transaction)
+    }
+
+    @discardableResult
+    private func insert(
+        _ record: Record, _ kind: ChangeStatement.Kind, in transaction: WriteTransaction
+    ) throws -> Bool {
+        let statement = try transaction.change(ChangeStatement.Name(table: Record.table, kind: kind)) {
+            insertion(kind)
+        }
+        return try statement.run(seal(record), openValues(of: record))
+    }
+
+    private func insertion(_ kind: ChangeStatement.Kind) -> String {
+        let columns = [Schema.sealed] + openColumns
+        let marks = columns.map { _ in "?" }.joined(separator: ", ")
+        let conflict =
+            kind == .insertionUnlessFound
+            ? " ON CONFLICT (\(Record.Index.uniqueColumns.joined(separator: ", "))) DO NOTHING" : ""
+        return "INSERT INTO \(Record.table) (\(columns.joined(separator: ", "))) VALUES (\(marks))" + conflict
+    }
+
+    /// What stands beside a record, in the order of the columns.
+    private func openValues(of record: Record) -> [DatabaseValue] {
         let place = record.place
-        var arguments = [place.row.databaseValue]
-        if Record.ownerColumn != nil { arguments.append(place.owner.databaseValue) }
-        arguments += record.index(indexer).values
-        arguments.append(seal(record))
-        let statement = try transaction.database.cachedStatement(sql: insertion)
-        try statement.execute(arguments: StatementArguments(arguments))
+        var values = [place.row.databaseValue]
+        if Record.ownerColumn != nil { values.append(place.owner.databaseValue) }
+        values += record.index(indexer).values
+        return values
     }
 
     /// Puts a record in the place of another, and touches no more columns than it must. One whose size class stays the same
@@ -116,28 +141,22 @@ struct SealedTable<Record: SealedRecord>: Sendable {
     func replace(
         _ old: Record, with new: Record, skippingConflicts: Bool = false, in transaction: WriteTransaction
     ) throws {
-        var columns = [Schema.sealed]
-        var arguments = [seal(new)]
-        func set(_ column: String, _ value: DatabaseValue) {
-            columns.append(column)
+        let (former, values) = (openValues(of: old), openValues(of: new))
+        var changed: UInt32 = 0
+        var arguments: [DatabaseValue] = []
+        for (column, value) in values.enumerated() where former[column] != value {
+            changed |= 1 << UInt32(column)
             arguments.append(value)
         }
-        if new.place.row != old.place.row { set("id", new.place.row.databaseValue) }
-        if let owner = Record.ownerColumn, new.place.owner != old.place.owner {
-            set(owner, new.place.owner.databaseValue)
+        arguments.append(old.place.row.databaseValue)
+        let kind = ChangeStatement.Kind.replacement(columns: changed, skippingConflicts: skippingConflicts)
+        let statement = try transaction.change(ChangeStatement.Name(table: Record.table, kind: kind)) {
+            let columns = openColumns.enumerated().filter { changed & 1 << UInt32($0.offset) != 0 }.map(\.element)
+            let assignments = ([Schema.sealed] + columns).map { "\($0) = ?" }.joined(separator: ", ")
+            let verb = skippingConflicts ? "UPDATE OR IGNORE" : "UPDATE"
+            return "\(verb) \(Record.table) SET \(assignments) WHERE id = ?"
         }
-        let (before, after) = (old.index(indexer), new.index(indexer))
-        if before != after {
-            for (column, (former, value)) in zip(Record.Index.columns, zip(before.values, after.values))
-            where former != value {
-                set(column, value)
-            }
-        }
-        let assignments = columns.map { "\($0) = ?" }.joined(separator: ", ")
-        let verb = skippingConflicts ? "UPDATE OR IGNORE" : "UPDATE"
-        let statement = try transaction.database.cachedStatement(
-            sql: "\(verb) \(Record.table) SET \(assignments) WHERE id = ?")
-        try statement.execute(arguments: StatementArguments(arguments + [old.place.row.databaseValue]))
+        _ = try statement.run(seal(new), arguments)
     }
 
     /// Changes a record.
@@ -177,10 +196,10 @@ struct SealedTable<Record: SealedRecord>: Sendable {
 
     // MARK: Sealing
 
-    private func seal(_ record: Record) -> DatabaseValue {
+    private func seal(_ record: Record) -> [UInt8] {
         var bytes = record.encoded()
         defer { bytes.withUnsafeMutableBytes { erase($0) } }
-        return cipher.seal(bytes, row: record.place.row, owner: record.place.owner).databaseValue
+        return cipher.seal(bytes, row: record.place.row, owner: record.place.owner)
     }
 
     /// Opens a row of ``selection``, and finds that what stands beside the record belongs to it.

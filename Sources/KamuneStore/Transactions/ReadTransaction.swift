@@ -17,6 +17,15 @@ package class ReadTransaction {
 /// A view of the store that nobody else changes meanwhile, and the changes that are made to it: all of them last or, when it
 /// ends by an error, none. So what is judged in it still holds when it takes effect.
 package final class WriteTransaction: ReadTransaction {
+    private var changes = ChangeStatements()
+
+    /// A statement that writes records.
+    ///
+    /// - Parameter sql: its text, when it was not run yet in this transaction.
+    func change(_ name: ChangeStatement.Name, sql: () -> String) throws -> ChangeStatement {
+        try changes.statement(name, in: database, sql: sql)
+    }
+
     /// Notes, together with a deletion, that nothing of it is to be left in the file: see ``Erasure``.
     func scheduleErasure() throws {
         try Erasure.schedule(in: self)
