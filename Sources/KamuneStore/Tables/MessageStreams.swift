@@ -23,7 +23,7 @@ final class MessageStreams: Sendable {
     private let seed: UInt64
     /// The last name given for each peer.
     private let own = Mutex<[Int64: MessageID]>([:])
-    private let next = Mutex<Int64?>(nil)
+    private let numbering = Mutex<Numbering?>(nil)
     private let known = Mutex<[Stream: (UInt64, UInt64)]>([:])
 
     private struct Stream: Hashable {
@@ -32,8 +32,19 @@ final class MessageStreams: Sendable {
         var stream: UInt64
     }
 
+    /// How the rows of messages are numbered.
+    private struct Numbering {
+        var next: Int64
+        /// The last number that counts in the file as given.
+        var reserved: Int64
+    }
+
     /// How many hashes are remembered before all are forgotten.
     private static let memory = 256
+
+    /// For how many rows at a time the file is told that their numbers are given: a page of it, which would be written with
+    /// every single message otherwise. So many may be missing after each time that the store was open.
+    private static let reservation: Int64 = 64
 
     init(cipher: RecordCipher) {
         self.cipher = cipher
@@ -42,25 +53,48 @@ final class MessageStreams: Sendable {
 
     /// The row for the next message. Only within a write: there is one at a time. Gaps do no harm.
     func nextRow(in transaction: WriteTransaction) throws -> Int64 {
-        let row = try next.withLock { $0 } ?? transaction.tables.messages.nextRow(in: transaction)
-        guard row < Int64.max else { throw cipher.damaged }
-        next.withLock { $0 = row + 1 }
-        return row
+        try numbering.withLock { numbering in
+            var known: Numbering
+            if let numbering {
+                known = numbering
+            } else {
+                let next = try transaction.tables.messages.nextRow(in: transaction)
+                known = Numbering(next: next, reserved: next - 1)
+            }
+            let row = known.next
+            guard row < Int64.max - Self.reservation else { throw cipher.damaged }
+            if row > known.reserved {
+                known.reserved = row + Self.reservation - 1
+                try Self.reserve(through: known.reserved, in: transaction)
+            }
+            known.next = row + 1
+            // When the transaction is undone, the numbers are given all the same: SQLite itself notes those above what it knows.
+            numbering = known
+            return row
+        }
+    }
+
+    private static func reserve(through row: Int64, in transaction: WriteTransaction) throws {
+        let database = transaction.database
+        try database.cachedStatement(
+            sql: "INSERT INTO sqlite_sequence (name, seq) SELECT ?1, 0 WHERE NOT EXISTS "
+                + "(SELECT 1 FROM sqlite_sequence WHERE name = ?1)"
+        ).execute(arguments: [MessageRecord.table])
+        try database.cachedStatement(sql: "UPDATE sqlite_sequence SET seq = ?1 WHERE name = ?2 AND seq < ?1")
+            .execute(arguments: [row, MessageRecord.table])
     }
 
     /// The turn for a message that was stored already: its number is one that no message was stored under, or will be.
     func nextTurn(in transaction: WriteTransaction) throws -> Int64 {
         let turn = try nextRow(in: transaction)
-        // So that it is known after a restart too.
-        try transaction.database.execute(
-            sql: "UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?",
-            arguments: [turn, MessageRecord.table])
+        // So that it is known after a restart too, whatever became of the transaction in which it was reserved.
+        try Self.reserve(through: turn, in: transaction)
         return turn
     }
 
     /// Has the next row looked up anew, after others than ``nextRow(in:)`` made rows.
     func forgetNextRow() {
-        next.withLock { $0 = nil }
+        numbering.withLock { $0 = nil }
     }
 
     /// A new name for a message of ours to a peer.
