@@ -72,6 +72,15 @@ struct ConversationMachineTests {
         #expect(fixture.handle(.stored(.notAppended([Fixture.id(1)], for: handover))) == [])
         #expect(fixture.machine.outstandingCount == 0 && !fixture.machine.isOver)
         #expect(fixture.write(2...2).first == .send(link, [Fixture.payload(2)]))
+        // Nor is it waited for: what is too much to go from hand to hand is read from the store.
+        let many = (3..<900).map { Fixture.message(UInt64($0)) }
+        let actions = fixture.handle(.wrote(ConversationMachine.WriteID(3), many))
+        #expect(actions.first == .store(.append(ConversationMachine.WriteID(3), many, for: nil)))
+        let limits = ConversationLimits()
+        #expect(
+            actions.last
+                == .store(
+                    .fetch(handover, after: StreamPlace(1), limit: limits.pageMessages, bytes: limits.pageBytes)))
     }
 
     @Test("messages are acknowledged when they are stored: 10 ms later, or at once when there are 128")
