@@ -75,10 +75,28 @@ public actor Messenger {
         }
     }
 
-    /// Has a session carry the conversation with its peer.
+    /// What became of a session.
+    enum Adoption: Sendable {
+        /// It carries a conversation, one that there was or a new one.
+        case adopted(Conversation, isNew: Bool)
+        /// The conversation with the peer is being closed, which may take a moment; then a new one can begin.
+        case blocked(by: Conversation)
+    }
+
+    /// Has a session carry the conversation with its peer, and waits for an earlier one to be over.
     func adopt(
         _ session: Session, redialing address: String? = nil
     ) async throws(KamuneError) -> (conversation: Conversation, isNew: Bool) {
+        while true {
+            switch try await adoptNow(session, redialing: address) {
+            case .adopted(let conversation, let isNew): return (conversation, isNew)
+            case .blocked(let conversation): await waitUntilOver(conversation)
+            }
+        }
+    }
+
+    /// Has a session carry the conversation with its peer, if that can be done without waiting for somebody else.
+    func adoptNow(_ session: Session, redialing address: String? = nil) async throws(KamuneError) -> Adoption {
         guard let id = session.record?.peer else {
             throw KamuneError(.misuse, "A session that is not kept cannot carry a conversation.")
         }
@@ -89,11 +107,9 @@ public actor Messenger {
         {
             Task { await conversation.close() }
         }
-        while let conversation = conversations[id] {
-            if await conversation.attach(session, redialing: address) { return (conversation, false) }
-            // It is being closed, which takes a moment; then a new one begins.
-            _ = await conversation.waitUntilEnded()
-            forget(conversation)
+        if let conversation = conversations[id] {
+            let isAttached = await conversation.attach(session, redialing: address)
+            return isAttached ? .adopted(conversation, isNew: false) : .blocked(by: conversation)
         }
         let conversation = Conversation(
             id, peer: session.peer, endpoint: endpoint, store: store, reconnection: reconnection
@@ -102,7 +118,13 @@ public actor Messenger {
         }
         conversations[id] = conversation
         if await !conversation.attach(session, redialing: address) { await session.close() }
-        return (conversation, true)
+        return .adopted(conversation, isNew: true)
+    }
+
+    /// Waits until a conversation is over and another one with its peer can begin.
+    func waitUntilOver(_ conversation: Conversation) async {
+        _ = await conversation.waitUntilEnded()
+        forget(conversation)
     }
 
     private func forget(_ conversation: Conversation) {
