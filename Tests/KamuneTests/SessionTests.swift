@@ -31,6 +31,25 @@ struct SessionTests {
         #expect(await pair.initiator.waitUntilEnded() == .closedByUs)
     }
 
+    /// As when the one datagram with the goodbye was lost, and the program behind it has ended.
+    @Test("a peer that has vanished without a word is a lost connection, not one that was slow to answer")
+    func vanishedPeer() async throws {
+        let ada = try TestEndpoints.make(name: "Ada") { $0.writeTimeout = .seconds(2) }
+        let listener = try await TestEndpoints.make(name: "Bob").listen(on: "udp://127.0.0.1:0")
+        async let accepted = SessionPair.first(of: listener)
+        let dialed = try await ada.dial(listener.address)
+        let session = try #require(try await accepted)
+        session.abandon()
+        _ = await session.waitUntilEnded()
+        try await dialed.send("hello")
+        guard case .failed(let error) = await dialed.waitUntilEnded() else {
+            Issue.record("it has not failed")
+            return
+        }
+        #expect(error.code == .connectionLost && error.message.contains("vanished"))
+        await listener.close()
+    }
+
     @Test("each pair of algorithms", arguments: IdentityAlgorithm.allCases, IdentityAlgorithm.allCases)
     func algorithms(initiator: IdentityAlgorithm, responder: IdentityAlgorithm) async throws {
         let ada = try TestEndpoints.make(initiator, name: "Ada")

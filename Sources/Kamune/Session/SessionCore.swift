@@ -104,7 +104,7 @@ actor SessionCore {
                 count += frames.count
                 if connection.isCongested { try await connection.waitForRoom() } else { await Task.yield() }
             } catch {
-                finish(.failed(KamuneError(error)))
+                finish(.failed(KamuneError(lostSession: error)))
                 return count
             }
             if let failure {
@@ -127,7 +127,7 @@ actor SessionCore {
         do throws(TransportError) {
             try connection.enqueue([frame])
         } catch {
-            let error = KamuneError(error)
+            let error = KamuneError(lostSession: error)
             finish(.failed(error))
             throw error
         }
@@ -141,7 +141,7 @@ actor SessionCore {
             if connection.isCongested { try await connection.waitForRoom() }
         } catch {
             if error == .cancelled { throw .cancellation }
-            let error = KamuneError(error)
+            let error = KamuneError(lostSession: error)
             finish(.failed(error))
             throw error
         }
@@ -171,7 +171,7 @@ actor SessionCore {
                 }
                 frames = batch
             } catch {
-                finish(.failed(KamuneError(lost: error)))
+                finish(.failed(KamuneError(lostSession: error)))
                 break
             }
         }
@@ -239,7 +239,7 @@ actor SessionCore {
         } catch let error as ProtocolError {
             finish(.failed(KamuneError(error)))
         } catch let error as TransportError {
-            finish(.failed(KamuneError(lost: error)))
+            finish(.failed(KamuneError(lostSession: error)))
         } catch {
             finish(.failed(KamuneError(.system, "An unexpected error occurred.", cause: error)))
         }
@@ -388,7 +388,19 @@ actor SessionCore {
 }
 
 extension KamuneError {
-    /// How the end of an established session's connection looks from above.
+    /// How the end of an established session's connection looks from above: whatever it was, the session is lost. A peer
+    /// that has gone without a goodbye, or whose goodbye was lost, is one that answers no more.
+    init(lostSession error: TransportError) {
+        if case .timedOut = error {
+            self.init(
+                .connectionLost,
+                "The other side has vanished: it answered no more, and no goodbye has arrived.", cause: error)
+        } else {
+            self.init(lost: error)
+        }
+    }
+
+    /// How the end of a connection looks from above.
     init(lost error: TransportError) {
         let general = KamuneError(error)
         self.init(general.code == .sessionEnded ? .connectionLost : general.code, general.message, cause: error)
