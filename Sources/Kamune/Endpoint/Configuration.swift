@@ -19,6 +19,11 @@ public struct Configuration: Sendable {
     /// How long a ``Conversation`` waits for a program of version 0.7 to answer that it has read what it was sent. Not all
     /// answer; what one was sent that does not counts as sent then.
     public var confirmationTimeout: Duration = .seconds(10)
+    /// Whether a ``Conversation`` acknowledges a message only when the application is done with it, that is, has asked for the
+    /// event after it, instead of when it is stored. For a store in memory, whose messages are gone with the program: what is
+    /// called delivered at the other side was then written, or shown, here. Whoever does not take the events to their end
+    /// leaves messages unacknowledged.
+    public var acknowledgesWhenTaken = false
     /// The largest message that is sent or taken, in bytes; the protocol carries at most 61,435.
     public var maximumMessageSize = 61_435
     /// How long a session may be silent before the peer is pinged; nil to ping never.

@@ -58,6 +58,12 @@ public actor Conversation {
     /// Who waits for what it wrote to be stored.
     var writers: [ConversationMachine.WriteID: CheckedContinuation<Result<[StoredMessage], KamuneError>, Never>] = [:]
 
+    /// The next conversation with the peer, when that minds what the application has still to take of this one.
+    private var successor: Conversation?
+    private var isHandingOver = false
+    /// What was taken while it was being handed over.
+    private var handedOver: [ConversationEventQueue.Load] = []
+
     private(set) var end: SessionEnd?
     private var endWaiters: [CheckedContinuation<SessionEnd, Never>] = []
     private var waiters: [UInt64: Waiter] = [:]
@@ -78,12 +84,12 @@ public actor Conversation {
         self.endpoint = endpoint
         self.store = store
         self.onEnd = onEnd
-        events = ConversationEvents()
+        events = ConversationEvents(reportsAtOnce: endpoint.configuration.acknowledgesWhenTaken)
         machine = ConversationMachine(
             ConversationConfiguration(endpoint.configuration, reconnection), random: SystemRandomSource(),
             at: endpoint.configuration.time.monotonic)
         events.queue.onTaken { [weak self] load in
-            Task { await self?.post(.tookMessages(count: load.count, bytes: load.bytes)) }
+            Task { await self?.took(load) }
         }
     }
 
@@ -105,6 +111,37 @@ public actor Conversation {
         if carriers.count > 1 || machine.isOver { carriers = carriers.filter { machine.holds($0.key) } }
         setAlarm()
         wakeWaiters()
+    }
+
+    // MARK: What the application takes
+
+    /// - Parameter isEarlier: Whether it is of an earlier conversation.
+    private func took(_ load: ConversationEventQueue.Load, ofEarlier isEarlier: Bool = false) async {
+        if let successor {
+            if isHandingOver { handedOver.append(load) } else { await successor.took(load, ofEarlier: true) }
+            return
+        }
+        post(.tookMessages(count: load.count, bytes: load.bytes, ofEarlier: isEarlier))
+        if end != nil, !hasUntaken { await onEnd(self) }
+    }
+
+    /// Whether messages were told that the application has not taken yet, and no later conversation minds them.
+    var hasUntaken: Bool { successor == nil && machine.untaken.count > 0 }
+
+    /// Has a later conversation with the peer mind what the application has still to take of this one, which is over: it must
+    /// not acknowledge what comes again of that before it is taken.
+    func handOver(to later: Conversation) async {
+        guard successor == nil else { return }
+        successor = later
+        isHandingOver = true
+        await later.inherit(machine.untaken)
+        isHandingOver = false
+        for load in handedOver { await later.took(load, ofEarlier: true) }
+        handedOver = []
+    }
+
+    private func inherit(_ untaken: (count: Int, bytes: Int)) {
+        machine.inherit(untaken: untaken.count, bytes: untaken.bytes)
     }
 
     private func setAlarm() {
@@ -322,6 +359,7 @@ extension ConversationConfiguration {
     fileprivate init(_ configuration: Configuration, _ reconnection: Reconnection) {
         self.init(
             handshakeTimeout: configuration.handshakeTimeout, closeTimeout: configuration.closeTimeout,
-            confirmationTimeout: configuration.confirmationTimeout, reconnection: reconnection)
+            confirmationTimeout: configuration.confirmationTimeout,
+            acknowledgesWhenTaken: configuration.acknowledgesWhenTaken, reconnection: reconnection)
     }
 }

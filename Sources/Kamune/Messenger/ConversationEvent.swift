@@ -66,9 +66,11 @@ public struct ConversationEvents: AsyncSequence, Sendable {
     /// The sequence ends after ``ConversationEvent/ended(_:)``, and throws only when the task is cancelled.
     public typealias Failure = KamuneError
 
-    let queue = ConversationEventQueue()
+    let queue: ConversationEventQueue
 
-    init() {}
+    init(reportsAtOnce: Bool) {
+        queue = ConversationEventQueue(reportsAtOnce: reportsAtOnce)
+    }
 
     /// Iterates over the events that were not taken yet.
     public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(queue: queue) }

@@ -13,11 +13,15 @@ final class ConversationEventQueue: Sendable {
     }
 
     private struct State {
+        /// What the application was given last, and is done with when it asks for more.
+        var given = Load()
         /// What was taken and not told of yet.
         var taken = Load()
         var onTaken: (@Sendable (Load) -> Void)?
     }
 
+    /// Whether the conversation is to learn at once of what was taken.
+    private let reportsAtOnce: Bool
     private let inbox = Mailbox<ConversationEvent>(limit: .max)
     private let state = Mutex(State())
 
@@ -26,6 +30,10 @@ final class ConversationEventQueue: Sendable {
     /// How many messages, or bytes, are taken before the conversation learns of it: parts of what may wait.
     private static let reportCount = 64
     private static let reportBytes = 256 << 10
+
+    init(reportsAtOnce: Bool) {
+        self.reportsAtOnce = reportsAtOnce
+    }
 
     /// How many events wait.
     var count: Int { inbox.count }
@@ -68,30 +76,41 @@ final class ConversationEventQueue: Sendable {
         inbox.finish()
     }
 
-    /// The next event, waiting for it; nil after the last.
+    /// The next event, waiting for it; nil after the last. What was given before counts as taken.
     func next() async throws(KamuneError) -> ConversationEvent? {
+        takeGiven()
         let event = try await inbox.next()
-        if case .message(let message)? = event { took(Load(count: 1, bytes: message.body.count)) }
+        if let event { give([event]) }
         return event
     }
 
-    /// The next events, waiting for one; none after the last.
+    /// The next events, waiting for one; none after the last. What was given before counts as taken.
     func next(atMost limit: Int) async throws(KamuneError) -> [ConversationEvent] {
-        guard let events = try await inbox.nextBatch(atMost: limit) else { return [] }
+        takeGiven()
+        let events = try await inbox.nextBatch(atMost: limit) ?? []
+        give(events)
+        return events
+    }
+
+    private func give(_ events: [ConversationEvent]) {
         var load = Load()
         for case .message(let message) in events {
             load.count += 1
             load.bytes += message.body.count
         }
-        if load.count > 0 { took(load) }
-        return events
+        if load.count > 0 { state.withLock { $0.given = load } }
     }
 
-    private func took(_ load: Load) {
+    private func takeGiven() {
         let report = state.withLock { state -> (Load, (@Sendable (Load) -> Void)?)? in
-            state.taken.count += load.count
-            state.taken.bytes += load.bytes
-            guard state.taken.count >= Self.reportCount || state.taken.bytes >= Self.reportBytes else { return nil }
+            state.taken.count += state.given.count
+            state.taken.bytes += state.given.bytes
+            state.given = Load()
+            let isDue =
+                reportsAtOnce
+                ? state.taken.count > 0
+                : state.taken.count >= Self.reportCount || state.taken.bytes >= Self.reportBytes
+            guard isDue else { return nil }
             defer { state.taken = Load() }
             return (state.taken, state.onTaken)
         }

@@ -25,6 +25,8 @@ public actor Messenger {
     public nonisolated let reconnection: Reconnection
 
     private var conversations: [PeerID: Conversation] = [:]
+    /// Conversations that are over, of which the application has still to take messages that are acknowledged only then.
+    private var untaken: [PeerID: Conversation] = [:]
 
     /// A messenger.
     ///
@@ -117,6 +119,7 @@ public actor Messenger {
             await self?.forget(ended)
         }
         conversations[id] = conversation
+        if let earlier = untaken.removeValue(forKey: id) { await earlier.handOver(to: conversation) }
         if await !conversation.attach(session, redialing: address) { await session.close() }
         return .adopted(conversation, isNew: true)
     }
@@ -124,10 +127,18 @@ public actor Messenger {
     /// Waits until a conversation is over and another one with its peer can begin.
     func waitUntilOver(_ conversation: Conversation) async {
         _ = await conversation.waitUntilEnded()
-        forget(conversation)
+        await forget(conversation)
     }
 
-    private func forget(_ conversation: Conversation) {
-        if conversations[conversation.peerID] === conversation { conversations[conversation.peerID] = nil }
+    /// Takes out a conversation that is over.
+    private func forget(_ conversation: Conversation) async {
+        let id = conversation.peerID
+        let waits = endpoint.configuration.acknowledgesWhenTaken ? await conversation.hasUntaken : false
+        if conversations[id] === conversation { conversations[id] = nil }
+        if waits {
+            untaken[id] = conversation
+        } else if untaken[id] === conversation {
+            untaken[id] = nil
+        }
     }
 }

@@ -12,6 +12,8 @@ struct ConversationBooks: Sendable {
     var outstanding = Outstanding()
     /// Messages that the application was told of and has not taken.
     var untaken = Load()
+    /// What is stored and not acknowledged yet, where that waits for the application.
+    var unacknowledged = Unacknowledged()
     var actions: [ConversationMachine.Action] = []
 
     var limits: ConversationLimits { configuration.limits }

@@ -50,6 +50,9 @@ public struct ConversationConfiguration: Equatable, Sendable {
     public var closeTimeout: Duration
     /// How long a program of version 0.7 may take to answer that it has read what it was sent. Not all answer.
     public var confirmationTimeout: Duration
+    /// Whether a message is acknowledged only when the application has taken it, instead of when it is stored: where what is
+    /// stored is gone with the program (§10.5).
+    public var acknowledgesWhenTaken: Bool
     /// What to do when the connection is lost.
     public var reconnection: Reconnection
     /// How much it holds.
@@ -59,11 +62,12 @@ public struct ConversationConfiguration: Equatable, Sendable {
     public init(
         handshakeTimeout: Duration = ProtocolConstants.handshakeTimeout,
         closeTimeout: Duration = .seconds(2), confirmationTimeout: Duration = .seconds(10),
-        reconnection: Reconnection = .init(), limits: ConversationLimits = .init()
+        acknowledgesWhenTaken: Bool = false, reconnection: Reconnection = .init(), limits: ConversationLimits = .init()
     ) {
         self.handshakeTimeout = handshakeTimeout
         self.closeTimeout = closeTimeout
         self.confirmationTimeout = confirmationTimeout
+        self.acknowledgesWhenTaken = acknowledgesWhenTaken
         self.reconnection = reconnection
         self.limits = limits
     }

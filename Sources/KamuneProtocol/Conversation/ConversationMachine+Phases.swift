@@ -18,7 +18,9 @@ extension ConversationMachine {
                 return Self.after(ending, of: links.current.id, &books, at: now)
             case .closing(var links, let deadline):
                 if let ending = links.advance(&books, .closing, at: now) { return Self.afterClosing(ending, &books) }
-                guard now >= deadline || links.isQuiet else { return .closing(links, until: deadline) }
+                guard now >= deadline || links.isQuiet && books.unacknowledged.isEmpty else {
+                    return .closing(links, until: deadline)
+                }
                 books.perform(.sayGoodbye(links.current.id))
                 return Self.leave(links, until: now + books.configuration.closeTimeout * 2, &books, at: now)
             case .leaving(let links, let deadline):

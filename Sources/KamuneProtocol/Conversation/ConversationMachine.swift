@@ -93,6 +93,16 @@ public struct ConversationMachine: Sendable {
         }
     }
 
+    /// Messages that the application was told of and has not taken, and the bytes of their bodies and what each takes besides.
+    package var untaken: (count: Int, bytes: Int) { (books.untaken.count, books.untaken.bytes) }
+
+    /// Takes over what an earlier conversation with the peer was told of and has not taken: the application takes it still, and
+    /// it is told here. Before anything else.
+    package mutating func inherit(untaken count: Int, bytes: Int) {
+        books.untaken += Load(count: count, bytes: bytes)
+        if books.configuration.acknowledgesWhenTaken { books.unacknowledged.inherit(untaken: count) }
+    }
+
     /// How much is held in memory: messages that came in and were not taken yet, and their bytes; and messages that are to go
     /// out. For tests.
     package var load: (messages: Int, bytes: Int, outgoing: Int) {
@@ -123,8 +133,10 @@ public struct ConversationMachine: Sendable {
         switch event {
         case .wrote(let write, let messages):
             wrote(write, messages)
-        case .tookMessages(let count, let bytes):
+        case .tookMessages(let count, let bytes, let ofEarlier):
             books.untaken.remove(count, bodies: bytes)
+            books.unacknowledged.took(count, ofEarlier: ofEarlier)
+            acknowledgeTaken(at: now)
         case .closeRequested:
             close(at: now)
         case .joined(let id, let joining):
@@ -166,7 +178,11 @@ public struct ConversationMachine: Sendable {
             if let handover { with(handover.link) { link, _ in link.outbox.notAppended() } }
         case .began(let id, let lost, let last):
             books.tell(lost, .maybeLost)
-            with(id) { $0.began(after: last, &$1) }
+            with(id) { link, books in
+                // What was not taken counts as not stored.
+                let last = books.configuration.acknowledgesWhenTaken ? books.unacknowledged.lastTaken : last
+                link.began(after: last, &books)
+            }
         case .settled(let id, let ids, let progress):
             books.tell(ids, progress)
             with(id) { link, _ in link.settlements -= 1 }
@@ -175,9 +191,23 @@ public struct ConversationMachine: Sendable {
             with(id) { link, _ in link.outbox.fetched(messages, isEnd: isEnd) }
         case .kept(let id, let count, let bytes):
             books.untaken += Load(count: count, bytes: bytes + count * ConversationLimits.messageOverhead)
-            with(id) { $0.kept(&$1, at: now) }
+            let batch = with(id) { link, _ in link.inbox.kept() } ?? nil
+            if books.configuration.acknowledgesWhenTaken {
+                // The application takes also what came over a session that is gone.
+                books.unacknowledged.append(batch ?? Inbox.Batch(load: Load(), last: nil), of: id, new: count)
+                acknowledgeTaken(at: now)
+            } else if let batch {
+                with(id) { $0.owe(batch, $1, at: now) }
+            }
         case .failed:
             fail(.store, abandoning: .storeFailed)
+        }
+    }
+
+    /// What the application has taken is to be acknowledged over the session that brought it, if that is still there.
+    private mutating func acknowledgeTaken(at now: Duration) {
+        while let (id, batch) = books.unacknowledged.popTaken() {
+            with(id) { $0.owe(batch, $1, at: now) }
         }
     }
 }

@@ -17,8 +17,8 @@ extension ConversationMachine {
     public enum Event: Equatable, Sendable {
         /// The application has written messages: they are to be stored and sent.
         case wrote(WriteID, [DeliveryMessage])
-        /// The application has taken messages that came in.
-        case tookMessages(count: Int, bytes: Int)
+        /// The application has taken messages that came in, in this conversation or one before it with the same peer.
+        case tookMessages(count: Int, bytes: Int, ofEarlier: Bool = false)
         /// The application wants to end the conversation.
         case closeRequested
         /// A session was established with the peer.

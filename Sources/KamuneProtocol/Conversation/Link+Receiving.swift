@@ -67,9 +67,9 @@ extension Link {
         books.perform(.store(operation))
     }
 
-    /// A batch is stored.
-    mutating func kept(_ books: inout ConversationBooks, at now: Duration) {
-        guard let batch = inbox.kept(), let last = batch.last, case .delivering(var delivery) = stage else { return }
+    /// A batch is to be acknowledged.
+    mutating func owe(_ batch: Inbox.Batch, _ books: ConversationBooks, at now: Duration) {
+        guard let last = batch.last, case .delivering(var delivery) = stage else { return }
         stage = .waiting
         defer { stage = .delivering(delivery) }
         if delivery.owed == nil {

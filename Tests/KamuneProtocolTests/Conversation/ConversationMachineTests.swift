@@ -112,6 +112,83 @@ struct ConversationMachineTests {
                 == [.send(link, [DeliveryFrame.acknowledgement(Fixture.id(151)).encoded])])
     }
 
+    @Test("where what is stored does not last, it is acknowledged when the application has taken it, and not before")
+    func acknowledgingWhenTaken() {
+        var fixture = Fixture { $0.acknowledgesWhenTaken = true }
+        fixture.connect()
+        _ = fixture.handle(.received(link, (1...3).map { Fixture.arrival(Fixture.payload($0)) }))
+        #expect(fixture.handle(.stored(.kept(link, new: 3, bytes: 3))) == [])
+        #expect(fixture.machine.nextDeadline == nil)
+        #expect(fixture.handle(.tookMessages(count: 2, bytes: 2)) == [])
+        #expect(fixture.machine.nextDeadline == nil, "one of them is not taken")
+        #expect(fixture.handle(.tookMessages(count: 1, bytes: 1)) == [])
+        #expect(fixture.machine.nextDeadline == .milliseconds(10))
+        fixture.now = .milliseconds(10)
+        #expect(
+            fixture.handle(.timeElapsed) == [.send(link, [DeliveryFrame.acknowledgement(Fixture.id(3)).encoded])])
+    }
+
+    @Test(
+        "what was not taken counts as not stored in the next session, and is not acknowledged there either before it is"
+    )
+    func untakenInTheNextSession() {
+        var fixture = Fixture { $0.acknowledgesWhenTaken = true }
+        fixture.connect()
+        _ = fixture.handle(.received(link, [Fixture.arrival(Fixture.payload(1))]))
+        _ = fixture.handle(.stored(.kept(link, new: 1, bytes: 1)))
+        _ = fixture.handle(.tookMessages(count: 1, bytes: 1))
+        _ = fixture.handle(.received(link, [Fixture.arrival(Fixture.payload(2))]))
+        _ = fixture.handle(.stored(.kept(link, new: 1, bytes: 1)))
+        let next = LinkID(2)
+        _ = fixture.handle(.left(link, .lost(mayPass: true)))
+        _ = fixture.handle(.joined(next, Fixture.joining()))
+        // The store has both; of the second nothing is said.
+        #expect(
+            fixture.handle(.stored(.began(next, lost: [], last: Fixture.id(2))))
+                == [.send(next, [DeliveryFrame.stored(Fixture.id(1)).encoded]), .read(next)])
+        _ = fixture.handle(.sent(next, count: 1))
+        _ = fixture.handle(.received(next, [[0], Fixture.payload(2)].map { Fixture.arrival($0) }))
+        #expect(fixture.handle(.stored(.kept(next, new: 0, bytes: 0))) == [])
+        fixture.now = .seconds(1)
+        #expect(fixture.handle(.timeElapsed) == [], "it is stored twice and taken by nobody")
+        _ = fixture.handle(.tookMessages(count: 1, bytes: 1))
+        fixture.now = .seconds(2)
+        #expect(
+            fixture.handle(.timeElapsed) == [.send(next, [DeliveryFrame.acknowledgement(Fixture.id(2)).encoded])])
+    }
+
+    @Test("what an earlier conversation left is taken before anything that comes again of it is acknowledged")
+    func inherited() {
+        var fixture = Fixture { $0.acknowledgesWhenTaken = true }
+        fixture.machine.inherit(untaken: 2, bytes: 2)
+        fixture.connect()
+        // It comes again, and the store knows it; then something new, which is taken at once.
+        _ = fixture.handle(.received(link, [Fixture.arrival(Fixture.payload(1))]))
+        #expect(fixture.handle(.stored(.kept(link, new: 0, bytes: 0))) == [])
+        _ = fixture.handle(.received(link, [Fixture.arrival(Fixture.payload(2))]))
+        _ = fixture.handle(.stored(.kept(link, new: 1, bytes: 1)))
+        #expect(fixture.handle(.tookMessages(count: 1, bytes: 1)) == [])
+        #expect(fixture.handle(.tookMessages(count: 1, bytes: 1, ofEarlier: true)) == [])
+        #expect(fixture.machine.nextDeadline == nil)
+        #expect(fixture.handle(.tookMessages(count: 1, bytes: 1, ofEarlier: true)) == [])
+        fixture.now = .milliseconds(10)
+        #expect(
+            fixture.handle(.timeElapsed) == [.send(link, [DeliveryFrame.acknowledgement(Fixture.id(2)).encoded])])
+    }
+
+    @Test("a conversation that is closed waits a moment for what is not taken yet")
+    func closingUntaken() {
+        var fixture = Fixture { $0.acknowledgesWhenTaken = true }
+        fixture.connect()
+        _ = fixture.handle(.received(link, [Fixture.arrival(Fixture.payload(1))]))
+        _ = fixture.handle(.stored(.kept(link, new: 1, bytes: 1)))
+        #expect(fixture.handle(.closeRequested) == [])
+        #expect(
+            fixture.handle(.tookMessages(count: 1, bytes: 1))
+                == [.send(link, [DeliveryFrame.acknowledgement(Fixture.id(1)).encoded])])
+        #expect(fixture.handle(.sent(link, count: 1)) == [.sayGoodbye(link)])
+    }
+
     @Test("the peer is made to wait when the application takes nothing", arguments: [true, false])
     func backpressure(isByCount: Bool) {
         var fixture = Fixture { configuration in
