@@ -106,7 +106,8 @@ struct ReconnectionTests {
         await second.expectExit(0)
         again.child.closeInput()
         await again.child.expectExit(0)
-        #expect(again.child.output.raw == "two\nthree\nfour\n")
+        // Killed, it may not have noted any more that the first one was written.
+        #expect(["two\nthree\nfour\n", "one\ntwo\nthree\nfour\n"].contains(again.child.output.raw))
         #expect(try await store(of: bob).count == 4)
     }
 

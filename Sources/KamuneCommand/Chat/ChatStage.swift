@@ -14,6 +14,8 @@ struct ChatStage: Sendable {
     let messenger: Messenger
     let reception: Reception
     let setting: Setting
+    /// Where what arrives is written.
+    let output: MessageOutput
     let context: CommandContext
     let log: EventLog
     private let isIncognito: Bool
@@ -30,19 +32,25 @@ struct ChatStage: Sendable {
         self.context = context
         let own = try await ChatSelf.find(options, context)
         var configuration = options.configuration
+        // What leaves no trace is delivered when it is written, and not before.
+        configuration.acknowledgesWhenTaken = own.isIncognito
         adjust(&configuration)
 
         let host: any Reception.Host
+        let outputName = own.isIncognito ? nil : options.output ?? MessageOutput.standardName
         if let kind = Console.availableKind(context) {
             let console = Console(
                 kind: kind, maximumLineSize: Conversation.maximumBodySize(configuration), context: context)
             setting = .terminal(console)
+            output = MessageOutput(own.store, name: outputName, put: MessageOutput.console(console))
             // Before anything is said that somebody could answer.
             await console.start()
             host = ConsoleHost(console: console)
         } else {
             let log = StatusLog(context)
             setting = .pipe(log)
+            output = MessageOutput(
+                own.store, name: outputName, put: MessageOutput.stream(context, isJSON: options.json))
             if asksAtTerminal, let terminal = context.openTerminal() {
                 host = TerminalHost(terminal: terminal, log: log, isLogSeen: context.errors.isTerminal)
             } else {
@@ -76,8 +84,17 @@ struct ChatStage: Sendable {
         }
     }
 
+    /// Writes what came in before and was not written, because the program was killed or nobody read it.
+    func begin() async throws(Failure) {
+        guard let failure = await output.begin() else { return }
+        await finish()
+        if case .terminal(let console) = setting { await console.finish() }
+        throw failure
+    }
+
     /// Lets go of everything: what was logged is written, and the store is closed.
     func finish() async {
+        await output.finish()
         await log.finish()
         do throws(StoreError) {
             try await messenger.store.close()

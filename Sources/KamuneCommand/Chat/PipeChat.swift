@@ -22,7 +22,6 @@ struct PipeChat: Sendable {
     let linger: Linger
     /// Whether an input without a single line means to only receive.
     let staysForEmptyInput: Bool
-    let output: MessageOutput
 
     /// How long the other side may take to confirm anything of what it was sent.
     private static let confirmationLimit = Duration.seconds(30)
@@ -77,6 +76,8 @@ struct PipeChat: Sendable {
                 }
             }
         }
+        // Whoever waits for it has other reasons to end.
+        if Task.isCancelled { await conversation.close() }
         let end = await conversation.waitUntilEnded()
         if let failure { throw failure }
         if case .failed(let error) = end { throw Failure(error) }
@@ -94,9 +95,7 @@ struct PipeChat: Sendable {
                 let batch = try await events.next(atMost: Self.batchSize)
                 if batch.isEmpty { break }
                 let messages = batch.compactMap { if case .message(let message) = $0 { message } else { nil } }
-                if let error = await output.write(messages) {
-                    return Failure(.failure, "What arrives cannot be written to standard output: \(error).")
-                }
+                if let failure = await stage.output.write(messages) { return failure }
                 for event in batch {
                     switch event {
                     case .stateChanged(_, .maybeLost): lost += 1
@@ -210,37 +209,6 @@ struct PipeChat: Sendable {
         _ = await isDone.wait()
         timer.cancel()
         work.cancel()
-    }
-}
-
-/// Writes messages to standard output, a line each.
-struct MessageOutput: Sendable {
-    private let context: CommandContext
-    private let queue = BlockingQueue("kamune.output")
-
-    init(context: CommandContext) {
-        self.context = context
-    }
-
-    /// Writes messages: as they were sent, and to a terminal made fit to be shown. Waits while the reader is slow.
-    ///
-    /// - Returns: What went wrong, if something did.
-    func write(_ messages: [StoredMessage]) async -> SystemError? {
-        if messages.isEmpty { return nil }
-        let stream = context.output
-        var bytes: [UInt8] = []
-        if let screen = context.screen(for: stream) {
-            for message in messages {
-                bytes += Array(screen.drawn(screen.layout.rows(of: TerminalText.lines(of: message.text))).utf8)
-            }
-        } else {
-            bytes.reserveCapacity(messages.reduce(0) { $0 + $1.body.count + 1 })
-            for message in messages {
-                bytes += message.body
-                bytes.append(UInt8(ascii: "\n"))
-            }
-        }
-        return await queue.run { [bytes] in stream.write(bytes) }
     }
 }
 

@@ -25,6 +25,8 @@ actor TerminalChat {
     private let ownName: TerminalText
     private var current: Current?
     private var isClosing = false
+    /// Whether it was said that what comes in cannot be shown any more.
+    private var hasToldOfOutput = false
     /// How the last conversation ended; nil when there was none.
     private(set) var lastEnd: SessionEnd?
     /// Whether there has been a conversation.
@@ -128,8 +130,9 @@ actor TerminalChat {
             await console.show(
                 status: "\(TerminalText(error.message, maximumColumns: TextLimit.sentence)) Trying again.", .warning)
         case .message(let message):
-            await console.show(
-                message: message.text, from: name, at: message.localTime, isOwn: false)
+            guard let failure = await stage.output.write([message]), !hasToldOfOutput else { return }
+            hasToldOfOutput = true
+            await console.show(status: failure.message ?? "", .warning)
         case .stateChanged(let id, let state):
             current?.delivery.changed(id, to: state)
             await showNote()

@@ -91,7 +91,7 @@ struct DialCommand: ContextualCommand {
         let chat = PipeChat(
             conversation: conversation, name: await stage.name(of: conversation), stage: stage,
             input: stage.lineSource(), linger: options.linger.map { .time(.seconds($0)) } ?? .none,
-            staysForEmptyInput: false, output: MessageOutput(context: stage.context))
+            staysForEmptyInput: false)
         var failure: Failure?
         do throws(Failure) {
             try await chat.run()

@@ -63,6 +63,23 @@ struct EndpointOptions: ParsableArguments {
                 """, valueName: "algorithm"))
     var congestion: CongestionControl = .rateBased
 
+    @Flag(
+        name: .long,
+        help: ArgumentHelp(
+            "In a script, write what arrives as JSON Lines, each with its “id”, sender and times.",
+            discussion: "In a terminal it makes no difference."))
+    var json = false
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "A name of your own for where what arrives is written.",
+            discussion: """
+                For each name it is noted how far that has come, and what was not written yet is written at the next start; \
+                after a kill a few messages may be written twice. A new name begins with what comes from then on.
+                """, valueName: "name"))
+    var output: String?
+
     @Option(
         name: .long,
         help: ArgumentHelp("How long to go on reading after the last line of a pipe was sent.", valueName: "seconds"))

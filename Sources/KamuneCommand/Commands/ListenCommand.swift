@@ -63,6 +63,7 @@ struct ListenCommand: ContextualCommand {
     func run(in context: CommandContext) async throws {
         let stage = try await ChatStage(
             options, in: context, pipeCapacity: continuation == .keepListening ? Self.pipeCapacity : 1)
+        try await stage.begin()
         let listener: ConversationListener
         do throws(KamuneError) {
             listener = try await stage.messenger.listen(on: AddressText.completed(address))
@@ -141,7 +142,6 @@ struct ListenCommand: ContextualCommand {
     private func runPipe(_ stage: ChatStage, _ listener: ConversationListener) async throws {
         let keepsListening = continuation == .keepListening
         let linger = options.linger.map { PipeChat.Linger.time(.seconds($0)) } ?? .none
-        let output = MessageOutput(context: stage.context)
         let input = PipeInput(stage.lineSource())
         let stopping = Task {
             if await stage.context.signals.first.wait() != nil { await listener.close() }
@@ -155,7 +155,7 @@ struct ListenCommand: ContextualCommand {
             let name = await stage.name(of: conversation)
             let chat = PipeChat(
                 conversation: conversation, name: name, stage: stage, input: await input.take(), linger: linger,
-                staysForEmptyInput: true, output: output)
+                staysForEmptyInput: true)
             var failure: Failure?
             do throws(Failure) {
                 try await chat.run()
@@ -164,6 +164,8 @@ struct ListenCommand: ContextualCommand {
             }
             await stage.reception.ended(conversation.peerID)
             let wasStopped = stage.context.signals.first.value != nil
+            // What more came could not be written either.
+            if !wasStopped, let failure = await stage.output.failure { return .failed(failure) }
             guard keepsListening || wasStopped else {
                 if let failure { return .failed(failure) }
                 return .ended(await conversation.waitUntilEnded())
@@ -174,7 +176,6 @@ struct ListenCommand: ContextualCommand {
         }
         await listener.close()
         await stage.finish()
-        // A listener that is told to end has done what it was asked for.
         if let failure = ending?.failure(wasUnderWay: true) { throw failure }
     }
 

@@ -19,13 +19,16 @@ struct BackupMerger {
     private var waitingPeers: [StoredPeer] = []
     /// The last message that was here before.
     private let lastRow: Int64
+    /// What is still to be written to each output.
+    private var unwritten: [String: Int64?]
 
     private var tables: StoreTables { transaction.tables }
 
-    init(_ transaction: WriteTransaction, path: String) {
+    init(_ transaction: WriteTransaction, path: String) throws {
         self.transaction = transaction
         self.path = path
         lastRow = (try? Int64.fetchOne(transaction.database, sql: "SELECT max(id) FROM message")) ?? 0
+        unwritten = try transaction.firstUnwritten()
     }
 
     mutating func merge(_ tag: BackupFormat.Tag, _ bytes: [UInt8]) throws {
@@ -176,7 +179,7 @@ struct BackupMerger {
     }
 
     private mutating func mergeSetting(name: String, value: [UInt8]) throws {
-        guard try transaction.setting(name) == nil else { return }
+        guard !OutputSetting.isOne(name), try transaction.setting(name) == nil else { return }
         try transaction.setSetting(name, to: value)
         summary.settings += 1
     }
@@ -200,6 +203,11 @@ struct BackupMerger {
     /// and are merged by their times.
     mutating func finish() throws {
         try mergePeers()
+        try order()
+        try transaction.moveOutputs(unwritten)
+    }
+
+    private mutating func order() throws {
         let new = try times(after: lastRow)
         guard let firstNew = new.first, lastRow > 0 else { return }
         let old = try times(after: 0, through: lastRow)
@@ -209,6 +217,7 @@ struct BackupMerger {
         var (left, right) = (old[start...], new[...])
         while let row = Self.takeEarlier(&left, &right) {
             try move(row, to: next)
+            for (output, first) in unwritten where first == row && row <= lastRow { unwritten[output] = .some(next) }
             next += 1
         }
     }

@@ -72,7 +72,7 @@ extension ReadTransaction {
         while let session = try sessions.next() {
             try writer.append(.session, session.id.row, session.peer.row, session.encoded())
         }
-        for setting in try tables.settings.all(in: self) {
+        for setting in try tables.settings.all(in: self) where !OutputSetting.isOne(setting.name) {
             var entry = RecordWriter()
             entry.append(text: setting.name)
             entry.append(bytes: setting.value)

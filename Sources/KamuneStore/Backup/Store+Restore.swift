@@ -63,7 +63,7 @@ extension Store {
             }
             let streams = transaction.tables.streams
             streams.forgetNextRow()
-            var merger = BackupMerger(transaction, path: path)
+            var merger = try BackupMerger(transaction, path: path)
             while let (tag, entry) = try reader.next() {
                 try merger.merge(tag, entry)
             }

@@ -28,4 +28,7 @@ public struct MessagePosition: Hashable, Comparable, Sendable {
 
     /// Compares the order in the history.
     public static func < (a: MessagePosition, b: MessagePosition) -> Bool { a.row < b.row }
+
+    /// Whether it comes directly after another, so that nothing can ever have stood between.
+    public func isNext(after other: MessagePosition) -> Bool { row - 1 == other.row }
 }
