@@ -76,7 +76,10 @@ public final class Store: Sendable {
     public static func create(
         at location: StoreLocation, credential: consuming StoreCredential
     ) async throws(StoreError) -> Store {
-        try create(at: location, credential: credential, derivation: .standard)
+        try StoreFile.makeDirectory(location.directory)
+        let location = location.resolved
+        let lock = try await StoreLock.take(location)
+        return try create(at: location, credential: credential, derivation: .standard, lock: lock)
     }
 
     /// Opens a store.
@@ -89,7 +92,9 @@ public final class Store: Sendable {
     public static func open(
         at location: StoreLocation, credential: consuming StoreCredential
     ) async throws(StoreError) -> Store {
-        try openNow(at: location, credential: credential)
+        let location = location.resolved
+        let lock = try await lock(location, isReadOnly: false)
+        return try openNow(at: location, credential: credential, lock: lock)
     }
 
     /// Opens a store, or makes one where there is nothing yet, with mode 0600.
@@ -105,12 +110,21 @@ public final class Store: Sendable {
     }
 
     /// Opens a store to look into it: its bytes stay as they are, and every attempt to change something ends in
-    /// ``StoreError/readOnly(path:)``. It is locked like any other.
+    /// ``StoreError/readOnly(path:)``. It is locked like any other. It may be on a disk that cannot be written; then nothing
+    /// may have been left in its log.
     @concurrent
     public static func openForReading(
         at location: StoreLocation, credential: consuming StoreCredential
     ) async throws(StoreError) -> Store {
-        try openNow(at: location, credential: credential, isReadOnly: true)
+        let location = location.resolved
+        let lock = try await lock(location, isReadOnly: true)
+        return try openNow(at: location, credential: credential, isReadOnly: true, lock: lock)
+    }
+
+    /// Whether a store can be opened to be written: not on a disk that can only be read.
+    public static func isWritable(at location: StoreLocation) -> Bool {
+        let location = location.resolved
+        return StoreFile.isWritable(location.path) && StoreFile.isWritable(location.directory)
     }
 
     /// Makes a store that is gone when the last reference to it goes: for conversations that leave no trace, and for tests.
@@ -152,11 +166,15 @@ public final class Store: Sendable {
     }
 
     /// As ``create(at:credential:)``, with the cost of the key derivation.
+    ///
+    /// - Parameter lock: the store's, if it was taken before.
     static func create(
-        at location: StoreLocation, credential: borrowing StoreCredential, derivation: KeyDerivation
+        at location: StoreLocation, credential: borrowing StoreCredential, derivation: KeyDerivation,
+        lock: StoreLock? = nil
     ) throws(StoreError) -> Store {
         try StoreFile.makeDirectory(location.directory)
-        let lock = try StoreLock(location)
+        let location = location.resolved
+        let lock = if let lock { lock } else { try StoreLock(location) }
         guard !location.exists else { throw .alreadyExists(path: location.path) }
         var random = SystemRandomSource()
         let dataKey = SecretBytes.random(count: StoreTables.dataKeySize, using: &random)
@@ -177,22 +195,22 @@ public final class Store: Sendable {
         StoreFile.remove(location.logPath)
         StoreFile.remove(location.sharedMemoryPath)
         try StoreFile.move(aside, to: location.path, replacing: false)
+        try lock.lockDatabase()
         lock.failures = 0
         let pool = try openDatabase(location, lock: lock)
         return try Store(location: location, database: pool, lock: lock, dataKey: dataKey)
     }
 
     /// As ``open(at:credential:)``.
+    ///
+    /// - Parameter lock: the store's, if it was taken before.
     static func openNow(
-        at location: StoreLocation, credential: borrowing StoreCredential, isReadOnly: Bool = false
+        at location: StoreLocation, credential: borrowing StoreCredential, isReadOnly: Bool = false,
+        lock: StoreLock? = nil
     ) throws(StoreError) -> Store {
-        guard location.exists else { throw .notFound(path: location.path) }
-        try StoreFile.checkPermissions(location)
-        try StoreFile.checkHeader(location)
-        guard StoreFile.isWritable(location.path), StoreFile.isWritable(location.directory) else {
-            throw .readOnly(path: location.path)
-        }
-        let lock = try StoreLock(location)
+        let location = location.resolved
+        if lock == nil { try check(location, isReadOnly: isReadOnly) }
+        let lock = if let lock { lock } else { try StoreLock(location, isReadOnly: isReadOnly) }
         do throws(StoreError) {
             let pool: any DatabaseWriter =
                 isReadOnly ? try openUnchanged(location, lock: lock) : try openDatabase(location, lock: lock)
@@ -212,6 +230,21 @@ public final class Store: Sendable {
             lock.failures += 1
             throw .wrongPassphrase(failures: lock.failures)
         }
+    }
+
+    /// Takes the lock of a store that is to be opened, once there is nothing else against that.
+    private static func lock(
+        _ location: StoreLocation, isReadOnly: Bool
+    ) async throws(StoreError) -> StoreLock {
+        try check(location, isReadOnly: isReadOnly)
+        return try await StoreLock.take(location, isReadOnly: isReadOnly)
+    }
+
+    private static func check(_ location: StoreLocation, isReadOnly: Bool) throws(StoreError) {
+        guard location.exists else { throw .notFound(path: location.path) }
+        try StoreFile.checkPermissions(location)
+        try StoreFile.checkHeader(location)
+        guard isReadOnly || isWritable(at: location) else { throw .readOnly(path: location.path) }
     }
 
     private static func openDatabase(_ location: StoreLocation, lock: StoreLock) throws(StoreError) -> DatabasePool {
@@ -245,7 +278,7 @@ public final class Store: Sendable {
         try StoreError.wrapping(path: location.path) {
             var configuration = configuration(lock: lock)
             configuration.readonly = true
-            let queue = try DatabaseQueue(path: location.path, configuration: configuration)
+            let queue = try DatabaseQueue(path: try unchangedPath(location), configuration: configuration)
             // The log brings its own idea of the version.
             let version = try queue.read { try Int.fetchOne($0, sql: "PRAGMA user_version") } ?? 0
             guard version <= Schema.version else {
@@ -254,11 +287,30 @@ public final class Store: Sendable {
             if try queue.read({ try Schema.isComplete($0) }) { return queue }
             // The file stays as it is until the store is opened to be written; a copy in memory is what it will be then.
             configuration.readonly = false
-            let copy = try DatabaseQueue.inMemoryCopy(fromPath: location.path, configuration: configuration)
+            let copy = try DatabaseQueue.inMemoryCopy(
+                fromPath: try unchangedPath(location), configuration: configuration)
             try queue.close()
             try Schema.migrator.migrate(copy)
             return copy
         }
+    }
+
+    /// By which SQLite finds a database that it is to read. It makes a log, and its index, for one who only reads too; where
+    /// that cannot be, it is told that nobody changes the file, by a URI (SQLite: "Uniform Resource Identifiers"), which every
+    /// system's library takes that we know of. Then it looks at no log.
+    private static func unchangedPath(_ location: StoreLocation) throws(StoreError) -> String {
+        if StoreFile.isWritable(location.directory) { return location.path }
+        guard StoreFile.size(of: location.logPath) == 0 else { throw .readOnly(path: location.path) }
+        let plain = location.path.utf8.map { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "/"), UInt8(ascii: "."), UInt8(ascii: "-"),
+                UInt8(ascii: "_"):
+                String(UnicodeScalar(byte))
+            default: "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
+            }
+        }
+        return "file:\(plain.joined())?immutable=1"
     }
 
     private static func configuration(lock: StoreLock?) -> Configuration {

@@ -15,6 +15,10 @@ public enum StoreError: Error, Equatable, Sendable {
     case emptyPassphrase
     /// The file is something else.
     case notAStore(path: String)
+    /// The file is no backup.
+    case notABackup(path: String)
+    /// What is to be replaced is no plain file, or is a part of the store itself.
+    case notReplaceable(path: String)
     /// The file is shorter than it must be.
     case truncated(path: String)
     /// A page of the file, or a record in it, is not as it was written.
@@ -60,6 +64,9 @@ extension StoreError: CustomStringConvertible {
         case .notProtected: "The store has no passphrase; open it without one, and then set one."
         case .emptyPassphrase: "The passphrase is empty; choose one, or say that you want none."
         case .notAStore(let path): "The file \(path) is not a Kamune store."
+        case .notABackup(let path): "The file \(path) is not a Kamune backup."
+        case .notReplaceable(let path):
+            "The file \(path) is a part of the store, a link, or no plain file, so it is not replaced; name another file."
         case .truncated(let path):
             "The store \(path) is incomplete: a part of the file is missing. It was left as it is; restore a backup."
         case .damaged(let what):

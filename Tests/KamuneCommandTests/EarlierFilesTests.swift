@@ -18,7 +18,7 @@ struct EarlierFilesTests {
         #expect(try await files.move(into: store, at: Date()).isEmpty)
 
         let identity = try Identity.generate(.mldsa65)
-        try IdentityFile(path: files.identityPath).save(identity, force: false)
+        try IdentityFile(path: files.identityPath).save(identity)
         let (ada, bob) = (try key(), try key())
         _ = try scratch.write(
             """
@@ -46,10 +46,10 @@ struct EarlierFilesTests {
         let store = try Store.inMemory()
         let identity = try Identity.generate()
         try await store.add(identity, name: "", at: Date())
-        try IdentityFile(path: files.identityPath).save(identity, force: false)
+        try IdentityFile(path: files.identityPath).save(identity)
         #expect(try await files.move(into: store, at: Date()).count == 1)
         #expect(scratch.names == ["identity.pem.moved"])
-        try IdentityFile(path: files.identityPath).save(try .generate(), force: false)
+        try IdentityFile(path: files.identityPath).save(try .generate())
         #expect(try await files.move(into: store, at: Date()).isEmpty)
         #expect(scratch.names == ["identity.pem", "identity.pem.moved"])
         #expect(try await store.identities().count == 1)

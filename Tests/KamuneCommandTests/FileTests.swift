@@ -79,7 +79,7 @@ struct FileTests {
         let existing = try scratch.write("old", to: "f", mode: 0o644)
         #expect(throws: FileFailure.exists(path: existing, what: "it")) { try write("new", to: existing, .refuse) }
         #expect(try scratch.contents("f") == "old")
-        try write("new", to: existing, .replace)
+        try write("new", to: existing, .replace(sparing: []))
         #expect(try scratch.contents("f") == "new")
         #expect(Scratch.mode(existing) == 0o600)
 
@@ -99,8 +99,8 @@ struct FileTests {
             try write("x", to: missing, .refuse)
         }
         #expect(mkdir(scratch.text("d"), 0o700) == 0)
-        #expect(throws: FileFailure.system(path: scratch.file("d"), doing: "written", code: EISDIR)) {
-            try write("x", to: scratch.file("d"), .replace)
+        #expect(throws: FileFailure.notReplaceable(path: scratch.file("d"))) {
+            try write("x", to: scratch.file("d"), .replace(sparing: []))
         }
         #expect(scratch.names == ["d"])
         guard geteuid() != 0 else { return }
@@ -140,7 +140,7 @@ struct FileTests {
         writer = nil
         #expect(try scratch.contents("f") == "one two")
         #expect(Scratch.mode(scratch.file("f")) == 0o600)
-        writer = try PrivateFileWriter(scratch.file("f"), existing: .replace, what: "it")
+        writer = try PrivateFileWriter(scratch.file("f"), existing: .replace(sparing: []), what: "it")
         try Array("three".utf8).withUnsafeBytes { try writer?.write($0) }
         writer = nil
         #expect(scratch.names == ["f"])
@@ -162,7 +162,7 @@ struct FileTests {
         let file = IdentityFile(path: scratch.file("deep/down/identity.pem"))
         #expect(throws: FileFailure.missing(path: file.path, what: "identity")) { try file.load() }
         let identity = try Identity.generate(algorithm)
-        try file.save(identity, force: false)
+        try file.save(identity)
         #expect(Scratch.mode(file.path) == 0o600)
         #expect(Scratch.mode(scratch.file("deep")) == 0o700)
         let (again, isNew) = try file.loadOrCreate()

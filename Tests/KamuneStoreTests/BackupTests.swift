@@ -199,7 +199,7 @@ import Testing
         }
         #expect(await attempt(whole) == nil)
         let damaged = StoreError.damaged(what: "the backup \(path)")
-        #expect(await attempt([]) == .notAStore(path: path))
+        #expect(await attempt([]) == .notABackup(path: path))
         #expect(await attempt(Array(whole.prefix(30))) == .truncated(path: path))
         #expect(await attempt(Array(whole.dropLast())) == .truncated(path: path))
         #expect(await attempt(whole + [0]) == damaged)

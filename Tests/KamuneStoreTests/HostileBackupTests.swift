@@ -139,7 +139,7 @@ import Testing
         for size in 0..<whole.count {
             try folder.write(Array(whole.prefix(size)), to: "cut")
             let expected: StoreError =
-                size == 0 ? .notAStore(path: folder.path + "/cut") : .truncated(path: folder.path + "/cut")
+                size == 0 ? .notABackup(path: folder.path + "/cut") : .truncated(path: folder.path + "/cut")
             await #expect(throws: expected, "\(size)") {
                 try await empty.merge(backup: folder.path + "/cut", passphrase: secret())
             }

@@ -86,6 +86,38 @@ import Testing
         _ = try folder.reopen()
     }
 
+    /// The lock belongs to the file, by whichever name it is opened.
+    @Test func oneHandleByAnyName() async throws {
+        let folder = try Folder()
+        let store = try folder.store()
+        let manager = FileManager.default
+        let path = folder.location().path
+        try manager.createSymbolicLink(atPath: folder.path + "/soft.db", withDestinationPath: path)
+        try manager.linkItem(atPath: path, toPath: folder.path + "/hard.db")
+        #expect(throws: StoreError.inUse(process: getpid())) { _ = try folder.reopen("soft.db") }
+        // The process is noted beside the other name.
+        #expect(throws: StoreError.inUse(process: nil)) { _ = try folder.reopen("hard.db") }
+        #expect(folder.location("soft.db").resolved == folder.location().resolved)
+        try await store.close()
+        let soft = try folder.reopen("soft.db")
+        #expect(throws: StoreError.inUse(process: getpid())) { _ = try folder.reopen() }
+        try await soft.close()
+        _ = try folder.reopen()
+    }
+
+    @Test func resolvedPaths() throws {
+        let folder = try Folder()
+        let real = folder.location().resolved.directory
+        #expect(
+            StoreLocation(path: "file:x?mode=memory").resolved.path == manager.currentDirectoryPath
+                + "/file:x?mode=memory")
+        #expect(StoreLocation(path: folder.path + "/./new.db").resolved.path == real + "/new.db")
+        #expect(StoreLocation(path: "/new.db").resolved.path == "/new.db")
+        #expect(StoreLocation(path: "/no/such/folder/x").resolved.path == "/no/such/folder/x")
+    }
+
+    private let manager = FileManager.default
+
     @Test func otherFiles() throws {
         let folder = try Folder()
         let path = folder.location().path
@@ -217,7 +249,8 @@ import Testing
             .newerVersion(found: 2, supported: 1), .diskFull, .readOnly(path: "p"), .accessDenied(path: "p"),
             .inUse(process: 7), .inUse(process: nil), .readableByOthers(path: "p", mode: 0o644),
             .noSuchRecord(what: "peer"), .conflict(what: "identity"), .misuse(reason: "r"), .closed, .cancelled,
-            .system(operation: "O", reason: "r"), .backupNotVerified,
+            .system(operation: "O", reason: "r"), .backupNotVerified, .notABackup(path: "p"),
+            .notReplaceable(path: "p"),
         ]
         for error in errors {
             #expect(error.description.hasSuffix(".") || error.description.hasSuffix("'."), "\(error.description)")

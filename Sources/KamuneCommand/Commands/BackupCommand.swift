@@ -60,11 +60,12 @@ struct BackupCommand: ContextualCommand {
 
             EXAMPLES:
               kamune backup /media/stick/kamune.backup
+              kamune backup - | ssh host 'cat >kamune.backup'
               kamune restore /media/stick/kamune.backup           on a new machine
               kamune restore /media/stick/kamune.backup --merge   add what is missing here
             """)
 
-    @Argument(help: ArgumentHelp("The file to write.", valueName: "file"), completion: .file())
+    @Argument(help: ArgumentHelp("The file to write; - for standard output.", valueName: "file"), completion: .file())
     var path: FilePath
 
     @Flag(name: .long, help: "Replace the file if there is one.")
@@ -74,7 +75,8 @@ struct BackupCommand: ContextualCommand {
     @OptionGroup var store: StoreOptions
 
     func run(in context: CommandContext) async throws {
-        try await store.withStore(in: context) { store in
+        try await store.withStore(.reading, in: context) { store in
+            if path == "-" { return try await write(store, context) }
             let secret = try await passphrase.choose(context)
             let text = try path.text()
             let summary: BackupSummary
@@ -89,6 +91,36 @@ struct BackupCommand: ContextualCommand {
                 "Saved and checked: \(summary.words), in “\(path.shown)”.")
         }
     }
+
+    /// Writes the backup to standard output, once it is made and checked in a file beside the store.
+    private func write(_ store: Store, _ context: CommandContext) async throws {
+        guard !context.output.isTerminal else {
+            throw Failure(.backupAtTerminal)
+        }
+        let secret = try await passphrase.choose(context)
+        let place = FilePath(store.location?.path ?? "kamune") + ".backup-\(UInt64.random(in: .min ... .max))"
+        let summary = try await store.backup(to: try place.text(), passphrase: secret.secret.copy())
+        defer { _ = place.withCString { unlink($0) } }
+        let descriptor = place.withCString { open($0, O_RDONLY | O_CLOEXEC) }
+        guard descriptor >= 0 else { throw FileFailure.system(path: place, doing: "read", code: errno) }
+        defer { systemClose(descriptor) }
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.pieceSize, alignment: 1)
+        defer { buffer.deallocate() }
+        while true {
+            let count: Int
+            do {
+                count = try retrying { systemRead(descriptor, buffer) }
+            } catch {
+                throw FileFailure.system(path: place, doing: "read", code: error.code)
+            }
+            if count == 0 { break }
+            try context.output.put(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+        }
+        context.tell("Saved and checked: \(summary.words).")
+    }
+
+    /// How many bytes are written at once.
+    private static let pieceSize = 64 * 1_024
 }
 
 /// `kamune restore`

@@ -91,7 +91,7 @@ struct HistoryListCommand: ContextualCommand {
     }
 
     func run(in context: CommandContext) async throws {
-        try await store.withStore(in: context) { store in
+        try await store.withStore(.reading, in: context) { store in
             let peers = try await PeerList(store)
             let wanted = try peer.map { text throws(Failure) in try peers.select(text).id }
             let all = try await SessionList(store).sessions.enumerated().filter { _, session in

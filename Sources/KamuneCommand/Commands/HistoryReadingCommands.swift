@@ -39,7 +39,7 @@ struct HistoryShowCommand: ContextualCommand {
     }
 
     func run(in context: CommandContext) async throws {
-        try await store.withStore(in: context) { store in
+        try await store.withStore(.reading, in: context) { store in
             let peers = try await PeerList(store)
             var wanted = try peer.map { text throws(Failure) in try peers.select(text).id }
             var only: SessionID?
@@ -103,7 +103,7 @@ struct HistorySearchCommand: ContextualCommand {
     }
 
     func run(in context: CommandContext) async throws {
-        try await store.withStore(in: context) { store in
+        try await store.withStore(.reading, in: context) { store in
             let peers = try await PeerList(store)
             let wanted = try peer.map { text throws(Failure) in try peers.select(text).id }
             let period = period.resolved(at: context.time.date)
@@ -154,11 +154,12 @@ struct HistoryExportCommand: ContextualCommand {
     private static let chunkSize = 64 * 1_024
 
     func run(in context: CommandContext) async throws {
-        try await store.withStore(in: context) { store in
+        try await store.withStore(.reading, in: context) { store in
             let peers = try await PeerList(store)
             let wanted = try peer.map { text throws(Failure) in try peers.select(text) }
+            let existing = try self.store.existing(force: force, context)
             let file = try output.map { path throws(FileFailure) in
-                try PrivateFileWriter(path, existing: force ? .replace : .refuse, what: "it")
+                try PrivateFileWriter(path, existing: existing, what: "it")
             }
             let period = period.resolved(at: context.time.date)
             var text = HistoryText(format, peers: peers, isMixed: wanted == nil)

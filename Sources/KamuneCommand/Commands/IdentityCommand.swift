@@ -69,7 +69,7 @@ struct IdentityNewCommand: ContextualCommand {
     func run(in context: CommandContext) async throws {
         if let file = place.file {
             let identity = try IdentityFile.generate(algorithm, path: file.path)
-            try file.save(identity, force: force)
+            try file.save(identity, try place.store.existing(force: force, context))
             return try IdentityReport.print(to: context.output, identity.publicKey, path: file.path)
         }
         try await place.store.withStore(.creating, in: context) { store in
@@ -104,7 +104,7 @@ struct IdentityShowCommand: ContextualCommand {
             return try IdentityReport.print(
                 to: context.output, try IdentityReport.load(file).publicKey, path: file.path)
         }
-        try await place.store.withStore(in: context) { store in
+        try await place.store.withStore(.reading, in: context) { store in
             let all = try await store.identities()
             guard let current = all.first(where: \.isCurrent) else { throw IdentityReport.none }
             let name = current.name.isEmpty ? nil : TerminalText(current.name).description
@@ -175,20 +175,21 @@ struct IdentityExportCommand: ContextualCommand {
     @OptionGroup var place: IdentityPlaceOptions
 
     func run(in context: CommandContext) async throws {
-        if let file = place.file { return try write(try IdentityReport.load(file), context.output) }
-        try await place.store.withStore(in: context) { store in
+        if let file = place.file { return try write(try IdentityReport.load(file), context) }
+        try await place.store.withStore(.reading, in: context) { store in
             guard let identity = try await store.currentIdentity()?.privateKey else { throw IdentityReport.none }
-            try write(identity, context.output)
+            try write(identity, context)
         }
     }
 
-    private func write(_ identity: Identity, _ stream: StandardStream) throws {
+    private func write(_ identity: Identity, _ context: CommandContext) throws {
+        let existing = try place.store.existing(force: force, context)
         let pem = isPublic ? SecretBytes(copying: Array(identity.publicKey.pem.utf8)) : identity.pemBytes()
         try pem.withUnsafeBytes { pem in
             if let output {
-                try PrivateFile.write(pem, to: output, existing: force ? .replace : .refuse, what: "it")
+                try PrivateFile.write(pem, to: output, existing: existing, what: "it")
             } else {
-                try stream.put(pem)
+                try context.output.put(pem)
             }
         }
     }
@@ -222,7 +223,7 @@ struct IdentityImportCommand: ContextualCommand {
             identity = try IdentityFile(path: source).load(secret: false)
         }
         if let file = place.file {
-            try file.save(identity, force: force)
+            try file.save(identity, try place.store.existing(force: force, context))
             return try IdentityReport.print(to: context.output, identity.publicKey, path: file.path)
         }
         try await place.store.withStore(.creating, in: context) { store in

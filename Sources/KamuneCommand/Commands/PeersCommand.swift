@@ -40,7 +40,7 @@ struct PeersListCommand: ContextualCommand {
     @OptionGroup var store: StoreOptions
 
     func run(in context: CommandContext) async throws {
-        try await store.withStore(in: context) { store in
+        try await store.withStore(.reading, in: context) { store in
             let list = try await PeerList(store)
             let expiry = try await store.peerExpiry()
             let reports = list.peers.enumerated().map {
@@ -72,7 +72,7 @@ struct PeersShowCommand: ContextualCommand {
     @OptionGroup var store: StoreOptions
 
     func run(in context: CommandContext) async throws {
-        try await store.withStore(in: context) { store in
+        try await store.withStore(.reading, in: context) { store in
             let list = try await PeerList(store)
             let peer = try list.select(argument.peer)
             let report = PeerReport(

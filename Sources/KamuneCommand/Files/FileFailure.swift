@@ -7,6 +7,8 @@ enum FileFailure: Error, Equatable, Sendable {
     case missing(path: FilePath, what: String)
     case openToOthers(path: FilePath, mode: mode_t)
     case notARegularFile(path: FilePath)
+    /// What is to be replaced is no plain file, or is a part of the store.
+    case notReplaceable(path: FilePath)
     case tooLarge(path: FilePath, limit: Int)
     case system(path: FilePath, doing: String, code: Int32)
     case unusable(path: FilePath, reason: String)
@@ -27,6 +29,8 @@ extension FileFailure: CustomStringConvertible {
                 + "secret any more; if it still is, close it: chmod 600 \(Self.quoted(path))"
         case .notARegularFile(let path):
             "\(Self.name(path)) is not a file that can be used here; name another one."
+        case .notReplaceable(let path):
+            "\(Self.name(path)) is a part of the store, a link, or no plain file, so it is not replaced; name another file."
         case .tooLarge(let path, let limit):
             "\(Self.name(path)) is larger than \(limit) bytes, so it cannot be what is expected here."
         case .system(let path, let doing, let code):

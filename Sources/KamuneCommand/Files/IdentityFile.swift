@@ -28,7 +28,7 @@ struct IdentityFile: Sendable {
         } catch .missing {
             let identity = try Self.generate(.ed25519, path: path)
             do throws(FileFailure) {
-                try save(identity, force: false)
+                try save(identity)
             } catch .exists {
                 // Another kamune was faster; then its identity is ours.
                 return (try load(), false)
@@ -38,10 +38,10 @@ struct IdentityFile: Sendable {
     }
 
     /// Writes the identity, with its directory if need be.
-    func save(_ identity: Identity, force: Bool) throws(FileFailure) {
+    func save(_ identity: Identity, _ existing: PrivateFile.Existing = .refuse) throws(FileFailure) {
         try DataDirectory.create(path.parent)
         try identity.pemBytes().withUnsafeBytes { pem throws(FileFailure) in
-            try PrivateFile.write(pem, to: path, existing: force ? .replace : .refuse, what: Self.what)
+            try PrivateFile.write(pem, to: path, existing: existing, what: Self.what)
         }
     }
 

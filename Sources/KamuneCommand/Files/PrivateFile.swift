@@ -5,11 +5,11 @@ import KamuneSystem
 /// or the new ones are there, whole.
 enum PrivateFile {
     /// What may be there when a file is written.
-    enum Existing: Sendable {
+    enum Existing: Sendable, Equatable {
         /// Nothing: a file that is there stays as it is.
         case refuse
-        /// Anything: it is replaced in one step.
-        case replace
+        /// A plain file, but for these: it is replaced in one step.
+        case replace(sparing: [FilePath])
     }
 
     /// Reads a file.

@@ -15,6 +15,7 @@ final class PrivateFileWriter {
     init(_ path: FilePath, existing: PrivateFile.Existing, what: String) throws(FileFailure) {
         var status = stat()
         if existing == .refuse, path.withCString({ lstat($0, &status) }) == 0 { throw .exists(path: path, what: what) }
+        if case .replace(let spared) = existing { try Self.checkReplaceable(path, sparing: spared) }
         aside = path + ".new-" + String(UInt64.random(in: .min ... .max), radix: 36)
         descriptor = aside.withCString { open($0, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600) }
         guard descriptor >= 0 else { throw .system(path: path, doing: "written", code: errno) }
@@ -51,6 +52,12 @@ final class PrivateFileWriter {
             descriptor = -1
             // Some file systems report a full disk only here.
             _ = try retrying { close(open) }
+        } catch {
+            throw failure(error)
+        }
+        // It may be another one by now.
+        if case .replace(let spared) = existing { try Self.checkReplaceable(path, sparing: spared) }
+        do {
             switch existing {
             case .replace: _ = try retrying { Self.move(aside, to: path) }
             // Unlike renaming, linking never replaces what came to be there in the meantime.
@@ -60,6 +67,20 @@ final class PrivateFileWriter {
             throw failure(error)
         }
         Self.synchronizeDirectory(of: path)
+    }
+
+    /// Refuses to replace what is no plain file, or one of those that are to be spared, by whichever name.
+    private static func checkReplaceable(_ path: FilePath, sparing files: [FilePath]) throws(FileFailure) {
+        var found = stat()
+        guard path.withCString({ lstat($0, &found) }) == 0 else { return }
+        guard found.st_mode & S_IFMT == S_IFREG else { throw .notReplaceable(path: path) }
+        for file in files {
+            var spared = stat()
+            guard file.withCString({ stat($0, &spared) }) == 0 else { continue }
+            guard spared.st_dev != found.st_dev || spared.st_ino != found.st_ino else {
+                throw .notReplaceable(path: path)
+            }
+        }
     }
 
     private func failure(_ error: SystemError) -> FileFailure {

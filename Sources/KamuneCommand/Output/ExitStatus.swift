@@ -70,7 +70,8 @@ enum ExitStatus: Int32, CaseIterable, Sendable {
     init(_ error: FileFailure) {
         switch error {
         case .notText: self = .usage
-        case .exists, .missing, .openToOthers, .notARegularFile, .tooLarge, .system, .unusable: self = .failure
+        case .exists, .missing, .openToOthers, .notARegularFile, .notReplaceable, .tooLarge, .system, .unusable:
+            self = .failure
         }
     }
 
@@ -78,7 +79,9 @@ enum ExitStatus: Int32, CaseIterable, Sendable {
     init(_ error: StoreError) {
         switch error {
         case .wrongPassphrase, .passphraseRequired, .notProtected, .emptyPassphrase: self = .locked
-        case .notFound, .alreadyExists, .noSuchRecord, .conflict, .backupNotVerified, .misuse, .system: self = .failure
+        case .notFound, .alreadyExists, .noSuchRecord, .conflict, .backupNotVerified, .misuse, .system,
+            .notABackup, .notReplaceable:
+            self = .failure
         case .notAStore, .truncated, .damaged, .newerVersion, .diskFull, .readOnly, .accessDenied, .inUse,
             .readableByOthers, .closed:
             self = .storeUnusable

@@ -9,6 +9,8 @@ final class StoreOpener {
     enum Access: Sendable {
         /// Say so.
         case existing
+        /// Say so. Where there is one, nothing is to be changed in it, so it may be on a disk that can only be read.
+        case reading
         /// Make one.
         case creating
     }
@@ -46,6 +48,10 @@ final class StoreOpener {
     ///
     /// - Throws: ``Failure``, ``StoreError`` or ``FileFailure``, each with a sentence for a person.
     func open(_ access: Access) async throws -> Store {
+        if access == .reading, location.exists, !Store.isWritable(at: location) {
+            isReadOnly = true
+            return try await openExisting()
+        }
         let earlier = EarlierFiles(directory: FilePath(location.path).parent)
         let store: Store
         if location.exists {

@@ -50,6 +50,12 @@ extension StoreOptions {
         return StoreLocation(path: try FilePath(bytes: ArgumentText.decode(place.path)).text())
     }
 
+    /// What may be there when a file is written beside the store: with --force a file that can be replaced, which those of the
+    /// store cannot.
+    func existing(force: Bool, _ context: CommandContext) throws(FileFailure) -> PrivateFile.Existing {
+        force ? .replace(sparing: try location(context.environment).resolved.files.map { FilePath($0) }) : .refuse
+    }
+
     /// Opens the store, lends it, and closes it.
     ///
     /// - Parameter access: What to do when there is none.

@@ -41,7 +41,7 @@ enum BackupFormat {
     }
 
     static func parse(_ header: [UInt8], path: String) throws(StoreError) -> (KeyDerivation, salt: [UInt8]) {
-        guard header.starts(with: magic.prefix(header.count)), !header.isEmpty else { throw .notAStore(path: path) }
+        guard header.starts(with: magic.prefix(header.count)), !header.isEmpty else { throw .notABackup(path: path) }
         guard header.count == headerSize else { throw .truncated(path: path) }
         let found = Int(header[magic.count]) << 8 | Int(header[magic.count + 1])
         guard found <= version else { throw .newerVersion(found: found, supported: version) }

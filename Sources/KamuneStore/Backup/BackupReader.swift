@@ -22,7 +22,13 @@ final class BackupReader {
         guard FileManager.default.fileExists(atPath: path) else { throw StoreError.notFound(path: path) }
         guard let file = FileHandle(forReadingAtPath: path) else { throw StoreError.accessDenied(path: path) }
         // Closed when the last reference goes.
-        let source = { (count: Int) in [UInt8](try file.read(upToCount: count) ?? Data()) }
+        let source = { (count: Int) in
+            do {
+                return [UInt8](try file.read(upToCount: count) ?? Data())
+            } catch {
+                throw StoreFile.failure(of: error, doing: "Reading the backup")
+            }
+        }
         let header = try source(BackupFormat.headerSize)
         let (derivation, salt) = try BackupFormat.parse(header, path: path)
         let cipher = try BackupFormat.cipher(derivation, salt: salt, passphrase: passphrase)

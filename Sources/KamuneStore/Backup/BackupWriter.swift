@@ -77,11 +77,6 @@ final class BackupWriter {
     }
 
     private static func failure(_ error: any Error) -> StoreError {
-        let error = error as NSError
-        let underlying = error.userInfo[NSUnderlyingErrorKey] as? NSError
-        let isFull =
-            error.code == CocoaError.fileWriteOutOfSpace.rawValue || underlying?.code == Int(ENOSPC)
-            || underlying?.code == Int(EFBIG) || underlying?.code == Int(EDQUOT)
-        return isFull ? .diskFull : .system(operation: "Writing the backup", reason: error.localizedDescription)
+        StoreFile.failure(of: error, doing: "Writing the backup")
     }
 }

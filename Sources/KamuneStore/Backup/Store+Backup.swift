@@ -9,7 +9,7 @@ extension Store {
     /// - Parameters:
     ///   - path: of the file.
     ///   - passphrase: the backup's own.
-    ///   - replacing: whether a file that is there already is replaced.
+    ///   - replacing: whether a file that is there already is replaced. Nothing but a plain file is, and no part of the store.
     /// - Returns: how much it holds.
     @discardableResult
     public func backup(
@@ -22,6 +22,9 @@ extension Store {
         to path: String, passphrase: consuming SecretBytes, replacing: Bool, derivation: KeyDerivation
     ) async throws(StoreError) -> BackupSummary {
         guard replacing || !FileManager.default.fileExists(atPath: path) else { throw .alreadyExists(path: path) }
+        // Before anything is read and sealed in vain.
+        let spared = location?.files ?? []
+        if replacing { try StoreFile.checkReplaceable(path, sparing: spared) }
         let passphrase = SecretHolder(passphrase)
         let aside = path + ".partial-" + String(tables.messages.cipher.randomInteger(), radix: 16)
         try StoreFile.create(aside)
@@ -39,7 +42,7 @@ extension Store {
             } catch {
                 throw StoreError.backupNotVerified
             }
-            try StoreFile.move(aside, to: path, replacing: replacing)
+            try StoreFile.move(aside, to: path, replacing: replacing, sparing: spared)
             return summary
         }
     }

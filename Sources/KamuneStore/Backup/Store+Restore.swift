@@ -27,7 +27,8 @@ extension Store {
     ) async throws(StoreError) -> Store {
         guard !location.exists else { throw .alreadyExists(path: location.path) }
         try StoreFile.makeDirectory(location.directory)
-        let lock = try StoreLock(location)
+        let location = location.resolved
+        let lock = try await StoreLock.take(location)
         var random = SystemRandomSource()
         let aside = StoreLocation(path: location.path + ".restore-" + String(random.integer(UInt32.self), radix: 16))
         defer {
@@ -40,7 +41,8 @@ extension Store {
         StoreFile.remove(location.sharedMemoryPath)
         try StoreFile.move(aside.path, to: location.path, replacing: false)
         lock.release()
-        return try openNow(at: location, credential: credential)
+        let reopened = try await StoreLock.take(location)
+        return try openNow(at: location, credential: credential, lock: reopened)
     }
 
     /// Takes over from a backup what is not here yet, all of it or, if anything goes wrong, nothing. Messages come to stand
@@ -59,7 +61,7 @@ extension Store {
             } catch let error as StoreError {
                 throw error
             } catch {
-                throw StoreError.system(operation: "Reading the backup", reason: error.localizedDescription)
+                throw StoreFile.failure(of: error, doing: "Reading the backup")
             }
             let streams = transaction.tables.streams
             streams.forgetNextRow()

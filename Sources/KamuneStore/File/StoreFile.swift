@@ -89,10 +89,15 @@ enum StoreFile {
 
     /// Moves a finished file to its place, durably.
     ///
-    /// - Parameter replacing: whether what stands there may be replaced.
-    static func move(_ source: String, to path: String, replacing: Bool) throws(StoreError) {
+    /// - Parameters:
+    ///   - replacing: whether what stands there may be replaced, if it is a plain file.
+    ///   - files: these may not.
+    static func move(
+        _ source: String, to path: String, replacing: Bool, sparing files: [String] = []
+    ) throws(StoreError) {
         try synchronize(source)
         if replacing {
+            try checkReplaceable(path, sparing: files)
             guard rename(source, path) == 0 else { throw failure(errno, path: path) }
         } else {
             // A link fails where something stands already; a rename would replace it.
@@ -104,9 +109,40 @@ enum StoreFile {
         try synchronize(StoreLocation(path: path).directory)
     }
 
+    /// Refuses to replace what is no plain file, or one of those that are to be spared, by whichever name.
+    static func checkReplaceable(_ path: String, sparing files: [String]) throws(StoreError) {
+        var found = stat()
+        guard lstat(path, &found) == 0 else {
+            if errno == ENOENT { return }
+            throw failure(errno, path: path)
+        }
+        guard found.st_mode & S_IFMT == S_IFREG else { throw .notReplaceable(path: path) }
+        for file in files {
+            var spared = stat()
+            guard stat(file, &spared) == 0 else { continue }
+            guard spared.st_dev != found.st_dev || spared.st_ino != found.st_ino else {
+                throw .notReplaceable(path: path)
+            }
+        }
+    }
+
     /// Removes a file, if it is there.
     static func remove(_ path: String) {
         unlink(path)
+    }
+
+    /// Translates what Foundation throws about a file, into the system's words rather than its own, which name domains and codes.
+    static func failure(of error: any Error, doing operation: String) -> StoreError {
+        if let error = error as? StoreError { return error }
+        let error = error as NSError
+        let underlying = error.userInfo[NSUnderlyingErrorKey] as? NSError
+        let posix = [error, underlying].compactMap(\.self).first { $0.domain == NSPOSIXErrorDomain }
+        if let posix, [ENOSPC, EFBIG, EDQUOT].contains(Int32(truncatingIfNeeded: posix.code)) { return .diskFull }
+        if error.domain == NSCocoaErrorDomain, error.code == CocoaError.fileWriteOutOfSpace.rawValue {
+            return .diskFull
+        }
+        let reason = posix.map { SystemError(Int32(truncatingIfNeeded: $0.code)).description }
+        return .system(operation: operation, reason: reason ?? "the system does not say why")
     }
 
     /// Translates the system's error numbers.

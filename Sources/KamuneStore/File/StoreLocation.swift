@@ -1,4 +1,5 @@
 import Foundation
+import KamuneSystem
 
 /// Where a store is.
 public struct StoreLocation: Hashable, Sendable {
@@ -55,6 +56,24 @@ public struct StoreLocation: Hashable, Sendable {
     var directory: String {
         guard let slash = path.lastIndex(of: "/") else { return "." }
         return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
+    /// The files of the store: none of them may be replaced while it is there.
+    public var files: [String] { [path, logPath, sharedMemoryPath, lockPath] }
+
+    /// The same place by the name that the system gives it: without links on the way, and from the root, so that it is never
+    /// taken for anything but a path. As it is when not even its folder is there.
+    public var resolved: StoreLocation {
+        if let path = Self.real(path) { return StoreLocation(path: path) }
+        guard let folder = Self.real(directory) else { return self }
+        let name = path.split(separator: "/").last ?? ""
+        return StoreLocation(path: folder == "/" ? "/\(name)" : "\(folder)/\(name)")
+    }
+
+    private static func real(_ path: String) -> String? {
+        guard let resolved = realpath(path, nil) else { return nil }
+        defer { free(resolved) }
+        return String(cString: resolved)
     }
 
     /// Whether there is a file.
