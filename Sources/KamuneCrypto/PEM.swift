@@ -1,4 +1,5 @@
-/// One block of PEM, in the strict form of RFC 7468 §3: nothing but blank lines around it, no headers within.
+/// One block of PEM (RFC 7468): within it the strict form of §3, without headers; around it any text, as §2 has it and
+/// “openssl … -text” writes it. Lines may be indented, and a byte order mark may stand in front.
 enum PEM {
     /// The labels that we write and read (RFC 7468 §10 and §13).
     static let privateKeyLabel = "PRIVATE KEY"
@@ -39,12 +40,13 @@ enum PEM {
     /// - Throws: ``CryptoError/encryptedKey``, ``CryptoError/unexpectedPEMLabel(found:expected:)`` or
     ///   ``CryptoError/malformedPEM(reason:)``.
     static func decode(_ text: UnsafeRawBufferPointer, label: String) throws(CryptoError) -> SecretBytes {
+        if text.starts(with: [0xff, 0xfe]) || text.starts(with: [0xfe, 0xff]) {
+            throw .malformedPEM(reason: "it is in UTF-16; save it in UTF-8")
+        }
         var lines = Lines(text)
-        var line = lines.next()
-        while let current = line, current.isEmpty { line = lines.next() }
-        guard let first = line else { throw .malformedPEM(reason: "it is empty") }
-        guard let found = Self.label(of: first, after: "-----BEGIN ") else {
-            throw .malformedPEM(reason: "it does not begin with a BEGIN line")
+        guard let found = nextLabel(&lines) else {
+            let isBlank = text.allSatisfy { Lines.blanks.contains($0) || $0 == UInt8(ascii: "\n") }
+            throw .malformedPEM(reason: isBlank ? "it is empty" : "it has no line “-----BEGIN …-----”")
         }
         guard found != encryptedLabel else { throw .encryptedKey }
 
@@ -60,17 +62,26 @@ enum PEM {
             } else if current.starts(with: "Proc-Type:".utf8) && current.hasSuffix("ENCRYPTED") {
                 throw .encryptedKey
             } else {
+                guard !current.contains(UInt8(ascii: ":")) else {
+                    throw .malformedPEM(reason: "it has headers before its body")
+                }
                 body.append(current)
             }
         }
         guard found == label else { throw .unexpectedPEMLabel(found: found, expected: label) }
         guard endLabel == label else { throw .malformedPEM(reason: "BEGIN and END name different things") }
-        while let rest = lines.next() {
-            guard rest.isEmpty else { throw .malformedPEM(reason: "there is more behind its END line") }
-        }
+        guard nextLabel(&lines) == nil else { throw .malformedPEM(reason: "it holds more than one block") }
         guard let contents = body.decoded() else { throw .malformedPEM(reason: "its body is not base64") }
         guard contents.count > 0 else { throw .malformedPEM(reason: "its body is empty") }
         return contents
+    }
+
+    /// What the next block is called; nil when none begins any more.
+    private static func nextLabel(_ lines: inout Lines) -> String? {
+        while let line = lines.next() {
+            if let label = label(of: line, after: "-----BEGIN ") { return label }
+        }
+        return nil
     }
 
     private static func label(of line: UnsafeRawBufferPointer, after prefix: String) -> String? {
@@ -84,12 +95,15 @@ enum PEM {
         return String(decoding: label, as: UTF8.self)
     }
 
-    /// The lines of a text without what ends them: LF, CR LF, and blanks before those.
+    /// The lines of a text without what ends them, LF or CR LF, and without blanks around them.
     private struct Lines {
+        static let blanks: Set<UInt8> = [0x20, 0x09, 0x0d]
+        private static let byteOrderMark: [UInt8] = [0xef, 0xbb, 0xbf]
+
         private var rest: Slice<UnsafeRawBufferPointer>
 
         init(_ text: UnsafeRawBufferPointer) {
-            rest = text[...]
+            rest = text.starts(with: Self.byteOrderMark) ? text.dropFirst(Self.byteOrderMark.count) : text[...]
         }
 
         mutating func next() -> UnsafeRawBufferPointer? {
@@ -97,7 +111,8 @@ enum PEM {
             let end = rest.firstIndex(of: UInt8(ascii: "\n")) ?? rest.endIndex
             var line = rest[..<end]
             rest = end == rest.endIndex ? rest[end...] : rest[(end + 1)...]
-            while let last = line.last, [0x20, 0x09, 0x0d].contains(last) { line = line.dropLast() }
+            while let last = line.last, Self.blanks.contains(last) { line = line.dropLast() }
+            while let first = line.first, Self.blanks.contains(first) { line = line.dropFirst() }
             return UnsafeRawBufferPointer(rebasing: line)
         }
     }

@@ -79,9 +79,32 @@ struct HostileKeyFileTests {
         for variant in [
             text.replacingOccurrences(of: "\n", with: "\r\n"), "\n\r\n \n" + text, text + "\n\n\r\n \t\n",
             text.replacingOccurrences(of: "\n", with: " \t\n"), String(text.dropLast()),
+            // What editors and people add, and what “openssl pkey -text” writes around it (RFC 7468 §2).
+            "\u{feff}" + text, "\u{feff}hello\n" + text, "    " + text.replacingOccurrences(of: "\n", with: "\n    "),
+            "My key:\n--\n" + text + "ED25519 Private-Key:\npriv:\n    d4:ee:72\n", text + "x", text + "\0",
         ] {
             #expect(try Identity(pem: variant).publicKey == key)
         }
+    }
+
+    @Test(
+        "what is wrong with a file that is not PEM is named",
+        arguments: [
+            ("", "it is empty"), (" \r\n\t", "it is empty"), ("hello", "it has no line “-----BEGIN …-----”"),
+            ("-----BEGIN PRIVATE KEY-----\nMC4C", "it has no END line"),
+            ("-----BEGIN PRIVATE KEY-----\nA: b\n\nMC4C\n-----END PRIVATE KEY-----", "it has headers before its body"),
+            (KeyFileTests.rfc8410Private + KeyFileTests.rfc8410Private, "it holds more than one block"),
+        ])
+    func namedPEM(text: String, reason: String) {
+        #expect(thrownError { _ = try Identity(pem: text) } == .malformedPEM(reason: reason))
+    }
+
+    @Test("a text in UTF-16 is named as such")
+    func utf16() {
+        let bytes: [UInt8] = [0xff, 0xfe] + KeyFileTests.rfc8410Private.utf8.flatMap { [$0, 0] as [UInt8] }
+        #expect(
+            thrownError { _ = try Identity(pem: SecretBytes(copying: bytes)) }
+                == .malformedPEM(reason: "it is in UTF-16; save it in UTF-8"))
     }
 
     @Test("PEM that holds more, less or something else is refused")
@@ -92,9 +115,8 @@ struct HostileKeyFileTests {
             "-----BEGIN \(begin)-----\n\(body)\n-----END \(end)-----\n"
         }
         let cases: [(name: String, text: String)] = [
-            ("garbage behind", text + "x"), ("garbage behind a blank line", text + "\n\nx\n"),
-            ("text in front", "hello\n" + text), ("a NUL in front", "\0" + text), ("a NUL behind", text + "\0"),
-            ("a byte order mark", "\u{feff}" + text), ("two blocks", text + text),
+            ("text before it in its line", "hello " + text), ("a NUL in front", "\0" + text),
+            ("text behind it in its line", text.dropLast() + " x\n"), ("two blocks", text + text),
             ("a public key behind", text + KeyFileTests.rfc8410Public),
             ("a header", block("Comment: mine\n\n" + body)), ("no body", block("")),
             ("labels that differ", block(body, end: "PUBLIC KEY")), ("an empty label", block(body, begin: "", end: "")),

@@ -64,15 +64,17 @@ enum IdentityReport {
     /// The public key in a PEM file of either kind.
     static func publicKey(in path: FilePath) throws(FileFailure) -> PublicIdentity {
         let pem = try PrivateFile.read(path, limit: IdentityFile.sizeLimit, secret: false, what: "file")
-        let text = pem.withUnsafeBytes { pem in
-            // A private key shall not become a string, which cannot be erased.
-            pem.starts(with: "-----BEGIN PUBLIC KEY-----".utf8) ? String(decoding: pem, as: UTF8.self) : nil
-        }
-        guard let text else { return try IdentityFile.parse(pem, path: path).publicKey }
         do throws(CryptoError) {
-            return try PublicIdentity(pem: text)
+            return try Identity(pem: pem).publicKey
+        } catch .unexpectedPEMLabel("PUBLIC KEY", _) {
+            // Only now: a private key shall not become a string, which cannot be erased.
+            do throws(CryptoError) {
+                return try PublicIdentity(pem: pem.withUnsafeBytes { String(decoding: $0, as: UTF8.self) })
+            } catch {
+                throw .unusable(path: path, reason: TerminalText(error.description).description)
+            }
         } catch {
-            throw .unusable(path: path, reason: TerminalText(error.description).description)
+            return try IdentityFile.parse(pem, path: path).publicKey
         }
     }
 }
