@@ -30,6 +30,14 @@ public struct Address: Sendable, Hashable {
     /// Whether the address names no host, so that it can be listened on but not dialed.
     public var isWildcard: Bool { host.isEmpty }
 
+    /// Finds out whether somebody can be dialed there.
+    ///
+    /// - Throws: ``TransportError/invalidAddress(_:reason:)`` for an address that can only be listened on.
+    public func checkDialable() throws(TransportError) {
+        guard !isWildcard else { throw .invalidAddress("\(self)", reason: "a host is needed to connect to") }
+        guard port != 0 else { throw .invalidAddress("\(self)", reason: "port 0 can only be listened on") }
+    }
+
     /// Reads an address and says precisely what is wrong with it.
     ///
     /// - Parameters:

@@ -79,6 +79,21 @@ public struct Endpoint: Sendable {
         }
     }
 
+    /// Finds out whether a text is an address at all, without asking the network.
+    ///
+    /// - Parameters:
+    ///   - address: as for ``dial(_:expecting:)`` or ``listen(on:)``.
+    ///   - isForListening: whether an address of every interface will do.
+    /// - Throws: ``KamuneError/Code/invalidAddress``, with what is wrong.
+    public static func checkAddress(_ address: String, isForListening: Bool) throws(KamuneError) {
+        do throws(TransportError) {
+            let parsed = try Address(parsing: address)
+            if !isForListening { try parsed.checkDialable() }
+        } catch {
+            throw KamuneError(error)
+        }
+    }
+
     private func connect(to address: String) async throws(KamuneError) -> any Connection {
         let connection: any Connection
         do throws(TransportError) {

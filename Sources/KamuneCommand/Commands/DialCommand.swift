@@ -45,10 +45,13 @@ struct DialCommand: ContextualCommand {
     }
 
     func run(in context: CommandContext) async throws {
+        let address = AddressText.completed(address)
+        // Before a passphrase is asked for.
+        try Endpoint.checkAddress(address, isForListening: false)
         let stage = try await ChatStage(options, in: context, asksAtTerminal: true) {
             $0.dialTimeout = .seconds(dialTimeout)
         }
-        let address = AddressText.completed(address)
+        try await stage.begin()
         await stage.tell("Connecting to \(TerminalText(address))…")
         switch stage.setting {
         case .terminal(let console): try await runTerminal(stage, console, address)

@@ -61,12 +61,15 @@ struct ListenCommand: ContextualCommand {
     private static let pipeCapacity = 64
 
     func run(in context: CommandContext) async throws {
+        let address = AddressText.completed(address)
+        // Before a passphrase is asked for.
+        try Endpoint.checkAddress(address, isForListening: true)
         let stage = try await ChatStage(
             options, in: context, pipeCapacity: continuation == .keepListening ? Self.pipeCapacity : 1)
         try await stage.begin()
         let listener: ConversationListener
         do throws(KamuneError) {
-            listener = try await stage.messenger.listen(on: AddressText.completed(address))
+            listener = try await stage.messenger.listen(on: address)
         } catch {
             await stage.finish()
             throw error

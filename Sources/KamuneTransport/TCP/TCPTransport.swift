@@ -18,12 +18,7 @@ public enum TCPTransport {
         configuration: TransportConfiguration = TransportConfiguration()
     ) async throws(TransportError) -> any Connection {
         guard address.scheme == .tcp else { throw .unsupportedScheme(address.scheme) }
-        guard !address.isWildcard else {
-            throw .invalidAddress("\(address)", reason: "a host is needed to connect to")
-        }
-        guard address.port != 0 else {
-            throw .invalidAddress("\(address)", reason: "port 0 can only be listened on")
-        }
+        try address.checkDialable()
         let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .connectTimeout(TimeAmount(clamping: configuration.dialTimeout))
             .channelInitializer { channel in

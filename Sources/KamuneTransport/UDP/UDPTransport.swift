@@ -20,12 +20,7 @@ public enum UDPTransport {
         options: UDPOptions = UDPOptions()
     ) async throws(TransportError) -> any Connection {
         guard address.scheme == .udp else { throw .unsupportedScheme(address.scheme) }
-        guard !address.isWildcard else {
-            throw .invalidAddress("\(address)", reason: "a host is needed to connect to")
-        }
-        guard address.port != 0 else {
-            throw .invalidAddress("\(address)", reason: "port 0 can only be listened on")
-        }
+        try address.checkDialable()
         let options = options.adjusted(to: address)
         let result = OneShot<EventLoopConnection>()
         SocketAddress.resolve(host: address.host, port: Int(address.port), configuration: configuration)
