@@ -85,7 +85,7 @@ struct FailureTests {
         let accepted = try await run(["dial", open.address, "--verify", "all"])
         #expect(accepted.code == 0)
         listening.child.send(signal: SIGTERM)
-        await listening.child.expectExit(0)
+        await listening.child.expectExit(143)
     }
 
     @Test("a program of 0.7 that refuses ML-DSA is told apart in the sentence")

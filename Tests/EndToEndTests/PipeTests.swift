@@ -77,7 +77,7 @@ struct PipeTests {
             await listening.child.expect("round \(round)\n")
         }
         listening.child.send(signal: SIGTERM)
-        await listening.child.expectExit(0)
+        await listening.child.expectExit(143)
         #expect(listening.child.output.raw == "round 1\nround 2\n")
     }
 
@@ -137,7 +137,7 @@ struct PipeTests {
         dial.closeInput()
         await dial.expectExit(0)
         listener.send(signal: SIGTERM)
-        await listener.expectExit(0)
+        await listener.expectExit(143)
     }
 
     @Test("an interrupted script says goodbye")

@@ -23,7 +23,7 @@ struct StoreFaultTests {
         let listening = try await Listening(home: home)
         try await expectFault("in use by another Kamune (process ", home)
         listening.child.send(signal: SIGTERM)
-        await listening.child.expectExit(0)
+        await listening.child.expectExit(143)
         try await expectWhole(home)
     }
 

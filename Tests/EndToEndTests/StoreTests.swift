@@ -122,7 +122,7 @@ struct StoreTests {
         let strict = try await Listening(["--verify", "known", "--keep-listening"], home: bob)
         try await run(["dial", strict.address, "--verify", "all", "--name", "Ada"], home: ada, exit: 2)
         strict.child.send(signal: SIGTERM)
-        await strict.child.expectExit(0)
+        await strict.child.expectExit(143)
 
         try await run(["peers", "verify", "Ada", "--yes"], home: bob)
         let again = try await Listening(["--verify", "known", "--keep-listening"], home: bob)
@@ -137,14 +137,14 @@ struct StoreTests {
             await again.child.expectError(print)
         }
         again.child.send(signal: SIGTERM)
-        await again.child.expectExit(0)
+        await again.child.expectExit(143)
 
         try await run(["peers", "block", "Ada"], home: bob)
         let open = try await Listening(["--verify", "all", "--keep-listening"], home: bob)
         try await run(["dial", open.address, "--verify", "all", "--name", "Ada"], home: ada, exit: 2)
         await open.child.expectError("because you have blocked this peer")
         open.child.send(signal: SIGTERM)
-        await open.child.expectExit(0)
+        await open.child.expectExit(143)
         try await run(["peers", "unblock", "Ada"], home: bob)
         #expect(try await run(["peers", "expiry", "never"], home: bob).output.contains("never asked again"))
     }

@@ -109,13 +109,13 @@ struct SuccessionTests {
         try await run(["dial", listening.address, "--verify", "known", "--name", "Ada"], home: ada, exit: 3)
         try await run(["dial", listening.address, "--verify", "all", "--name", "Ada"], home: ada)
         listening.child.send(signal: SIGTERM)
-        await listening.child.expectExit(0)
+        await listening.child.expectExit(143)
 
         let strict = try await Listening(["--verify", "known", "--keep-listening"], home: bob)
         try await run(["dial", strict.address, "--verify", "all", "--name", "Ada"], home: eve, exit: 2)
         await strict.child.expectError("IS KNOWN WITH ANOTHER KEY")
         strict.child.send(signal: SIGTERM)
-        await strict.child.expectExit(0)
+        await strict.child.expectExit(143)
     }
 
     @Test("an incognito listener knows the successor, and not a byte of what it keeps changes")

@@ -18,9 +18,9 @@ enum ChatEnding: Sendable, Equatable {
     ///   asked for; without it, nothing of what was asked for has happened.
     func failure(wasUnderWay: Bool) -> Failure? {
         switch self {
-        case .quit: wasUnderWay ? nil : Failure(.interrupted, nil)
+        case .quit: wasUnderWay ? nil : .interrupted
         case .signal(let number):
-            wasUnderWay ? nil : Failure(number == SIGINT ? .interrupted : .terminated, nil)
+            wasUnderWay ? nil : Failure(signal: number)
         case .ended(.closedByUs), .ended(.closedByPeer): nil
         case .ended(.failed(let error)): Failure(error)
         case .failed(let failure): failure

@@ -68,7 +68,7 @@ struct PipeChat: Sendable {
                     group.cancelAll()
                 case .stopped(let signal):
                     if let signal {
-                        failure = failure ?? Failure(signal == SIGINT ? .interrupted : .terminated, nil)
+                        failure = failure ?? Failure(signal: signal)
                         input?.cancel()
                         await conversation.close()
                         group.cancelAll()

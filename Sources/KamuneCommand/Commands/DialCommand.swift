@@ -86,8 +86,7 @@ struct DialCommand: ContextualCommand {
             conversation = try await dialing.value
         } catch {
             await stage.finish()
-            if stage.context.signals.first.value == SIGTERM { throw Failure(.terminated, nil) }
-            throw stage.context.signals.first.value == nil ? error : Failure(.interrupted, nil)
+            throw stage.context.signals.first.value.map { Failure(signal: $0) } ?? error
         }
         watching.cancel()
         _ = await stage.reception.connected(conversation.peerID)

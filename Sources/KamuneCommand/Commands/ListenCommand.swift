@@ -180,6 +180,7 @@ struct ListenCommand: ContextualCommand {
         await listener.close()
         await stage.finish()
         if let failure = ending?.failure(wasUnderWay: true) { throw failure }
+        if let signal = stage.context.signals.first.value { throw Failure(signal: signal) }
     }
 
     // MARK: Failures
