@@ -55,19 +55,35 @@ extension Store {
 
     // MARK: Expiry
 
-    /// How long an acceptance lasts: ``PeerExpiry/standard`` unless it was set.
-    public func peerExpiry() async throws(StoreError) -> PeerExpiry {
-        try await read { try $0.peerExpiry() }
+    /// How long trust lasts: as ``PeerTerms/init()`` has it unless it was set.
+    public func peerTerms() async throws(StoreError) -> PeerTerms {
+        try await read { try $0.peerTerms() }
     }
 
-    /// Sets how long an acceptance lasts, also of peers who are there already.
+    /// Sets how long trust lasts in those whom the person has accepted, whether verified or not.
     public func setPeerExpiry(_ expiry: PeerExpiry) async throws(StoreError) {
-        var writer = RecordWriter()
-        switch expiry {
-        case .after(let seconds): writer.append(optional: seconds) { $0.append($1) }
-        case .never: writer.append(optional: Int64?.none) { $0.append($1) }
+        var terms = PeerTerms()
+        terms.accepted = expiry
+        terms.verified = expiry
+        try await setPeerTerms(terms)
+    }
+
+    /// Sets how long trust lasts, also in peers who are there already.
+    public func setPeerTerms(_ terms: PeerTerms) async throws(StoreError) {
+        try await write { transaction in
+            let settings = [
+                (ReadTransaction.expirySetting, terms.accepted),
+                (ReadTransaction.verifiedExpirySetting, terms.verified),
+            ]
+            for (name, expiry) in settings {
+                var writer = RecordWriter()
+                switch expiry {
+                case .after(let seconds): writer.append(optional: seconds) { $0.append($1) }
+                case .never: writer.append(optional: Int64?.none) { $0.append($1) }
+                }
+                try transaction.setSetting(name, to: writer.bytes)
+            }
         }
-        try await setSetting(ReadTransaction.expirySetting, to: writer.bytes)
     }
 }
 
@@ -85,10 +101,18 @@ extension ReadTransaction {
     }
 
     fileprivate static let expirySetting = "peers.expiry"
+    fileprivate static let verifiedExpirySetting = "peers.expiry.verified"
 
-    /// How long an acceptance lasts.
-    package func peerExpiry() throws -> PeerExpiry {
-        guard let bytes = try setting(Self.expirySetting) else { return .standard }
+    /// How long trust lasts.
+    package func peerTerms() throws -> PeerTerms {
+        var terms = PeerTerms()
+        if let expiry = try expiry(Self.expirySetting) { terms.accepted = expiry }
+        if let expiry = try expiry(Self.verifiedExpirySetting) { terms.verified = expiry }
+        return terms
+    }
+
+    private func expiry(_ name: String) throws -> PeerExpiry? {
+        guard let bytes = try setting(name) else { return nil }
         return try tables.settings.cipher.decoding {
             var reader = RecordReader(bytes)
             let seconds = try reader.optional { reader throws(RecordReader.Malformed) in try reader.integer() }

@@ -85,8 +85,13 @@ extension Store {
         _ id: SessionID, at time: Date, gracefully: Bool, ifRenewed renewed: Date? = nil
     ) async throws(StoreError) {
         try await write { transaction in
-            if let renewed, let session = try transaction.session(id), session.renewed != renewed { return }
+            guard let session = try transaction.session(id) else { throw StoreError.noSuchRecord(what: "session") }
+            if let renewed, session.renewed != renewed { return }
             try transaction.change(id) { $0.ended = time }
+            // Trust that held when the session began has held until now.
+            if let peer = try transaction.peer(session.peer), peer.lastTrusted >= session.renewed {
+                try transaction.change(peer.id) { $0.lastTrusted = max($0.lastTrusted, time) }
+            }
             if gracefully { try transaction.replaceTokens(of: id, with: []) }
         }
     }

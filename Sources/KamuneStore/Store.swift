@@ -132,12 +132,12 @@ public final class Store: Sendable {
     ///
     /// - Parameter other: whose peers are known here too, as they are now. Nothing goes back.
     public static func inMemory(knowingPeersOf other: Store) async throws(StoreError) -> Store {
-        let (peers, expiry) = try await other.read { (try $0.peers(), try $0.peerExpiry()) }
+        let (peers, terms) = try await other.read { (try $0.peers(), try $0.peerTerms()) }
         let store = try inMemory()
         try await store.write { transaction in
             for peer in peers { try transaction.insert(peer) }
         }
-        try await store.setPeerExpiry(expiry)
+        try await store.setPeerTerms(terms)
         return store
     }
 

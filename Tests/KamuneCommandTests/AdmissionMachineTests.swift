@@ -305,7 +305,7 @@ struct People {
         bob = Peer(name: "Bob", identity: try Identity.generate().publicKey, version: "0.7.0", capabilities: [])
         known = KnownPeer(try await meet("Ada", ada.identity))
         knownByFormerKey = KnownPeer(
-            id: known.id, name: "Ada", givenName: "Ada", identity: former, accepted: now)
+            id: known.id, name: "Ada", givenName: "Ada", identity: former, lastTrusted: now)
         other = KnownPeer(try await meet("Ada"))
         bobID = try await meet("Bob", bob.identity).id
         carolID = try await meet("Carol").id

@@ -158,6 +158,8 @@ struct ArgumentTests {
         #expect(try parse(["peers", "expiry"], as: PeersExpiryCommand.self).term == nil)
         #expect(try parse(["peers", "expiry", "NEVER"], as: PeersExpiryCommand.self).term == .never)
         #expect(try parse(["peers", "expiry", "30"], as: PeersExpiryCommand.self).term == .days(30))
+        let verified = try parse(["peers", "expiry", "--verified", "365"], as: PeersExpiryCommand.self)
+        #expect(verified.term == nil && verified.verified == .days(365))
         let search = try parse(
             [
                 "history", "search", "a", "b", "--peer", "Ada", "--from", "2026-07-01T00:00Z", "--until",

@@ -76,7 +76,7 @@ import Testing
         #expect(session.announced == nil || session.announced == announced)
         #expect(session.renewed == session.established)
         #expect(try await store.textSetting("colour") == "blue")
-        #expect(try await store.peerExpiry() == .never)
+        #expect(try await store.peerTerms().accepted == .never)
         #expect(try await store.found(MessageSearch("GRÜSSE grüße")).isEmpty)
         #expect(try await store.found(MessageSearch("GRÜßE")) == ["Grüße 👋"])
     }

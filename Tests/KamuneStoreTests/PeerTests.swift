@@ -52,14 +52,14 @@ import Testing
         func standing(_ hours: Double) async throws -> PeerRecognition {
             try await store.recognize(try key(1), name: "bob", at: noon.plus(hours: hours))
         }
-        #expect(try await store.peerExpiry() == .days(7))
-        #expect(try await standing(7 * 24).isTrusted)
-        let expired = try await standing(7 * 24 + 0.01)
+        #expect(try await store.peerTerms().accepted == .days(30))
+        #expect(try await standing(30 * 24).isTrusted)
+        let expired = try await standing(30 * 24 + 0.01)
         guard case .expired(let peer) = expired.standing else { throw StoreError.misuse(reason: "\(expired)") }
         #expect(try peer.key == key(1))
         #expect(!expired.isTrusted && !expired.isNameConflict)
         try await store.setPeerExpiry(.after(seconds: 3_600))
-        #expect(try await store.peerExpiry() == .after(seconds: 3_600))
+        #expect(try await store.peerTerms().accepted == .after(seconds: 3_600))
         #expect(try await standing(1).isTrusted)
         #expect(try await !standing(1.01).isTrusted)
         try await store.setPeerExpiry(.never)
@@ -67,6 +67,49 @@ import Testing
         _ = try await store.accept(try key(1), name: "bob", at: noon.plus(hours: 1_000))
         try await store.setPeerExpiry(.standard)
         #expect(try await standing(1_001).isTrusted)
+    }
+
+    /// Trust counts from the last contact, so it does not run out while two talk; who was let in unseen after it had run out
+    /// is not trusted again by that.
+    @Test func contact() async throws {
+        let store = try Store.inMemory()
+        let day = 24.0
+        func isTrusted(_ days: Double) async throws -> Bool {
+            try await store.recognize(try key(1), name: "bob", at: noon.plus(hours: days * day)).isTrusted
+        }
+        try await store.meet(try key(1), on: .person)
+        for days in [20.0, 40, 60] { try await store.meet(try key(1), on: .known, at: noon.plus(hours: days * day)) }
+        #expect(try await isTrusted(90))
+        #expect(try await !isTrusted(90.1))
+        // What a policy lets in while trust holds is contact like any other.
+        try await store.meet(try key(1), on: .policy, at: noon.plus(hours: 80 * day))
+        #expect(try await isTrusted(110))
+        try await store.meet(try key(1), on: .policy, at: noon.plus(hours: 120 * day))
+        #expect(try await !isTrusted(120))
+        // A session that goes on for long is contact until its end.
+        let kept = try await store.keep(try key(1), on: .person, at: noon.plus(hours: 130 * day))
+        try await store.endSession(kept.session.id, at: noon.plus(hours: 190 * day), gracefully: true)
+        #expect(try await isTrusted(220))
+        #expect(try await !isTrusted(220.1))
+    }
+
+    @Test func verifiedPeersAreTrustedForEver() async throws {
+        let store = try Store.inMemory()
+        let bob = try await store.addPeer(1)
+        func isTrusted(_ hours: Double) async throws -> Bool {
+            try await store.recognize(try key(1), name: "bob", at: noon.plus(hours: hours)).isTrusted
+        }
+        try await store.setVerified(bob, at: noon)
+        #expect(try await isTrusted(1_000_000))
+        var terms = PeerTerms()
+        terms.verified = .days(2)
+        terms.accepted = .days(1)
+        try await store.setPeerTerms(terms)
+        #expect(try await store.peerTerms() == terms)
+        #expect(try await isTrusted(48))
+        #expect(try await !isTrusted(48.1))
+        try await store.setVerified(bob, at: nil)
+        #expect(try await !isTrusted(47))
     }
 
     @Test func nameConflicts() async throws {

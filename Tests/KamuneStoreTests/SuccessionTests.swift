@@ -124,15 +124,17 @@ import Testing
         #expect(try await store.peer(bob) == peer)
     }
 
-    @Test func trustDoesNotBecomeFresh() async throws {
+    /// The person's acceptance is not made anew by it. The session is contact like any other, from which trust runs on.
+    @Test func acceptanceDoesNotBecomeFresh() async throws {
         _ = try await store.addPeer(1)
-        let (near, far) = (noon.plus(hours: 7 * 24 - 1), noon.plus(hours: 7 * 24 + 1))
+        let term = 30 * 24.0
+        let (near, far) = (noon.plus(hours: term), noon.plus(hours: term + 0.5))
         guard case .known = try await standing(2, after: [1], at: near),
             case .expired = try await standing(2, after: [1], at: far)
         else { throw Unexpected() }
         try await meet(2, after: [1])
-        guard case .known = try await standing(2, after: [1], at: near),
-            case .expired(let expired) = try await standing(2, after: [1], at: far)
+        guard case .known = try await standing(2, after: [1], at: later.plus(hours: term)),
+            case .expired(let expired) = try await standing(2, after: [1], at: later.plus(hours: term + 0.5))
         else { throw Unexpected() }
         #expect(expired.accepted == noon)
         // Who was never accepted is not, whatever they sign.

@@ -132,15 +132,18 @@ import Testing
 
     @Test func expiredSince() async throws {
         let bob = try await store.addPeer(1)
-        let end = noon.plus(hours: 7 * 24)
-        #expect(try await refusal(1, on: .known, at: end) == nil)
+        let term = 30 * 24.0
         let expired = try #require(try await store.peer(bob))
-        #expect(try await refusal(1, on: .known, at: end.plus(seconds: 1)) == .expired(expired))
-        #expect(try await refusal(2, after: [1], on: .known, at: end.plus(seconds: 1)) == .expired(expired))
-        #expect(try await refusal(1, on: .policy, at: end.plus(seconds: 1)) == nil)
+        let late = noon.plus(hours: term).plus(seconds: 1)
+        #expect(try await refusal(1, on: .known, at: late) == .expired(expired))
+        #expect(try await refusal(2, after: [1], on: .known, at: late) == .expired(expired))
+        #expect(try await refusal(1, on: .policy, at: late) == nil)
+        #expect(try await refusal(1, on: .known, at: late) != nil, "a policy makes nobody known again")
+        #expect(try await refusal(1, on: .known, at: noon.plus(hours: term)) == nil)
+        #expect(try await refusal(1, on: .known, at: noon.plus(hours: 2 * term)) == nil)
         #expect(try await store.peer(bob)?.accepted == noon)
-        #expect(try await refusal(1, on: .person, at: end.plus(seconds: 1)) == nil)
-        #expect(try await store.peer(bob)?.accepted == end.plus(seconds: 1))
+        #expect(try await refusal(1, on: .person, at: noon.plus(hours: 4 * term)) == nil)
+        #expect(try await store.peer(bob)?.accepted == noon.plus(hours: 4 * term))
     }
 
     @Test func forgottenSince() async throws {

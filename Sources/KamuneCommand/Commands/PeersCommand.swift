@@ -42,9 +42,9 @@ struct PeersListCommand: ContextualCommand {
     func run(in context: CommandContext) async throws {
         try await store.withStore(.reading, in: context) { store in
             let list = try await PeerList(store)
-            let expiry = try await store.peerExpiry()
+            let terms = try await store.peerTerms()
             let reports = list.peers.enumerated().map {
-                PeerReport(peer: $0.element, number: $0.offset + 1, expiry: expiry, now: context.time.date)
+                PeerReport(peer: $0.element, number: $0.offset + 1, terms: terms, now: context.time.date)
             }
             if json {
                 for report in reports { try context.output.print(report.json().description) }
@@ -76,7 +76,7 @@ struct PeersShowCommand: ContextualCommand {
             let list = try await PeerList(store)
             let peer = try list.select(argument.peer)
             let report = PeerReport(
-                peer: peer, number: list.number(of: peer.id) ?? 0, expiry: try await store.peerExpiry(),
+                peer: peer, number: list.number(of: peer.id) ?? 0, terms: try await store.peerTerms(),
                 now: context.time.date)
             let count = try await store.messageCount(with: peer.id)
             let text =
@@ -236,13 +236,29 @@ struct PeersForgetCommand: ContextualCommand {
 struct PeersExpiryCommand: ContextualCommand {
     static let configuration = CommandConfiguration(
         commandName: "expiry",
-        abstract: "Show or set after how many days you are asked about a peer again.",
-        discussion: "Seven unless you set it, as in version 0.7. It counts from when you accepted the peer last.")
+        abstract: "Show or set after how many days without contact you are asked about a peer again.",
+        discussion: """
+            Thirty unless you set it, and never for peers whom you have verified. It counts from when you accepted the peer, \
+            or were connected with it last.
+
+            EXAMPLES:
+              kamune peers expiry
+              kamune peers expiry 90
+              kamune peers expiry never
+              kamune peers expiry --verified 365
+            """)
 
     /// What may be said.
     enum Term: ExpressibleByArgument, Equatable {
         case never
         case days(Int)
+
+        var expiry: PeerExpiry {
+            switch self {
+            case .never: .never
+            case .days(let days): .days(days)
+            }
+        }
 
         /// A hundred years: more is never.
         static let longest = 36_500
@@ -261,22 +277,28 @@ struct PeersExpiryCommand: ContextualCommand {
     @Argument(help: ArgumentHelp("How many days, or never.", valueName: "days"))
     var term: Term?
 
+    @Option(
+        name: .long, help: ArgumentHelp("How many days for peers whom you have verified, or never.", valueName: "days"))
+    var verified: Term?
+
     @OptionGroup var store: StoreOptions
 
     func run(in context: CommandContext) async throws {
         try await store.withStore(in: context) { store in
-            switch term {
-            case .never: try await store.setPeerExpiry(.never)
-            case .days(let days): try await store.setPeerExpiry(.days(days))
-            case nil: break
-            }
-            let text =
-                switch try await store.peerExpiry() {
-                case .never: "You are never asked again about a peer whom you have accepted."
-                case .after(let seconds):
-                    "You are asked again about a peer \(seconds / 86_400) days after you accepted them."
-                }
-            try context.output.print(text)
+            var terms = try await store.peerTerms()
+            if let term { terms.accepted = term.expiry }
+            if let verified { terms.verified = verified.expiry }
+            if term != nil || verified != nil { try await store.setPeerTerms(terms) }
+            try context.output.print(Self.sentence(terms.accepted, of: "whom you have accepted"))
+            try context.output.print(Self.sentence(terms.verified, of: "whom you have verified"))
+        }
+    }
+
+    private static func sentence(_ expiry: PeerExpiry, of whom: String) -> String {
+        switch expiry {
+        case .never: "You are never asked again about a peer \(whom)."
+        case .after(let seconds):
+            "You are asked again about a peer \(whom) after \(Count.of(Int(seconds / 86_400), "day", "days")) without contact."
         }
     }
 }

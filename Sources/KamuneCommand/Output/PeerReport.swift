@@ -7,7 +7,7 @@ import KamuneTerminal
 struct PeerReport {
     let peer: StoredPeer
     let number: Int
-    let expiry: PeerExpiry
+    let terms: PeerTerms
     let now: Date
 
     /// How the peer stands, in a word or two.
@@ -15,7 +15,7 @@ struct PeerReport {
         if peer.isBlocked { return "blocked" }
         if !peer.wasAccepted { return "not accepted" }
         let state = peer.isVerified ? "verified" : "accepted"
-        return peer.isExpired(at: now, expiry: expiry) ? state + ", expired" : state
+        return peer.isExpired(at: now, by: terms) ? state + ", expired" : state
     }
 
     /// The cells of the list.
@@ -66,7 +66,7 @@ struct PeerReport {
             ("first_seen", .text(Times.stamp(peer.firstSeen))), ("last_seen", .text(Times.stamp(peer.lastSeen))),
             ("accepted", peer.wasAccepted ? .text(Times.stamp(peer.accepted)) : .null),
             ("verified", .optional(peer.verified.map(Times.stamp))), ("blocked", .flag(peer.isBlocked)),
-            ("expired", .flag(peer.isExpired(at: now, expiry: expiry))),
+            ("expired", .flag(peer.isExpired(at: now, by: terms))),
             (
                 "former_keys",
                 .list(

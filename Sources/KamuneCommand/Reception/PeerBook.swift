@@ -47,8 +47,8 @@ struct KnownPeer: Equatable, Sendable {
     let givenName: String
     /// The key that they are known by: another one than is shown vouches for that.
     let identity: PublicIdentity
-    /// When the key was accepted last.
-    let accepted: Date
+    /// When the key was accepted last, or there was contact while that held.
+    let lastTrusted: Date
 
     /// Whether two names are the same to a person. Names that only look alike are not caught.
     static func isSame(_ first: String, _ second: String) -> Bool {
@@ -64,6 +64,6 @@ extension KnownPeer {
     init(_ peer: StoredPeer) {
         self.init(
             id: peer.id, name: PeerName.shown(for: peer).description, givenName: PeerName.given(by: peer).description,
-            identity: peer.key, accepted: peer.accepted)
+            identity: peer.key, lastTrusted: peer.lastTrusted)
     }
 }

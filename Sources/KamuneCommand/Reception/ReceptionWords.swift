@@ -127,7 +127,7 @@ extension Question {
         let key =
             known.identity == peer.identity ? "the same key as before" : "a new key, for which the old one vouches"
         return
-            "This is “\(known.name)”, with \(key). You accepted it on \(Times.localDay(known.accepted)), and after so "
+            "This is “\(known.name)”, with \(key). The last contact was on \(Times.localDay(known.lastTrusted)), and after so "
             + "long you are asked again."
     }
 }

@@ -87,7 +87,8 @@ struct BackupMerger {
                 id: PeerID(row: try tables.peers.unusedRow(in: transaction)), key: peer.key, givenName: peer.givenName,
                 ownName: peer.ownName, version: peer.version, capabilities: peer.capabilities,
                 firstSeen: peer.firstSeen, lastSeen: peer.lastSeen, accepted: peer.accepted, verified: peer.verified,
-                isBlocked: peer.isBlocked, formerKeys: peer.formerKeys, isReinstated: peer.isReinstated)
+                isBlocked: peer.isBlocked, formerKeys: peer.formerKeys, isReinstated: peer.isReinstated,
+                lastTrusted: peer.lastTrusted)
             peers[peer.id.row] = new.id
             try transaction.insert(new)
             known?.append(new)
@@ -100,6 +101,7 @@ struct BackupMerger {
             // The backup has seen them change their key, which this store has not.
             same.key = peer.key
             same.accepted = peer.accepted
+            same.lastTrusted = peer.lastTrusted
             same.isReinstated = peer.isReinstated
         }
         // What either knows to be given up is given up.

@@ -19,7 +19,7 @@ public struct StoredPeer: Sendable, Equatable, Identifiable {
     public internal(set) var firstSeen: Date
     /// When there was a session with them last.
     public internal(set) var lastSeen: Date
-    /// When the person last accepted the key: from here on its trust expires. ``never`` for who was only let in unseen.
+    /// When the person last accepted the key. ``never`` for who was only let in unseen.
     public internal(set) var accepted: Date
     /// When the person compared fingerprints; `nil` if never.
     public internal(set) var verified: Date?
@@ -30,6 +30,9 @@ public struct StoredPeer: Sendable, Equatable, Identifiable {
     /// Whether the person has accepted this very key although somebody had given it up for another. Without that, the key of
     /// such a record counts as given up.
     public internal(set) var isReinstated = false
+    /// When the key was accepted last, or there was a session with it last while that held: from here on trust expires. Who
+    /// was let in unseen after it had expired is not trusted by that.
+    public internal(set) var lastTrusted = StoredPeer.never
 
     /// A key that was given up for another.
     public struct FormerKey: Sendable, Equatable {
@@ -52,24 +55,24 @@ public struct StoredPeer: Sendable, Equatable, Identifiable {
     public var wasAccepted: Bool { accepted > Self.never }
 
     /// Whether the person has to be asked about them again.
-    public func isExpired(at now: Date, expiry: PeerExpiry) -> Bool {
+    public func isExpired(at now: Date, by terms: PeerTerms) -> Bool {
         guard wasAccepted else { return true }
-        return switch expiry {
+        return switch terms.expiry(of: self) {
         case .never: false
-        case .after(let seconds): accepted.addingTimeInterval(Double(seconds)) < now
+        case .after(let seconds): max(lastTrusted, accepted).addingTimeInterval(Double(seconds)) < now
         }
     }
 }
 
-/// How long a peer's acceptance lasts.
+/// How long trust in a peer lasts after the last contact.
 public enum PeerExpiry: Sendable, Equatable {
-    /// So many seconds after it was given.
+    /// So many seconds after the key was accepted, or there was a session with it while trust held, whichever is later.
     case after(seconds: Int64)
     /// For ever.
     case never
 
-    /// Seven days, as kamune 0.7 has it.
-    public static let standard = PeerExpiry.after(seconds: 7 * 24 * 3_600)
+    /// Thirty days. (kamune 0.7 has seven, from when the peer was accepted, however often one talks.)
+    public static let standard = PeerExpiry.after(seconds: 30 * 24 * 3_600)
 
     /// So many days.
     public static func days(_ days: Int) -> PeerExpiry {
@@ -78,9 +81,23 @@ public enum PeerExpiry: Sendable, Equatable {
     }
 }
 
+/// How long trust lasts, by what it stands on.
+public struct PeerTerms: Sendable, Equatable {
+    /// For those whom the person has accepted.
+    public var accepted = PeerExpiry.standard
+    /// For those whose fingerprints the person has compared.
+    public var verified = PeerExpiry.never
+
+    /// The standard: thirty days, and for ever.
+    public init() {}
+
+    /// How long trust in a peer lasts.
+    public func expiry(of peer: StoredPeer) -> PeerExpiry { peer.isVerified ? verified : accepted }
+}
+
 extension StoredPeer {
-    /// Layout 1 ended with the former keys.
-    private static let layouts: ClosedRange<UInt8> = 1...2
+    /// Layout 1 ended with the former keys, layout 2 before the last contact.
+    private static let layouts: ClosedRange<UInt8> = 1...3
 
     func encoded() -> [UInt8] {
         var writer = RecordWriter(layout: Self.layouts.upperBound)
@@ -99,6 +116,7 @@ extension StoredPeer {
             writer.append(date: former.until)
         }
         writer.append(flag: isReinstated)
+        writer.append(date: lastTrusted)
         writer.pad()
         return writer.bytes
     }
@@ -123,5 +141,6 @@ extension StoredPeer {
         }
         formerKeys = try former.map { FormerKey(key: try PublicIdentity(spki: $0.spki), until: $0.until) }
         isReinstated = try layout >= 2 && reader.flag()
+        lastTrusted = layout >= 3 ? try reader.date() : accepted
     }
 }

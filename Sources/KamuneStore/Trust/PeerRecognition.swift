@@ -25,9 +25,7 @@ public struct PeerRecognition: Sendable, Equatable {
     }
 
     /// Whether a policy that lets in whom the person knows may let them in: the key is known and has not expired.
-    public var isTrusted: Bool {
-        if case .known = standing { true } else { false }
-    }
+    public var isTrusted: Bool { standing.isKnown }
 
     /// Whether the name is a known peer's, but the key is not.
     public var isNameConflict: Bool { standing == .unknown && !nameConflicts.isEmpty }
@@ -45,4 +43,9 @@ extension PeerRecognition.Standing {
         case .forked(let peer): .forked(peer)
         }
     }
+}
+
+extension PeerRecognition.Standing {
+    /// Whether the key was accepted, and that lasts.
+    var isKnown: Bool { if case .known = self { true } else { false } }
 }

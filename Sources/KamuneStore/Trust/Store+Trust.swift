@@ -51,6 +51,7 @@ extension Store {
             changed.verified = time
             if let time {
                 changed.accepted = max(peer.accepted, time)
+                changed.lastTrusted = max(peer.lastTrusted, time)
                 changed.isReinstated = try transaction.isReinstated(peer.key, overruling: overruling)
             }
             try transaction.replace(peer, with: changed)
@@ -133,7 +134,7 @@ extension ReadTransaction {
             let others = bearers.filter { bearer in !records.contains { $0.id == bearer.id } }
             // The person may have accepted the new key before the old one was seen to vouch for it.
             let peer = records.dropFirst().reduce(records[0]) { $1.accepted >= $0.accepted ? $1 : $0 }
-            let isExpired = peer.isExpired(at: now, expiry: try peerExpiry())
+            let isExpired = peer.isExpired(at: now, by: try peerTerms())
             return PeerRecognition(standing: isExpired ? .expired(peer) : .known(peer), nameConflicts: others)
         }
     }
@@ -164,6 +165,7 @@ extension WriteTransaction {
         let isReinstated = try isReinstated(introduction.key, overruling: overruling)
         return try note(introduction, at: now) { peer in
             peer.accepted = now
+            peer.lastTrusted = now
             peer.isReinstated = isReinstated
         }
     }
@@ -236,6 +238,7 @@ extension WriteTransaction {
         peer.firstSeen = min(peer.firstSeen, other.firstSeen)
         peer.lastSeen = max(peer.lastSeen, other.lastSeen)
         peer.accepted = max(peer.accepted, other.accepted)
+        peer.lastTrusted = max(peer.lastTrusted, other.lastTrusted)
         peer.verified = [peer.verified, other.verified].compactMap { $0 }.max()
         try moveSessions(from: other.id, to: peer.id)
         try moveMessages(from: other.id, to: peer.id)

@@ -60,7 +60,10 @@ extension WriteTransaction {
         if case .person(let records) = try kinship(of: key, after: formerKeys) {
             absorbed = try unite(records, under: key, after: formerKeys, at: now).absorbed
         }
-        let peer = try note(introduction, at: now) { if grounds == .person { $0.accepted = now } }
+        let peer = try note(introduction, at: now) { peer in
+            if grounds == .person { peer.accepted = now }
+            if grounds == .person || standing.isKnown { peer.lastTrusted = max(peer.lastTrusted, now) }
+        }
         var new = NewSession(
             peer: peer.id, identifier: session.identifier, established: now, transport: session.transport,
             isInitiator: session.isInitiator, identity: try identity(withKey: session.identity)?.id,

@@ -104,6 +104,7 @@ extension WriteTransaction {
         }
         var seen = peer
         seen.lastSeen = max(peer.lastSeen, now)
+        if standing.isKnown { seen.lastTrusted = max(peer.lastTrusted, now) }
         try replace(peer, with: seen)
         let renewed = try tables.sessions.change(session, in: self) { session in
             session.renewed = now
