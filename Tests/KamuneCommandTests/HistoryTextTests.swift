@@ -92,11 +92,67 @@ struct HistoryTextTests {
 
                 ## \(day)
 
-                - \(time) **A\\*da:** \\# a \\*b\\* \\[c\\]\\(d\\) \\<e\\> \\`f\\`\\
+                - \(time) **A\\*da:** # a \\*b\\* \\[c](d) \\<e> \\`f\\`\\
                   next
-                - \(time) **You:** 1\\. x *(sent)*
+                - \(time) **You:** 1. x *(sent)*
 
                 """)
+    }
+
+    @Test(
+        "Markdown escapes what is a mark, and nothing else",
+        arguments: [
+            ("Hello, world! (It's 5 - 3 = 2; a+b|c: 50% @home.)", "Hello, world! (It's 5 - 3 = 2; a+b|c: 50% @home.)"),
+            ("snake_case_name _a_", "snake_case_name \\_a\\_"), ("2 < 3 && x > y", "2 < 3 && x > y"),
+            ("<b> &amp; &#35;", "\\<b> \\&amp; \\&#35;"), ("C:\\Users \\* \\", "C:\\Users \\\\\\* \\\\"),
+            ("![i](u) ~~s~~ `c`", "!\\[i](u) \\~\\~s\\~\\~ \\`c\\`"), ("talk about C# ##", "talk about C# \\#\\#"),
+            ("# no heading", "# no heading"),
+        ])
+    func escapes(text: String, expected: String) {
+        #expect(HistoryText.escaped(text) == expected)
+    }
+
+    @Test(
+        "at the beginning of a line more is a mark",
+        arguments: [
+            ("# h", "\\# h"), ("> q", "\\> q"), ("- l", "\\- l"), ("+ l", "\\+ l"), ("12. n", "12\\. n"),
+            ("3) n", "3\\) n"), ("===", "\\==="), ("3.5 a", "3\\.5 a"), ("a - b", "a - b"), ("12", "12"), ("", ""),
+        ])
+    func escapesAtTheBeginning(text: String, expected: String) {
+        #expect(HistoryText.escaped(text, beginsLine: true) == expected)
+    }
+
+    @Test("a message that waited shows when it was written, and when it came")
+    func late() async throws {
+        let store = try Store.inMemory()
+        let peer = try await store.accept(try Identity.generate().publicKey, name: "Ada", at: Self.noon)
+        for (text, seconds) in [("prompt", 59.0), ("late", 7_200), ("next day", 172_800)] {
+            try await store.append(
+                .incoming(
+                    from: peer.id, body: Array(text.utf8), sent: Self.noon,
+                    received: Self.noon.addingTimeInterval(seconds)))
+        }
+        try await store.append(.outgoing(to: peer.id, body: [0x78], at: Self.noon))
+        let (peers, messages) = (try await PeerList(store), try await store.messages(with: peer.id))
+        func at(_ seconds: Double) -> String { Times.local(Self.noon.addingTimeInterval(seconds)) }
+        var text = HistoryText(.text, peers: peers, isMixed: false)
+        #expect(
+            messages.map { text.text(of: $0) } == [
+                "\(at(59)) Ada: prompt\n", "\(at(0)) (arrived \(at(7_200))) Ada: late\n",
+                "\(at(0)) (arrived \(at(172_800))) Ada: next day\n", "\(at(0)) You: x (waiting)\n",
+            ])
+        var markdown = HistoryText(.markdown, peers: peers, isMixed: false)
+        let all = messages.map { markdown.text(of: $0) }.joined()
+        #expect(all.contains("- \(at(0)) (arrived \(at(172_800).dropFirst(11))) **Ada:** next day\n"))
+        #expect(
+            MessageTimes(messages[2]).inBrief
+                == "\(Times.localMinute(Self.noon)) (arrived \(Times.ofDay(Self.noon.addingTimeInterval(172_800))))")
+        #expect(MessageTimes(messages[0]).inBrief == Times.ofDay(Self.noon.addingTimeInterval(59)))
+        var lines = HistoryText(.jsonl, peers: peers, isMixed: false)
+        let object = try #require(
+            try JSONSerialization.jsonObject(with: Data(lines.text(of: messages[2]).utf8)) as? [String: Any])
+        #expect(object["sent"] as? String == Times.stamp(Self.noon))
+        #expect(object["received"] as? String == Times.stamp(Self.noon.addingTimeInterval(172_800)))
     }
 
     @Test("JSON Lines read back as they were")

@@ -264,7 +264,7 @@ actor TerminalChat {
         do throws(KamuneError) {
             let message = try await current.conversation.send(text)
             self.current?.delivery.wrote(message.id)
-            await console.show(message: text, from: ownName, at: message.sent, isOwn: true)
+            await console.show(message: text, from: ownName, at: MessageTimes(message), isOwn: true)
             await showNote()
         } catch {
             await console.show(

@@ -60,7 +60,7 @@ struct HistoryText {
         let isOwn = message.direction == .outgoing
         let peer = name(message.peer)
         let name = isOwn ? (isMixed ? "You to \(peer)" : "You") : peer
-        let time = Times.local(message.localTime)
+        let time = MessageTimes(message).inFull
         let head = style(.faint, time) + " " + style(isOwn ? .own : .other, name) + ": "
         let note = Self.note(on: message).map { " (\($0))" }.joined()
         guard let screen else {
@@ -88,8 +88,7 @@ struct HistoryText {
 
     private mutating func markdown(of message: StoredMessage) -> String {
         var text = ""
-        let time = Times.local(message.localTime)
-        let day = String(time.prefix(10))
+        let day = Times.localDay(message.localTime)
         if day != lastDay {
             text += "\n## \(day)\n\n"
             lastDay = day
@@ -98,29 +97,56 @@ struct HistoryText {
         let isOwn = message.direction == .outgoing
         let name = isOwn ? (isMixed ? "You to \(peer)" : "You") : peer
         // A backslash at the end of a row breaks the line there.
-        let body = Self.lines(of: message).map(Self.escaped).joined(separator: "\\\n  ")
-        text += "- \(time.dropFirst(11)) **\(name):** \(body)"
+        let body = Self.lines(of: message).enumerated().map { Self.escaped($1, beginsLine: $0 > 0) }
+            .joined(separator: "\\\n  ")
+        text += "- \(MessageTimes(message).underDay) **\(name):** \(body)"
         text += Self.note(on: message).map { " *(\($0))*" }.joined() + "\n"
         return text
     }
 
-    /// Text in which nothing is a mark of Markdown: every ASCII punctuation character may have a backslash before it
-    /// (CommonMark 0.31 §2.4).
-    static func escaped(_ text: String) -> String {
+    /// Text in which nothing is a mark of Markdown (CommonMark 0.31, and GitHub's strikethrough). What is none where it stands
+    /// stays as it is, for the eye's sake.
+    ///
+    /// - Parameter beginsLine: Whether it stands at the beginning of a line, where more is a mark.
+    static func escaped(_ text: String, beginsLine: Bool = false) -> String {
+        let characters = Array(text)
+        // What a mark of a list, such as "12.", ends with.
+        let digits = characters.prefix { $0.isASCII && $0.isNumber }.count
         var result = ""
-        for character in text {
-            if let ascii = character.asciiValue, Self.isPunctuation(ascii) { result += "\\" }
+        for (index, character) in characters.enumerated() {
+            let previous = index > 0 ? characters[index - 1] : nil
+            let next = index + 1 < characters.count ? characters[index + 1] : nil
+            let isMark =
+                isMarkAnywhere(character, after: previous, before: next)
+                || beginsLine && index == 0 && "#>+-=|:".contains(character)
+                || beginsLine && index == digits && digits > 0 && (character == "." || character == ")")
+            if isMark { result += "\\" }
             result.append(character)
         }
         return result
     }
 
+    /// Whether a character within a line is, or might be part of, a mark.
+    private static func isMarkAnywhere(
+        _ character: Character, after previous: Character?, before next: Character?
+    ) -> Bool {
+        func isWord(_ character: Character?) -> Bool { character?.isLetter == true || character?.isNumber == true }
+        switch character {
+        case "*", "`", "[", "~": return true
+        // Within a word it is a letter like others.
+        case "_": return !(isWord(previous) && isWord(next))
+        // Before a mark it would take that away, at the end it would break the line.
+        case "\\": return next.flatMap(\.asciiValue).map(isPunctuation) ?? true
+        case "<": return next.map { $0.isLetter || "/!?".contains($0) } ?? false
+        case "&": return next.map { $0.isLetter || $0 == "#" } ?? false
+        // A row of them at the end of a heading would vanish.
+        case "#": return previous == " " || previous == "#"
+        default: return false
+        }
+    }
+
     private static func isPunctuation(_ byte: UInt8) -> Bool {
         switch byte {
-        // Those that are no marks within a line stay as they are, for the eye's sake.
-        case UInt8(ascii: ","), UInt8(ascii: "'"), UInt8(ascii: "\""), UInt8(ascii: "?"), UInt8(ascii: "%"),
-            UInt8(ascii: "/"), UInt8(ascii: ";"), UInt8(ascii: "$"):
-            false
         case 0x21...0x2f, 0x3a...0x40, 0x5b...0x60, 0x7b...0x7e: true
         default: false
         }

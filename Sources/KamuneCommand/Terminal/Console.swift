@@ -140,8 +140,8 @@ actor Console {
     // MARK: Showing
 
     /// Shows a message, in whose rows nothing can pass itself off as another one. To a file it is written as it came.
-    func show(message text: String, from name: TerminalText, at time: Date, isOwn: Bool) async {
-        let time = Times.ofDay(time)
+    func show(message text: String, from name: TerminalText, at times: MessageTimes, isOwn: Bool) async {
+        let time = times.inBrief
         let head = "\(time) \(name): "
         guard let screen = context.screen(for: output) else {
             await write(output, head + text + "\n")
