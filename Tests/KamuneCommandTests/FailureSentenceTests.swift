@@ -3,6 +3,7 @@ import Kamune
 import KamuneBenchmark
 import KamuneStore
 import KamuneSystem
+import KamuneTerminal
 import Testing
 
 @testable import KamuneCommand
@@ -33,12 +34,13 @@ struct FailureSentenceTests {
         let files: [FileFailure] = [
             .exists(path: path, what: "it"), .missing(path: path, what: "thing"),
             .openToOthers(path: path, mode: 0o644),
-            .notARegularFile(path: path), .tooLarge(path: path, limit: 5),
+            .notARegularFile(path: path), .notReplaceable(path: path), .tooLarge(path: path, limit: 5),
             .system(path: path, doing: "read", code: EIO), .unusable(path: path, reason: "it is none."),
         ]
         examples += files.map { Example($0, .failure) }
         examples.append(Example(FileFailure.notText(path: FilePath(bytes: [0xFF])), .usage))
         examples.append(Example(CryptoError.encryptedKey, .failure))
+        examples += troubles.map { Example($0, $1) }
         let measurements: [BenchmarkFailure] = [.handshakeStalled, .sessionEnded, .holderFailed]
         examples += measurements.map { Example($0, .failure) }
         examples.append(Example(SystemError(EMFILE), .failure))
@@ -59,7 +61,67 @@ struct FailureSentenceTests {
         (.conflict(what: "key"), .failure), (.refused(.unknown), .refusedByUs), (.misuse(reason: "a bug"), .failure),
         (.closed, .storeUnusable),
         (.system(operation: "Opening", reason: "no"), .failure), (.backupNotVerified, .failure),
+        (.notABackup(path: "/p"), .failure), (.notReplaceable(path: "/p"), .failure),
     ]
+
+    private static let troubles: [(Trouble, KamuneCommand.ExitStatus)] = [
+        (.noSuchPeer(TerminalText("x")), .failure),
+        (.ambiguousPeer(TerminalText("x"), count: 2, among: ["a", "b"]), .failure),
+        (.noSuchConversation(3), .failure), (.conversationWithAnother(3, peer: TerminalText("x")), .failure),
+        (.noIdentity, .failure), (.noIdentityFile(path), .failure), (.identityExists, .failure),
+        (.identityKnown, .failure), (.nothingKept(at: "/p"), .failure), (.storeExists(at: "/p"), .failure),
+        (.backupAtTerminal, .usage),
+        (.passphraseNeeded(of: "the backup", variable: "V", option: "--o"), .locked),
+        (.storePassphraseNeeded(variable: "V"), .locked), (.passphraseEmpty(of: "the backup"), .locked),
+        (.passphraseTooLong(limit: 9), .locked),
+        (.passphraseUnreadable(descriptor: 3, SystemError(EBADF)), .locked),
+        (.terminalSilent(SystemError(EIO)), .locked), (.noPassphraseChosen, .locked), (.backupPassphraseWrong, .locked),
+        (.nobodyToAsk(question: "Delete it?"), .usage), (.declined, .failure),
+        (.undelivered(1, isKept: true), .connectionLost), (.undelivered(2, isKept: false), .connectionLost),
+        (.maybeLost(2), .connectionLost), (.endedEarly, .connectionLost), (.demoListenerClosed, .failure),
+        (.demoSessionEnded, .connectionLost), (.demoWithoutGoodbye, .connectionLost),
+        (.tooFewFiles(limit: 10, needed: 20, advised: 256), .tooFewFiles),
+    ]
+
+    /// One number for each case, so that this does not compile, or the test below fails, when one is left out.
+    private static func number(of trouble: Trouble) -> Int {
+        switch trouble {
+        case .noSuchPeer: 0
+        case .ambiguousPeer: 1
+        case .noSuchConversation: 2
+        case .conversationWithAnother: 3
+        case .noIdentity: 4
+        case .noIdentityFile: 5
+        case .identityExists: 6
+        case .identityKnown: 7
+        case .nothingKept: 8
+        case .storeExists: 9
+        case .backupAtTerminal: 10
+        case .passphraseNeeded: 11
+        case .storePassphraseNeeded: 12
+        case .passphraseEmpty: 13
+        case .passphraseTooLong: 14
+        case .passphraseUnreadable: 15
+        case .terminalSilent: 16
+        case .noPassphraseChosen: 17
+        case .backupPassphraseWrong: 18
+        case .nobodyToAsk: 19
+        case .declined: 20
+        case .undelivered: 21
+        case .maybeLost: 22
+        case .endedEarly: 23
+        case .demoListenerClosed: 24
+        case .demoSessionEnded: 25
+        case .demoWithoutGoodbye: 26
+        case .tooFewFiles: 27
+        }
+    }
+
+    @Test("no trouble of a command's own is left out here, and no two say the same")
+    func complete() {
+        #expect(Set(Self.troubles.map { Self.number(of: $0.0) }) == Set(0...27))
+        #expect(Set(Self.troubles.map(\.0.sentence)).count == Self.troubles.count)
+    }
 
     @Test("every error is one sentence, with its documented code", arguments: 0..<examples.count)
     func sentences(index: Int) throws {
@@ -67,9 +129,9 @@ struct FailureSentenceTests {
         let failure = Failure(anything: example.error)
         #expect(failure.status == example.status, "\(example.error)")
         let message = try #require(failure.message)
-        #expect(message.first?.isUppercase == true || message.first == "“", "\(message)")
+        #expect(message.first.map { $0.isUppercase || $0.isNumber || $0 == "“" } == true, "\(message)")
         #expect(!message.contains("\n") && message.count > 10, "\(message)")
-        #expect(!message.contains("Error Domain"), "\(message)")
+        #expect(!message.contains("Error Domain") && !message.contains("NSError"), "\(message)")
     }
 
     @Test("who interrupts is told nothing")

@@ -140,12 +140,7 @@ struct ChatStage: Sendable {
     }
 
     /// What to tell about messages that did not get through.
-    func whatBecomes(ofUnsent count: Int) -> String {
-        let messages = count == 1 ? "1 message was" : "\(count) messages were"
-        return isIncognito
-            ? "\(messages) not delivered, and nothing is kept of this conversation."
-            : "\(messages) not delivered yet. What waits goes out in the next conversation."
-    }
+    func whatBecomes(ofUnsent count: Int) -> Trouble { .undelivered(count, isKept: !isIncognito) }
 
     /// The lines of standard input.
     func lineSource() -> LineSource {

@@ -82,7 +82,7 @@ struct PipeChat: Sendable {
         if let failure { throw failure }
         if case .failed(let error) = end { throw Failure(error) }
         let undelivered = await conversation.undeliveredCount
-        if undelivered > 0 { throw Failure(.connectionLost, stage.whatBecomes(ofUnsent: undelivered)) }
+        if undelivered > 0 { throw Failure(stage.whatBecomes(ofUnsent: undelivered)) }
     }
 
     private func receive() async -> Failure? {
@@ -118,10 +118,7 @@ struct PipeChat: Sendable {
             if error.code != .cancelled { return Failure(error) }
         }
         guard lost > 0 else { return nil }
-        return Failure(
-            .connectionLost,
-            "\(Count.messages(lost)) may be lost: the connection broke before they were known to have "
-                + "arrived, and the other side does not say what it has.")
+        return Failure(.maybeLost(lost))
     }
 
     private func tell(_ event: ConversationEvent) async {
@@ -158,7 +155,7 @@ struct PipeChat: Sendable {
             switch error.code {
             case .cancelled: return nil
             case .sessionEnded:
-                return Failure(.connectionLost, "The conversation was ended before everything was sent.")
+                return Failure(.endedEarly)
             default: return Failure(error)
             }
         } catch {

@@ -100,7 +100,7 @@ actor TerminalChat {
                     "The conversation with \(name) broke off: \(TerminalText(error.message, maximumColumns: TextLimit.sentence))",
                 .warning)
         }
-        if unsent > 0 { await console.show(status: stage.whatBecomes(ofUnsent: unsent), .warning) }
+        if unsent > 0 { await console.show(status: stage.whatBecomes(ofUnsent: unsent).sentence, .warning) }
         return end
     }
 

@@ -45,7 +45,7 @@ struct BackupPassphraseOptions: ParsableArguments {
     /// What a wrong passphrase is called, so that it is not taken for the store's.
     private static func explained(_ error: any Error) -> any Error {
         guard case StoreError.wrongPassphrase = error else { return error }
-        return Failure(.locked, "The passphrase of the backup is wrong, or the beginning of the file is damaged.")
+        return Failure(.backupPassphraseWrong)
     }
 }
 
@@ -166,10 +166,7 @@ struct RestoreCommand: ContextualCommand {
         let opener = try StoreOpener(store, context)
         let location = opener.location
         guard !location.exists else {
-            throw Failure(
-                .failure,
-                "There is a store at “\(TerminalText(location.path))” already; say --merge to add what is missing in it, or "
-                    + "name another by --db.")
+            throw Failure(.storeExists(at: location.path))
         }
         // Before a passphrase is chosen for what may never come to be.
         let (secret, summary) = try await passphrase.open(backup, context)

@@ -33,7 +33,7 @@ struct Demo: Sendable {
         async let accepted = first(of: listener)
         let atAda = try await ada.dial(listener.address)
         guard let atBob = try await accepted else {
-            throw Failure(.failure, "The demo's listener closed by itself, which should not happen.")
+            throw Failure(.demoListenerClosed)
         }
         let total = context.time.monotonic - start
         await listener.close()
@@ -84,7 +84,7 @@ struct Demo: Sendable {
             let start = context.time.monotonic
             try await (line.isAda ? ada : bob).send(line.text)
             guard let message = line.isAda ? try await atBob.next() : try await atAda.next() else {
-                throw Failure(.connectionLost, "The demo's session ended early, which should not happen.")
+                throw Failure(.demoSessionEnded)
             }
             let time = Times.milliseconds(context.time.monotonic - start)
             let name = line.isAda ? style(.own, "Ada") : style(.other, "Bob")
@@ -94,7 +94,7 @@ struct Demo: Sendable {
         }
         await ada.close()
         guard await bob.waitUntilEnded() == .closedByPeer else {
-            throw Failure(.connectionLost, "The demo's session did not end with a goodbye, which should not happen.")
+            throw Failure(.demoWithoutGoodbye)
         }
         try print(style(.faint, "Ada has said goodbye, and both have erased their keys."))
     }

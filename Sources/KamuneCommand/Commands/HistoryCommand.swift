@@ -63,8 +63,7 @@ struct SessionList {
     /// The conversation of a number.
     func select(_ number: Int) throws(Failure) -> StoredSession {
         guard sessions.indices.contains(number - 1) else {
-            throw Failure(
-                .failure, "There is no conversation \(number); “kamune history list” lists those that there are.")
+            throw Failure(.noSuchConversation(number))
         }
         return sessions[number - 1]
     }

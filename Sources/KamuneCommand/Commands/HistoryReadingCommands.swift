@@ -46,7 +46,7 @@ struct HistoryShowCommand: ContextualCommand {
             if let session {
                 let found = try (try await SessionList(store)).select(session)
                 guard wanted.map({ $0 == found.peer }) ?? true else {
-                    throw Failure(.failure, "Conversation \(session) was with “\(peers.name(of: found.peer))”.")
+                    throw Failure(.conversationWithAnother(session, peer: peers.name(of: found.peer)))
                 }
                 (wanted, only) = (found.peer, found.id)
             }

@@ -30,8 +30,7 @@ enum IdentityReport {
     }
 
     /// What is said when the store has no identity.
-    static let none = Failure(
-        .failure, "There is no identity yet; make one with “kamune identity new”, or simply listen or dial.")
+    static let none = Failure(.noIdentity)
 
     /// Makes an identity the one in use.
     ///
@@ -39,13 +38,10 @@ enum IdentityReport {
     static func adopt(_ identity: Identity, in store: Store, force: Bool, at now: Date) async throws {
         let current = try await store.currentIdentity()
         guard current == nil || force else {
-            throw Failure(
-                .failure,
-                "An identity exists already. “kamune identity rotate” makes one that takes its place and that your peers "
-                    + "can be told of; --force takes this one, and retires the other.")
+            throw Failure(.identityExists)
         }
         guard try await !store.identities().contains(where: { $0.publicKey == identity.publicKey }) else {
-            throw Failure(.failure, "This identity is in the store already.")
+            throw Failure(.identityKnown)
         }
         try await store.add(identity, name: current?.name ?? "", at: now)
     }
@@ -55,9 +51,7 @@ enum IdentityReport {
         do throws(FileFailure) {
             return try file.load()
         } catch .missing(let path, _) {
-            throw Failure(
-                .failure,
-                "There is no identity at “\(path.shown)” yet; make one with “kamune identity new”.")
+            throw Failure(.noIdentityFile(path))
         }
     }
 

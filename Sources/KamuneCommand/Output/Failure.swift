@@ -27,10 +27,11 @@ extension Failure {
         case let error as StoreError: self.init(error)
         case let error as FileFailure: self.init(error)
         case let error as CryptoError: self.init(.failure, Self.shown(error.description))
+        case let error as Trouble: self.init(error)
         case let error as BenchmarkFailure: self.init(error)
         case let error as SystemError: self.init(error)
         case let error as LineSplitter.LineTooLong: self.init(error)
-        case is CancellationError: self.init(.interrupted, nil)
+        case is CancellationError: self = .interrupted
         default:
             self.init(
                 .failure,
@@ -85,6 +86,11 @@ extension Failure {
             .failure,
             "Line \(error.number) of the input is longer than \(error.limit) bytes, the most that one message holds. The "
                 + "lines before it were sent.")
+    }
+
+    /// A signal has asked the program to end.
+    init(signal: Int32) {
+        self.init(signal == SIGINT ? .interrupted : .terminated, nil)
     }
 
     private static func shown(_ text: String) -> String {

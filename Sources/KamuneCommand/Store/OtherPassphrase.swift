@@ -28,10 +28,7 @@ struct OtherPassphrase {
         case .environment(let name): passphrase = try Passphrase.from(context.environment.bytes(name) ?? [])
         case .terminal, nil:
             guard let terminal else {
-                throw Failure(
-                    .locked,
-                    "The passphrase of \(what) is needed, and there is no terminal to ask for it: give it in \(variable) "
-                        + "or by \(option).")
+                throw Failure(.passphraseNeeded(of: what, variable: variable, option: option))
             }
             let question = "Passphrase of \(what): "
             passphrase =

@@ -17,11 +17,10 @@ enum Passphrase {
             while length < buffer.count {
                 let place = UnsafeMutableRawBufferPointer(rebasing: buffer[length..<(length + 1)])
                 let count: Int
-                do {
+                do throws(SystemError) {
                     count = try retrying { Job.usingTerminal { systemRead(descriptor, place) } }
                 } catch {
-                    problem = Failure(
-                        .locked, "The passphrase cannot be read from descriptor \(descriptor): \(error).")
+                    problem = Failure(.passphraseUnreadable(descriptor: descriptor, error))
                     return
                 }
                 if count == 0 {
@@ -68,8 +67,7 @@ enum Passphrase {
         return SecretBox(earlier)
     }
 
-    private static let tooLong = Failure(
-        .locked, "The passphrase is longer than \(sizeLimit) bytes, so it is taken for something else.")
+    private static let tooLong = Failure(.passphraseTooLong(limit: sizeLimit))
 }
 
 /// Where a passphrase comes from.

@@ -40,16 +40,12 @@ struct PeerList: Sendable {
         let matches = matches(text)
         if matches.count == 1 { return matches[0] }
         if matches.isEmpty {
-            throw Failure(.failure, "No peer is called “\(shown)”; “kamune peers list” lists those that you know.")
+            throw Failure(.noSuchPeer(shown))
         }
         let all = matches.prefix(8).map { peer in
             "#\(number(of: peer.id) ?? 0) \(PeerName.shown(for: peer)) (\(peer.key.fingerprint.sum))"
         }
-        throw Failure(
-            .failure,
-            "“\(shown)” may be any of \(matches.count) peers; name one by number, with #: "
-                + all.joined(separator: ", ")
-                + (matches.count > 8 ? ", …" : ""))
+        throw Failure(.ambiguousPeer(shown, count: matches.count, among: all))
     }
 
     private func matches(_ text: String) -> [StoredPeer] {

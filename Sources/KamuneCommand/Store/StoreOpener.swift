@@ -59,10 +59,7 @@ final class StoreOpener {
         } else if access == .creating || earlier.exist {
             store = try await create()
         } else {
-            throw Failure(
-                .failure,
-                "Nothing is kept at “\(TerminalText(location.path))” yet; that begins when you listen or dial for the "
-                    + "first time, or by “kamune identity new”.")
+            throw Failure(.nothingKept(at: location.path))
         }
         do {
             for note in try await earlier.move(into: store, at: context.time.date) { notes.append((note, .good)) }
@@ -218,7 +215,7 @@ final class StoreOpener {
             if SecretBytes.constantTimeEqual(first.secret, second.secret) { return first }
             terminal.tell("The two are not the same; try again.")
         }
-        throw Failure(.locked, "No passphrase was chosen, so nothing was done.")
+        throw Failure(.noPassphraseChosen)
     }
 
     // MARK: Sources
@@ -245,11 +242,7 @@ final class StoreOpener {
         "WARNING: without a passphrase, whoever gets the file can read everything in it and pretend to be you. “kamune "
         + "passphrase” sets one."
 
-    private static let missing = Failure(
-        .locked,
-        "What is kept needs a passphrase, and there is no terminal to ask for it: give it in \(variable) or by "
-            + "--passphrase-fd; or say --no-passphrase the first time, to keep everything readable for whoever gets the "
-            + "file.")
+    private static let missing = Failure(.storePassphraseNeeded(variable: variable))
 }
 
 /// What opens or protects a store, as something that can be kept until it is needed.

@@ -16,9 +16,7 @@ enum OpenFileLimit {
         let needed = openFiles(below: limit) + OpenFiles.needed
         guard limit < UInt64(needed) else { return nil }
         return Failure(
-            .tooFewFiles,
-            "The system allows this program \(limit) open files, and it needs \(needed); raise the limit, such as by "
-                + "“ulimit -n \(roundedLimit(above: needed))”.")
+            .tooFewFiles(limit: limit, needed: needed, advised: roundedLimit(above: needed)))
     }
 
     /// What a person would choose, with room for some peers.

@@ -11,13 +11,13 @@ enum Confirmation {
     static func ask(_ question: String, isGiven: Bool, _ context: CommandContext) async throws(Failure) {
         if isGiven { return }
         guard let terminal = context.openTerminal() else {
-            throw Failure(.usage, "There is no terminal to ask you: \(question) If so, say --yes.")
+            throw Failure(.nobodyToAsk(question: question))
         }
         while true {
-            guard let answer = await terminal.ask("\(question) (y/n) ") else { throw Failure(.interrupted, nil) }
+            guard let answer = await terminal.ask("\(question) (y/n) ") else { throw Failure.interrupted }
             switch answer.lowercased() {
             case "y", "yes": return
-            case "n", "no": throw Failure(.failure, "Nothing was done.")
+            case "n", "no": throw Failure(.declined)
             default: continue
             }
         }

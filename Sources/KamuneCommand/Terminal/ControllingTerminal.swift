@@ -81,12 +81,12 @@ final class ControllingTerminal: Sendable {
             // After the program was stopped, what is asked stands there again, and what is typed is as hidden as before.
             try mode.take(descriptor, for: .secret) { stream.write("\n" + question) }
         } catch {
-            throw Failure(.locked, "The terminal cannot be asked for the passphrase: \(error).")
+            throw Failure(.terminalSilent(error))
         }
         defer { mode.giveBack() }
         // Only now, so that whoever answers at once is not heard too early.
         stream.write(question)
-        guard let secret = try Passphrase.readLine(descriptor) else { throw Failure(.interrupted, nil) }
+        guard let secret = try Passphrase.readLine(descriptor) else { throw Failure.interrupted }
         return secret
     }
 }

@@ -1,0 +1,150 @@
+import Kamune
+import KamuneSystem
+import KamuneTerminal
+
+/// What can go wrong with a command itself, beside what the library, the store and files report. The words of each stand here,
+/// and nowhere else.
+enum Trouble: Error, Equatable, Sendable {
+    // Peers, conversations, identities.
+    case noSuchPeer(TerminalText)
+    /// More than one fits; the first of them are named.
+    case ambiguousPeer(TerminalText, count: Int, among: [String])
+    case noSuchConversation(Int)
+    case conversationWithAnother(Int, peer: TerminalText)
+    case noIdentity
+    case noIdentityFile(FilePath)
+    case identityExists
+    case identityKnown
+
+    // What is kept.
+    case nothingKept(at: String)
+    case storeExists(at: String)
+    case backupAtTerminal
+
+    // Passphrases.
+    /// - `of`: such as "the backup".
+    case passphraseNeeded(of: String, variable: String, option: String)
+    case storePassphraseNeeded(variable: String)
+    case passphraseEmpty(of: String)
+    case passphraseTooLong(limit: Int)
+    case passphraseUnreadable(descriptor: Int32, SystemError)
+    case terminalSilent(SystemError)
+    case noPassphraseChosen
+    case backupPassphraseWrong
+
+    // Questions.
+    case nobodyToAsk(question: String)
+    case declined
+
+    // Conversations.
+    case undelivered(Int, isKept: Bool)
+    case maybeLost(Int)
+    case endedEarly
+
+    // The demo.
+    case demoListenerClosed
+    case demoSessionEnded
+    case demoWithoutGoodbye
+
+    // The system.
+    case tooFewFiles(limit: UInt64, needed: Int, advised: Int)
+
+    /// The exit code.
+    var status: ExitStatus {
+        switch self {
+        case .noSuchPeer, .ambiguousPeer, .noSuchConversation, .conversationWithAnother, .noIdentity, .noIdentityFile,
+            .identityExists, .identityKnown, .nothingKept, .storeExists, .declined, .demoListenerClosed:
+            .failure
+        case .passphraseNeeded, .storePassphraseNeeded, .passphraseEmpty, .passphraseTooLong, .passphraseUnreadable,
+            .terminalSilent, .noPassphraseChosen, .backupPassphraseWrong:
+            .locked
+        case .nobodyToAsk, .backupAtTerminal: .usage
+        case .undelivered, .maybeLost, .endedEarly, .demoSessionEnded, .demoWithoutGoodbye: .connectionLost
+        case .tooFewFiles: .tooFewFiles
+        }
+    }
+
+    /// One sentence that says what happened and what to do.
+    var sentence: String {
+        switch self {
+        case .noSuchPeer(let name):
+            "No peer is called “\(name)”; “kamune peers list” lists those that you know."
+        case .ambiguousPeer(let name, let count, let among):
+            "“\(name)” may be any of \(count) peers; name one by number, with #: " + among.joined(separator: ", ")
+                + (count > among.count ? ", …" : "")
+        case .noSuchConversation(let number):
+            "There is no conversation \(number); “kamune history list” lists those that there are."
+        case .conversationWithAnother(let number, let peer):
+            "Conversation \(number) was with “\(peer)”."
+        case .noIdentity:
+            "There is no identity yet; make one with “kamune identity new”, or simply listen or dial."
+        case .noIdentityFile(let path):
+            "There is no identity at “\(path.shown)” yet; make one with “kamune identity new”."
+        case .identityExists:
+            "An identity exists already. “kamune identity rotate” makes one that takes its place and that your peers can be "
+                + "told of; --force takes this one, and retires the other."
+        case .identityKnown:
+            "This identity is in the store already."
+        case .nothingKept(let path):
+            "Nothing is kept at “\(TerminalText(path))” yet; that begins when you listen or dial for the first time, or by "
+                + "“kamune identity new”."
+        case .storeExists(let path):
+            "There is a store at “\(TerminalText(path))” already; say --merge to add what is missing in it, or name another "
+                + "by --db."
+        case .backupAtTerminal:
+            "A backup is not for the eye; have standard output go to a file or a program."
+        case .passphraseNeeded(let what, let variable, let option):
+            "The passphrase of \(what) is needed, and there is no terminal to ask for it: give it in \(variable) or by "
+                + "\(option)."
+        case .storePassphraseNeeded(let variable):
+            "What is kept needs a passphrase, and there is no terminal to ask for it: give it in \(variable) or by "
+                + "--passphrase-fd; or say --no-passphrase the first time, to keep everything readable for whoever gets the "
+                + "file."
+        case .passphraseEmpty(let what):
+            "The passphrase of \(what) is empty."
+        case .passphraseTooLong(let limit):
+            "The passphrase is longer than \(limit) bytes, so it is taken for something else."
+        case .passphraseUnreadable(let descriptor, let error):
+            "The passphrase cannot be read from descriptor \(descriptor): \(error)."
+        case .terminalSilent(let error):
+            "The terminal cannot be asked for the passphrase: \(error)."
+        case .noPassphraseChosen:
+            "No passphrase was chosen, so nothing was done."
+        case .backupPassphraseWrong:
+            "The passphrase of the backup is wrong, or the beginning of the file is damaged."
+        case .nobodyToAsk(let question):
+            "There is no terminal to ask you: \(question) If so, say --yes."
+        case .declined:
+            "Nothing was done."
+        case .undelivered(let count, let isKept):
+            "\(Count.of(count, "message was", "messages were")) not delivered"
+                + (isKept
+                    ? " yet. What waits goes out in the next conversation."
+                    : ", and nothing is kept of this conversation.")
+        case .maybeLost(let count):
+            "\(Count.messages(count)) may be lost: the connection broke before they were known to have arrived, and the "
+                + "other side does not say what it has."
+        case .endedEarly:
+            "The conversation was ended before everything was sent."
+        case .demoListenerClosed:
+            "The demo's listener closed by itself, which should not happen."
+        case .demoSessionEnded:
+            "The demo's session ended early, which should not happen."
+        case .demoWithoutGoodbye:
+            "The demo's session did not end with a goodbye, which should not happen."
+        case .tooFewFiles(let limit, let needed, let advised):
+            "The system allows this program \(limit) open files, and it needs \(needed); raise the limit, such as by "
+                + "“ulimit -n \(advised)”."
+        }
+    }
+}
+
+extension Failure {
+    /// Something that went wrong with a command itself.
+    init(_ trouble: Trouble) {
+        self.init(trouble.status, trouble.sentence)
+    }
+
+    /// The person has interrupted it, and knows.
+    static let interrupted = Failure(signal: SIGINT)
+}
