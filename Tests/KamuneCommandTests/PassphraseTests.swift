@@ -47,6 +47,19 @@ struct PassphraseTests {
     }
 
     @Test(
+        "what is easily guessed is said to be, by a rule that is easily understood",
+        arguments: [
+            ("a", "has only 1 character,"), ("hunter2", "has only 7 characters,"), ("ééééé", "has only 5 characters,"),
+            ("aaaaaaaaaaaaaaaaaaaa", "consists of few different characters,"),
+            ("correct horse battery staple", nil), ("k3Xq9pTz7LwB", nil),
+        ] as [(String, String?)])
+    func advice(text: String, expected: String?) throws {
+        let passphrase = try Passphrase.from(Array(text.utf8))
+        let advice = PassphraseAdvice.text(on: passphrase)
+        if let expected { #expect(advice?.contains(expected) == true) } else { #expect(advice == nil) }
+    }
+
+    @Test(
         "a variable is treated as what is read is: byte for byte, up to the end of the line, no longer than allowed",
         arguments: [
             Array("secret".utf8), Array("secret\n".utf8), Array("secret\r\n".utf8), Array("one\ntwo".utf8), [],

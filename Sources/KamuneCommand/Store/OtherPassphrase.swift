@@ -35,7 +35,11 @@ struct OtherPassphrase {
                 isNew ? try await StoreOpener.choose(terminal, question) : try await terminal.askSecret(question)
         }
         guard let passphrase, passphrase.secret.count > 0 else {
-            throw Failure(.locked, "The passphrase of \(what) is empty.")
+            throw Failure(.passphraseEmpty(of: what))
+        }
+        let wasAsked = if case .terminal? = source { true } else { false }
+        if isNew, !wasAsked, let advice = PassphraseAdvice.text(on: passphrase) {
+            context.tell(advice, .warning)
         }
         return passphrase
     }

@@ -198,6 +198,7 @@ final class StoreOpener {
         case let source?:
             let passphrase = try await read(source)
             guard passphrase.secret.count > 0 else { throw StoreError.emptyPassphrase }
+            if let advice = PassphraseAdvice.text(on: passphrase) { notes.append((advice, .warning)) }
             return .passphrase(passphrase)
         case nil: throw Self.missing
         }
@@ -212,7 +213,10 @@ final class StoreOpener {
                 continue
             }
             let second = try await terminal.askSecret("The same again: ")
-            if SecretBytes.constantTimeEqual(first.secret, second.secret) { return first }
+            if SecretBytes.constantTimeEqual(first.secret, second.secret) {
+                if let advice = PassphraseAdvice.text(on: first) { terminal.tell(advice) }
+                return first
+            }
             terminal.tell("The two are not the same; try again.")
         }
         throw Failure(.noPassphraseChosen)
