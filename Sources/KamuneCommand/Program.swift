@@ -40,6 +40,11 @@ enum Program {
     private static func report(_ failure: Failure, in context: CommandContext) {
         context.terminalMode.giveBack()
         guard let message = failure.message else { return }
-        context.errors.write(context.style(for: context.errors)(.warning, "kamune:") + " " + message + "\n")
+        let mark = "kamune:"
+        var rows = context.rows(of: "\(mark) \(message)", for: context.errors)
+        if rows[0].hasPrefix(mark) {
+            rows[0] = context.style(for: context.errors)(.warning, mark) + rows[0].dropFirst(mark.count)
+        }
+        context.errors.write(rows.map { $0 + "\n" }.joined())
     }
 }

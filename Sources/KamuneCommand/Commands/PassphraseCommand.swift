@@ -28,7 +28,7 @@ struct PassphraseCommand: ContextualCommand {
         try await store.withStore(in: context) { store in
             if remove {
                 try await store.changeCredential(to: .unprotected)
-                context.errors.write(context.style(for: context.errors)(.warning, StoreOpener.warning) + "\n")
+                context.tell(StoreOpener.warning, .warning)
                 return try context.output.print("The passphrase is removed.")
             }
             let secret = try await OtherPassphrase(

@@ -25,6 +25,12 @@ extension CommandContext {
         return Screen(columns: stream.columns, understandsControls: !Style.isDumb(environment))
     }
 
+    /// Writes a text of ours, which is fit to be shown, to standard error.
+    func tell(_ text: String, _ look: Style.Look? = nil) {
+        let style = style(for: errors)
+        errors.write(rows(of: text, for: errors).map { row in (look.map { style($0, row) } ?? row) + "\n" }.joined())
+    }
+
     /// The lines of a text of ours, which is fit to be shown, for a stream: broken between words where it is a terminal.
     func rows(of text: String, for stream: StandardStream) -> [String] {
         guard let layout = screen(for: stream)?.layout else {

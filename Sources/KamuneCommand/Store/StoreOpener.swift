@@ -39,8 +39,7 @@ final class StoreOpener {
 
     /// Writes the notes to standard error.
     func tell() {
-        let style = context.style(for: context.errors)
-        for (text, look) in notes { context.errors.write(style(look, text) + "\n") }
+        for (text, look) in notes { context.tell(text, look) }
         notes = []
     }
 
@@ -170,7 +169,7 @@ final class StoreOpener {
         guard delay > .zero else { return }
         let text =
             "The last \(failures) passphrases were wrong, so the next one waits for \(delay.components.seconds) s."
-        if let terminal { terminal.tell(text) } else { context.errors.write(text + "\n") }
+        if let terminal { terminal.tell(text) } else { context.tell(text) }
         try await context.time.sleep(for: delay)
     }
 

@@ -1,6 +1,7 @@
 import Dispatch
 import Kamune
 import KamuneSystem
+import KamuneTerminal
 
 /// The terminal that the program was started from, whatever its standard streams are: questions are asked there, so that a
 /// pipe can carry messages at the same time.
@@ -27,9 +28,13 @@ final class ControllingTerminal: Sendable {
         systemClose(descriptor)
     }
 
-    /// Writes a line that is fit to be shown.
+    /// Writes a text that is fit to be shown, broken between words.
     func tell(_ text: String) {
-        StandardStream(descriptor).write(text + "\n")
+        let stream = StandardStream(descriptor)
+        // Whatever terminal it is: where the last column is used, some begin a row of their own.
+        let layout = TextLayout(columns: stream.columns - 1)
+        let rows = TerminalText.lines(of: text).flatMap { layout.rows(of: $0) }
+        stream.write(rows.map { $0 + "\n" }.joined())
     }
 
     /// Writes a line that is fit to be shown, without holding up other tasks.
