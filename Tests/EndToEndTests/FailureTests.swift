@@ -1,4 +1,5 @@
 import KamuneSystem
+import KamuneTestKit
 import Testing
 
 @Suite("Exit codes and sentences for what goes wrong")
@@ -50,11 +51,12 @@ struct FailureTests {
     @Test(
         "a server that is no kamune",
         arguments: [
-            Server.frame([]), Server.frame([1, 2, 3]), Server.frame([UInt8](repeating: 0, count: 1_216)),
-            Server.frame([UInt8](repeating: 0xff, count: 65_535)),
+            NamedBytes("an empty frame", Server.frame([])), NamedBytes("three bytes", Server.frame([1, 2, 3])),
+            NamedBytes("zeros", Server.frame([UInt8](repeating: 0, count: 1_216))),
+            NamedBytes("the longest frame", Server.frame([UInt8](repeating: 0xff, count: 65_535))),
         ])
-    func garbage(bytes: [UInt8]) async throws {
-        let server = try Server(.says(bytes))
+    func garbage(_ answer: NamedBytes) async throws {
+        let server = try Server(.says(answer.bytes))
         let result = try await run(["dial", server.address])
         #expect(result.code == 6)
         #expect(!sentence(result.errors).isEmpty)

@@ -1,5 +1,6 @@
 import Foundation
 import Kamune
+import KamuneTestSupport
 import Testing
 
 @testable import KamuneCommand
@@ -62,11 +63,15 @@ struct PassphraseTests {
     @Test(
         "a variable is treated as what is read is: byte for byte, up to the end of the line, no longer than allowed",
         arguments: [
-            Array("secret".utf8), Array("secret\n".utf8), Array("secret\r\n".utf8), Array("one\ntwo".utf8), [],
-            [0x0A], Array("u\u{308}".utf8), [0xFF, 0x66, 0x0A], [UInt8](repeating: 0x78, count: Passphrase.sizeLimit),
-            [UInt8](repeating: 0x78, count: Passphrase.sizeLimit + 1),
-        ] as [[UInt8]])
-    func variables(value: [UInt8]) throws {
+            NamedBytes("plain", Array("secret".utf8)), NamedBytes("a line", Array("secret\n".utf8)),
+            NamedBytes("CR LF", Array("secret\r\n".utf8)), NamedBytes("two lines", Array("one\ntwo".utf8)),
+            NamedBytes("nothing", []), NamedBytes("an empty line", [0x0A]),
+            NamedBytes("decomposed", Array("u\u{308}".utf8)), NamedBytes("no UTF-8", [0xFF, 0x66, 0x0A]),
+            NamedBytes("the longest", [UInt8](repeating: 0x78, count: Passphrase.sizeLimit)),
+            NamedBytes("too long", [UInt8](repeating: 0x78, count: Passphrase.sizeLimit + 1)),
+        ])
+    func variables(_ variable: NamedBytes) throws {
+        let value = variable.bytes
         func result(_ body: () throws -> [UInt8]?) -> Result<[UInt8], Failure> {
             do {
                 return .success(try body() ?? [])
