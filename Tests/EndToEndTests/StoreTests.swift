@@ -63,8 +63,8 @@ struct StoreTests {
         #expect(try await run(["peers", "list"], home: bob).output.contains(#/1 +Countess .* verified\n/#))
 
         let shown = try await run(["history", "show", "Countess"], home: bob).output
-        #expect(shown.contains(#/\d\d:\d\d:\d\d Countess: meet me at the Station\n.* Countess: or at the café\n/#))
-        #expect(shown.contains(#/:\d\d You: station it is \(delivered\)\n/#))
+        #expect(shown.contains(#/\d\d:\d\d:\d\d < Countess: meet me at the Station\n.* < Countess: or at the café\n/#))
+        #expect(shown.contains(#/:\d\d > You: station it is \(delivered\)\n/#))
         let sessions = try await run(["history", "list"], home: ada).output
         #expect(sessions.contains(#/1 +20\d\d-.*Bob +tcp/#))
         try await run(["history", "rename", "1", "A plan"], home: ada)
@@ -93,7 +93,7 @@ struct StoreTests {
         let (ada, bob) = (try Home(), try Home())
         try await converse(ada, bob)
         let text = try await run(["history", "export"], home: ada).output
-        #expect(text.contains(" You to Bob: or at the café (delivered)\n"))
+        #expect(text.contains(" > You to Bob: or at the café (delivered)\n"))
         let file = ada.file("talks.md")
         try await run(["history", "export", "Bob", "--format", "markdown", "--output", file], home: ada)
         #expect(try Home.contents(of: file).contains(#/- \d\d:\d\d:\d\d \*\*Bob:\*\* station it is\n/#))

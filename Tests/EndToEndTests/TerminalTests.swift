@@ -34,7 +34,7 @@ struct TerminalTests {
         await pair.dial.expect("Ada: hello Bob\n")
         pair.listening.child.write("hello Ada, größe 🔒\r")
         await pair.dial.expect("Bob: hello Ada, größe 🔒\n")
-        #expect(pair.dial.output.text.contains(#/\d\d:\d\d Bob: hello Ada/#))
+        #expect(pair.dial.output.text.contains(#/\d\d:\d\d < Bob: hello Ada/#))
         pair.dial.write("/quit\r")
         await pair.dial.expectExit(0)
         await pair.listening.child.expect("Ada has ended the conversation.")

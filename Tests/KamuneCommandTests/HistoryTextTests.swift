@@ -38,8 +38,9 @@ struct HistoryTextTests {
         let time = Times.local(Self.noon)
         #expect(
             try await text(.text, "Ada", [(.incoming, "hello"), (.outgoing, "hi")])
-                == "\(time) Ada: hello\n\(time) You: hi (sent)\n")
-        #expect(try await text(.text, "Ada", [(.outgoing, "hi")], isMixed: true) == "\(time) You to Ada: hi (sent)\n")
+                == "\(time) < Ada: hello\n\(time) > You: hi (sent)\n")
+        #expect(
+            try await text(.text, "Ada", [(.outgoing, "hi")], isMixed: true) == "\(time) > You to Ada: hi (sent)\n")
     }
 
     @Test("no name and no message can pass itself off as another message, or steer a terminal")
@@ -60,6 +61,23 @@ struct HistoryTextTests {
         }
     }
 
+    @Test("whatever somebody calls themselves, their words are neither one's own nor another's")
+    func speakers() async throws {
+        let time = Times.local(Self.noon)
+        for (name, shown) in [
+            ("You", "You"), ("You to Bob", "You to Bob"), ("Bob: yes", "“Bob: yes”"), ("B”: x “", "“B: x ”"),
+        ] {
+            for isMixed in [false, true] {
+                let text = try await text(.text, name, [(.incoming, "I owe (delivered)")], isMixed: isMixed)
+                #expect(text == "\(time) < \(shown): I owe (delivered)\n")
+            }
+        }
+        #expect(try await text(.markdown, "Bob: yes", [(.incoming, "no")]).contains("< **“Bob: yes”:** no"))
+        #expect(
+            try await text(.text, "Bob: yes", [(.outgoing, "no")], isMixed: true)
+                == "\(time) > You to “Bob: yes”: no (sent)\n")
+    }
+
     @Test("in a file, what was sent stands as it was sent")
     func unchanged() async throws {
         let body = "a\tb\u{A0}c\u{E000}\u{200F}🏴\u{E0067}\u{E0062}\u{E0065}\u{E006E}\u{E0067}\u{E007F}\u{9B}2Jd"
@@ -72,8 +90,8 @@ struct HistoryTextTests {
         let screen = Screen(columns: 40, understandsControls: true)
         let body = "one two three four five six seven"
         let expected = """
-            \u{1B}[?7l\(Times.local(Self.noon)) You: one two three
-                four five six seven (sent)
+            \u{1B}[?7l\(Times.local(Self.noon)) > You: one two
+                three four five six seven (sent)
             \u{1B}[?7h
             """
         #expect(try await text(.text, "Ada", [(.outgoing, body)], screen: screen) == expected)
@@ -92,9 +110,9 @@ struct HistoryTextTests {
 
                 ## \(day)
 
-                - \(time) **A\\*da:** # a \\*b\\* \\[c](d) \\<e> \\`f\\`\\
+                - \(time) < **A\\*da:** # a \\*b\\* \\[c](d) \\<e> \\`f\\`\\
                   next
-                - \(time) **You:** 1. x *(sent)*
+                - \(time) > **You:** 1. x *(sent)*
 
                 """)
     }
@@ -138,12 +156,12 @@ struct HistoryTextTests {
         var text = HistoryText(.text, peers: peers, isMixed: false)
         #expect(
             messages.map { text.text(of: $0) } == [
-                "\(at(59)) Ada: prompt\n", "\(at(0)) (arrived \(at(7_200))) Ada: late\n",
-                "\(at(0)) (arrived \(at(172_800))) Ada: next day\n", "\(at(0)) You: x (waiting)\n",
+                "\(at(59)) < Ada: prompt\n", "\(at(0)) (arrived \(at(7_200))) < Ada: late\n",
+                "\(at(0)) (arrived \(at(172_800))) < Ada: next day\n", "\(at(0)) > You: x (waiting)\n",
             ])
         var markdown = HistoryText(.markdown, peers: peers, isMixed: false)
         let all = messages.map { markdown.text(of: $0) }.joined()
-        #expect(all.contains("- \(at(0)) (arrived \(at(172_800).dropFirst(11))) **Ada:** next day\n"))
+        #expect(all.contains("- \(at(0)) (arrived \(at(172_800).dropFirst(11))) < **Ada:** next day\n"))
         #expect(
             MessageTimes(messages[2]).inBrief
                 == "\(Times.localMinute(Self.noon)) (arrived \(Times.ofDay(Self.noon.addingTimeInterval(172_800))))")

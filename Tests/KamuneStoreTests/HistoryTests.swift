@@ -75,6 +75,7 @@ import Testing
         let toEve = try await store.say("eve", to: eve)
         _ = try await store.hear("incoming", from: bob)
         #expect(try await Set(store.peersWithPendingMessages()) == [bob, eve])
+        #expect(try await store.waitingCount(to: bob) == 5 && store.waitingCount(to: eve) == 1)
         #expect(try await store.pendingMessages(to: bob).map(\.text) == ["0", "1", "2", "3", "4"])
         #expect(try await store.setState(.inFlight, of: Array(ids[0...2]), to: bob, at: noon) == Array(ids[0...2]))
         #expect(try await store.setState(.sent, of: [ids[3]], to: bob, at: noon) == [ids[3]])

@@ -234,11 +234,13 @@ struct HandshakeDriver: Sendable {
         throw identity.algorithm == .mldsa65
             ? KamuneError(
                 .refusedByPeer,
-                "The other side closed the connection when it learned who we are. Either it refused us, or it is a "
-                    + "program of version 0.7, which cannot read ML-DSA-65 identities: use an Ed25519 identity for it.")
+                "The connection ended when the other side learned who we are. It refused us, or it is a program of "
+                    + "version 0.7, which cannot read ML-DSA-65 identities (use an Ed25519 identity for it), or somebody "
+                    + "on the way cut it.")
             : KamuneError(
                 .refusedByPeer,
-                "The other side refused us: it closed the connection when it learned who we are.")
+                "The other side refused us, or somebody on the way cut the connection: it ended when the other side "
+                    + "learned who we are.")
     }
 
     private enum VerificationEvent: Sendable {
@@ -286,10 +288,12 @@ struct HandshakeDriver: Sendable {
         }
         frames.putBack(early)
         if Task.isCancelled { throw .cancellation }
+        // Whoever was being asked when the connection ended was called off, and its answer is none.
         switch verdict {
         case .accept(let grounds)? where !hasEnded: return grounds
-        case .refuse(let reason)?: throw KamuneError(.refusedByUs, reason)
-        case .accept?, nil: throw KamuneError(.connectionLost, "The other side went away before it was accepted.")
+        case .refuse(let reason)? where !hasEnded: throw KamuneError(.refusedByUs, reason)
+        case .accept?, .refuse?, nil:
+            throw KamuneError(.connectionLost, "The other side went away before it was accepted.")
         }
     }
 }

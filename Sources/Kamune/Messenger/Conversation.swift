@@ -275,6 +275,17 @@ public actor Conversation {
     /// ``waitUntilDelivered(for:)``.
     public var undeliveredCount: Int { machine.outstandingCount }
 
+    /// How many messages to the peer wait, those of earlier conversations too.
+    ///
+    /// - Throws: When the store cannot be read.
+    public func waitingCount() async throws(KamuneError) -> Int {
+        do throws(StoreError) {
+            return try await store.waitingCount(to: peerID)
+        } catch {
+            throw KamuneError(error)
+        }
+    }
+
     /// Waits while 1,024 messages or more of this conversation are under way, or 16 MiB, so that a fast source does not fill
     /// the disk for a slow peer. Returns at once when the conversation is over.
     public func waitForRoom() async {

@@ -82,7 +82,11 @@ struct PipeChat: Sendable {
         if let failure { throw failure }
         if case .failed(let error) = end { throw Failure(error) }
         let undelivered = await conversation.undeliveredCount
-        if undelivered > 0 { throw Failure(stage.whatBecomes(ofUnsent: undelivered)) }
+        if undelivered > 0 {
+            // Those of earlier conversations wait too, and are in the way of these.
+            let waiting = (try? await conversation.waitingCount()) ?? 0
+            throw Failure(stage.whatBecomes(ofUnsent: max(undelivered, waiting)))
+        }
     }
 
     private func receive() async -> Failure? {

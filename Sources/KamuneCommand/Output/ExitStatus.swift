@@ -30,7 +30,8 @@ enum ExitStatus: Int32, CaseIterable, Sendable {
         case .unreachable: "the other side cannot be reached, or its name is not known"
         case .timedOut: "the other side did not answer in time"
         case .protocolFailure: "the other side broke the protocol, does not fit, or is not who it claims to be"
-        case .connectionLost: "the connection was lost, or the other side has vanished, without a goodbye"
+        case .connectionLost:
+            "the connection was lost, or the other side has vanished, without a goodbye; or it said goodbye before it had everything"
         case .cannotListen: "the address to listen on is taken or not ours"
         case .locked: "the passphrase of what is kept is missing or wrong"
         case .storeUnusable: "what is kept cannot be used: it is in use, damaged, open to others, or the disk is full"

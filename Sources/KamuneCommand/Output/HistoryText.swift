@@ -58,17 +58,18 @@ struct HistoryText {
 
     private func line(of message: StoredMessage) -> String {
         let isOwn = message.direction == .outgoing
-        let peer = name(message.peer)
+        let peer = PeerName.speaker(name(message.peer))
         let name = isOwn ? (isMixed ? "You to \(peer)" : "You") : peer
         let time = MessageTimes(message).inFull
-        let head = style(.faint, time) + " " + style(isOwn ? .own : .other, name) + ": "
+        let direction = PeerName.direction(isOwn: isOwn)
+        let head = "\(style(.faint, time)) \(direction) \(style(isOwn ? .own : .other, name)): "
         let note = Self.note(on: message).map { " (\($0))" }.joined()
         guard let screen else {
             // Further rows stand further in than any message begins.
             return head + Self.lines(of: message).joined(separator: "\n    ") + note + "\n"
         }
         let layout = screen.layout
-        let start = TextWidth.of("\(time) \(name): ")
+        let start = TextWidth.of("\(time) \(direction) \(name): ")
         var rows = layout.rows(
             of: Self.lines(of: message).flatMap { TerminalText.lines(of: $0) }, firstColumn: start)
         if !note.isEmpty {
@@ -93,13 +94,13 @@ struct HistoryText {
             text += "\n## \(day)\n\n"
             lastDay = day
         }
-        let peer = Self.escaped(name(message.peer))
+        let peer = Self.escaped(PeerName.speaker(name(message.peer)))
         let isOwn = message.direction == .outgoing
         let name = isOwn ? (isMixed ? "You to \(peer)" : "You") : peer
         // A backslash at the end of a row breaks the line there.
         let body = Self.lines(of: message).enumerated().map { Self.escaped($1, beginsLine: $0 > 0) }
             .joined(separator: "\\\n  ")
-        text += "- \(MessageTimes(message).underDay) **\(name):** \(body)"
+        text += "- \(MessageTimes(message).underDay) \(PeerName.direction(isOwn: isOwn)) **\(name):** \(body)"
         text += Self.note(on: message).map { " *(\($0))*" }.joined() + "\n"
         return text
     }

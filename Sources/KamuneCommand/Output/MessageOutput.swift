@@ -174,7 +174,11 @@ extension MessageOutput {
                     bytes += Array(screen.drawn(screen.layout.rows(of: TerminalText.lines(of: message.text))).utf8)
                 }
             } else {
-                for message in messages { bytes += message.body + [UInt8(ascii: "\n")] }
+                bytes.reserveCapacity(messages.reduce(0) { $0 + $1.body.count + 1 })
+                for message in messages {
+                    bytes += message.body
+                    bytes.append(UInt8(ascii: "\n"))
+                }
             }
             return await queue.run { [bytes] in stream.write(bytes) }
         }

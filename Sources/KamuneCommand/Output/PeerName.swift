@@ -18,6 +18,17 @@ enum PeerName {
     /// The name of a peer in the store: the person's own for them, else the one that they gave.
     static func shown(for peer: StoredPeer) -> TerminalText { shown(peer.displayName, peer.key) }
 
+    /// What stands before the colon and the words of somebody. The words of a person with a colon in their name would seem to
+    /// begin within it, so such a name is put in quotation marks.
+    static func speaker(_ name: String) -> String {
+        guard name.contains(":") else { return name }
+        return "“" + name.filter { $0 != "“" && $0 != "”" } + "”"
+    }
+
+    /// Stands before the name of whoever has said something. People call themselves what they like, such as “You”: so it is
+    /// this that tells one's own words from the others'.
+    static func direction(isOwn: Bool) -> String { isOwn ? ">" : "<" }
+
     /// The name that a peer in the store gave itself.
     static func given(by peer: StoredPeer) -> TerminalText { shown(peer.givenName, peer.key) }
 

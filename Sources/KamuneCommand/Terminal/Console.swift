@@ -142,13 +142,16 @@ actor Console {
     /// Shows a message, in whose rows nothing can pass itself off as another one. To a file it is written as it came.
     func show(message text: String, from name: TerminalText, at times: MessageTimes, isOwn: Bool) async {
         let time = times.inBrief
-        let head = "\(time) \(name): "
+        let name = PeerName.speaker(name.description)
+        let direction = PeerName.direction(isOwn: isOwn)
+        let head = "\(time) \(direction) \(name): "
         guard let screen = context.screen(for: output) else {
             await write(output, head + text + "\n")
             return
         }
         var rows = screen.layout.rows(of: TerminalText.lines(of: text), firstColumn: TextWidth.of(head))
-        rows[0] = style(.faint, time) + " " + style(isOwn ? .own : .other, name) + ": " + rows[0]
+        rows[0] =
+            style(.faint, time) + " " + direction + " " + style(isOwn ? .own : .other, name) + ": " + rows[0]
         if kind == .editor { await draw(above: rows) } else { await write(output, screen.drawn(rows)) }
     }
 

@@ -52,6 +52,14 @@ extension Store {
         try await read { try $0.pendingMessages(to: peer, after: position, limit: limit) }
     }
 
+    /// How many messages to a peer are waiting or in flight.
+    public func waitingCount(to peer: PeerID) async throws(StoreError) -> Int {
+        try await read { transaction in
+            try transaction.tables.messages.count(
+                "INDEXED BY message_turn WHERE turn IS NOT NULL AND peer = ?", [peer.row], in: transaction)
+        }
+    }
+
     /// The peers to whom something is waiting or in flight.
     public func peersWithPendingMessages() async throws(StoreError) -> [PeerID] {
         try await read { transaction in
