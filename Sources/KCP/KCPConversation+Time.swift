@@ -29,6 +29,11 @@ extension KCPConversation {
         }
     }
 
+    /// Since when something that was sent has waited for an answer and nothing at all was heard; `nil` if nothing waits.
+    public var unansweredSince: KCPInstant? {
+        isWaitingForPeer ? KCPInstant(microseconds: silence.start) : nil
+    }
+
     /// Whether the peer's silence means something.
     private var isWaitingForPeer: Bool { sending.sentCount > 0 || deadlines[.windowProbe] != nil }
 

@@ -48,7 +48,8 @@ struct Silence {
         outstandingSince = now
     }
 
-    private var start: UInt64 { max(outstandingSince, lastHeard) }
+    /// When it has begun.
+    var start: UInt64 { max(outstandingSince, lastHeard) }
 
     /// When the path counts as dead.
     var deadline: UInt64 {

@@ -88,6 +88,14 @@ public protocol Connection: Sendable {
     ///   ``close()`` or ``abort()``. Frames that arrived whole before the peer vanished are returned first.
     func receive() async throws(TransportError) -> [[UInt8]]?
 
+    /// Whether something that was sent has waited for ``TransportConfiguration/doubtTimeout`` and nothing was heard
+    /// meanwhile: the peer, or the way to it, may be gone, as when a NAT has forgotten us. The connection goes on, and may
+    /// yet recover. Known over UDP only.
+    var isDoubtful: Bool { get }
+
+    /// Has something called whenever ``isDoubtful`` has changed. To be called once.
+    func onDoubt(_ observer: @escaping @Sendable () -> Void)
+
     /// Closes gracefully: what was sent goes out, then the peer sees the end of the stream.
     ///
     /// Returns when that is done, at the latest after ``TransportConfiguration/closeTimeout``, when the connection is
@@ -104,6 +112,12 @@ public protocol Connection: Sendable {
 extension Connection {
     /// No preference.
     public var preferredExecutor: (any TaskExecutor)? { nil }
+
+    /// Nothing is known.
+    public var isDoubtful: Bool { false }
+
+    /// Nothing ever changes.
+    public func onDoubt(_ observer: @escaping @Sendable () -> Void) {}
 
     /// Sends one frame. See ``send(_:)``.
     @inlinable

@@ -9,6 +9,9 @@ public struct TransportConfiguration: Sendable, Hashable {
     public var readTimeout: Duration? = .seconds(300)
     /// How long the peer may take no byte of what we have for it: 1 minute.
     public var writeTimeout: Duration? = .seconds(60)
+    /// After how long without an answer to anything that was sent a peer over UDP seems to be gone, although it may come
+    /// back: 10 seconds. See ``Connection/isDoubtful``.
+    public var doubtTimeout: Duration? = .seconds(10)
     /// How long a graceful close may take before it becomes an abort: 5 seconds.
     public var closeTimeout: Duration = .seconds(5)
 

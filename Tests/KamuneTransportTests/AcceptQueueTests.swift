@@ -24,10 +24,10 @@ struct AcceptQueueTests {
     @Test func tellsOnceWhenThereIsRoomAgain() async throws {
         let queue = AcceptQueue(limit: 1)
         let counter = Counter()
-        #expect(!queue.isFull { counter.increment() })
+        #expect(!queue.isFull(for: queue) { counter.increment() })
         queue.reserve()
         queue.fill(connection().0)
-        #expect(queue.isFull { counter.increment() })
+        #expect(queue.isFull(for: queue) { counter.increment() })
         #expect(counter.value == 0)
         _ = try await queue.accept()
         #expect(counter.value == 1)
@@ -68,7 +68,7 @@ struct AcceptQueueTests {
                 #expect(error as? TransportError == .cancelled)
                 #expect(try await queue.accept() != nil)
             }
-            #expect(!queue.isFull {})
+            #expect(!queue.isFull(for: queue) {})
         }
         // Every place is free again.
         for _ in 0..<4 { #expect(queue.reserveIfOpen()) }

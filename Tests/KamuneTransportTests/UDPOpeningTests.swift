@@ -96,9 +96,10 @@ struct DatagramFloodTests {
             // One frame fills the pipe.
             var configuration = TransportConfiguration()
             configuration.inboundBufferLimit = 1_000
-            handler = UDPChannelHandler(
-                eventLoop: channel.eventLoop, configuration: configuration, options: options,
-                queue: queue, random: SeededRandom(seed))
+            let reception = UDPReception(
+                eventLoop: channel.eventLoop, configuration: configuration, options: options, queue: queue,
+                random: SeededRandom(seed))
+            handler = UDPChannelHandler(reception: reception, address: nil)
             try channel.pipeline.syncOperations.addHandler(handler)
             try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
         }

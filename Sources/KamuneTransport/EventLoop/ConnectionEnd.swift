@@ -40,6 +40,8 @@ final class ConnectionEnd {
     private let timer: TransportTimer
     private let readTimeout: TimeAmount
     private let writeTimeout: TimeAmount
+    /// Who is told when the peer seems to be gone, and when it is back; `nil` while nobody wants to know.
+    private(set) var doubtObserver: ((Bool) -> Void)?
     /// What the budget was told of a frame that has arrived in part.
     private var partialSize = 0
 
@@ -64,6 +66,11 @@ final class ConnectionEnd {
         guard configuration.readTimeout != nil || configuration.writeTimeout != nil else { return }
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         timer.start(after: min(readTimeout, writeTimeout)) { now in bound.value.look(at: now) }
+    }
+
+    /// Another carrier goes on from here, with everything that was taken from the outbox.
+    func handOver(to carrier: any FrameCarrier) {
+        if self.carrier != nil { self.carrier = carrier }
     }
 
     /// Takes in bytes of the peer's stream. What follows the last that was wanted is dropped.
@@ -118,6 +125,7 @@ final class ConnectionEnd {
         guard life != .ended else { return }
         life = .ended
         carrier = nil
+        doubtObserver = nil
         timer.stop()
         closeDeadline?.cancel()
         closeDeadline = nil
@@ -156,6 +164,13 @@ final class ConnectionEnd {
         guard isReadPaused else { return }
         isReadPaused = false
         carrier?.readOn()
+    }
+
+    /// Tells from now on when the peer seems to be gone, and when it is back.
+    func observeDoubt(_ observer: @escaping (Bool) -> Void) {
+        guard life != .ended else { return }
+        doubtObserver = observer
+        flush()
     }
 
     /// Ends our direction of the stream when everything is out.

@@ -1,10 +1,11 @@
 internal import NIOCore
+internal import Synchronization
 
 /// A connection whose bytes are moved on an event loop: a handle on the two buffers and on the end that lives there.
 ///
 /// It is the same for every transport; they differ in their ``FrameCarrier``.
 final class EventLoopConnection: Connection {
-    let info: ConnectionInfo
+    private let known: Known
     let budget: MemoryBudget
     private let eventLoop: any EventLoop
     private let inbound: FramePipe
@@ -14,9 +15,33 @@ final class EventLoopConnection: Connection {
     /// Made once, because one is handed to the event loop for every flush.
     private let flushTask: @Sendable () -> Void
 
+    /// What is known of a connection, which may be more when the peer has answered.
+    final class Known: Sendable {
+        private let state: Mutex<(info: ConnectionInfo, isDoubtful: Bool)>
+
+        init(_ info: ConnectionInfo) {
+            state = Mutex((info, false))
+        }
+
+        var info: ConnectionInfo {
+            get { state.withLock { $0.info } }
+            set { state.withLock { $0.info = newValue } }
+        }
+
+        var isDoubtful: Bool {
+            get { state.withLock { $0.isDoubtful } }
+            set { state.withLock { $0.isDoubtful = newValue } }
+        }
+    }
+
     /// To be called on the event loop of the end.
-    init(_ end: ConnectionEnd, info: ConnectionInfo) {
-        self.info = info
+    convenience init(_ end: ConnectionEnd, info: ConnectionInfo) {
+        self.init(end, known: Known(info))
+    }
+
+    /// The same of a connection of which more may be known later.
+    init(_ end: ConnectionEnd, known: Known) {
+        self.known = known
         budget = end.budget
         eventLoop = end.eventLoop
         inbound = end.inbound
@@ -30,6 +55,8 @@ final class EventLoopConnection: Connection {
     deinit {
         eventLoop.execute { [end] in end.value.drop() }
     }
+
+    var info: ConnectionInfo { known.info }
 
     var preferredExecutor: (any TaskExecutor)? { EventLoopExecutor.of(eventLoop) }
 
@@ -62,6 +89,17 @@ final class EventLoopConnection: Connection {
     func receive() async throws(TransportError) -> [[UInt8]]? {
         try await inbound.receive {
             eventLoop.execute { [end] in end.value.readOn() }
+        }
+    }
+
+    var isDoubtful: Bool { known.isDoubtful }
+
+    func onDoubt(_ observer: @escaping @Sendable () -> Void) {
+        eventLoop.execute { [end, known] in
+            end.value.observeDoubt { isDoubtful in
+                known.isDoubtful = isDoubtful
+                observer()
+            }
         }
     }
 

@@ -13,8 +13,8 @@ final class AcceptQueue: Sendable {
         var isClosed = false
         /// Whether the system has no descriptor for somebody who waits, and nobody was told so yet.
         var isExhausted = false
-        /// What to call when there is a place again, after somebody was told that there is none.
-        var onRoom: (@Sendable () -> Void)?
+        /// What to call when there is a place again, after somebody was told that there is none: one for each asker.
+        var onRoom: [ObjectIdentifier: @Sendable () -> Void] = [:]
 
         var count: Int { connections.count &+ reserved }
     }
@@ -29,11 +29,13 @@ final class AcceptQueue: Sendable {
 
     /// Whether there is no place left.
     ///
-    /// - Parameter onRoom: Called, if this returns `true`, when there is one again.
-    func isFull(onRoom: @escaping @Sendable () -> Void) -> Bool {
+    /// - Parameters:
+    ///   - asker: Who asks.
+    ///   - onRoom: Called, if this returns `true`, when there is one again; in the place of what the asker gave before.
+    func isFull(for asker: AnyObject, onRoom: @escaping @Sendable () -> Void) -> Bool {
         state.withLock { state in
             guard state.count >= limit else { return false }
-            state.onRoom = onRoom
+            state.onRoom[ObjectIdentifier(asker)] = onRoom
             return true
         }
     }
@@ -58,7 +60,7 @@ final class AcceptQueue: Sendable {
             state.reserved &-= 1
             return roomMade(in: &state)
         }
-        onRoom?()
+        for call in onRoom { call() }
     }
 
     /// Fills a reserved place, or hands the connection to whoever is waiting. After the end the connection is aborted.
@@ -91,7 +93,7 @@ final class AcceptQueue: Sendable {
     /// Takes the next connection, and waits for one if there is none; `nil` after ``close()``.
     func accept() async throws(TransportError) -> (any Connection)? {
         enum Step {
-            case connection(any Connection, onRoom: (@Sendable () -> Void)?)
+            case connection(any Connection, onRoom: [@Sendable () -> Void])
             case exhausted
             case closed
             case busy
@@ -117,7 +119,7 @@ final class AcceptQueue: Sendable {
         case .closed: return nil
         case .exhausted: throw .tooManyOpenFiles
         case .connection(let connection, let onRoom):
-            onRoom?()
+            for call in onRoom { call() }
             return connection
         case .wait:
             defer {
@@ -142,7 +144,7 @@ final class AcceptQueue: Sendable {
     func close() {
         let (waiter, connections) = state.withLock { state in
             state.isClosed = true
-            state.onRoom = nil
+            state.onRoom = [:]
             let connections = state.connections
             state.connections = []
             return (state.waiter.take(), connections)
@@ -151,7 +153,9 @@ final class AcceptQueue: Sendable {
         for connection in connections { connection.abort() }
     }
 
-    private func roomMade(in state: inout State) -> (@Sendable () -> Void)? {
-        state.count < limit ? state.onRoom.take() : nil
+    private func roomMade(in state: inout State) -> [@Sendable () -> Void] {
+        guard state.count < limit, !state.onRoom.isEmpty else { return [] }
+        defer { state.onRoom = [:] }
+        return Array(state.onRoom.values)
     }
 }

@@ -1,22 +1,37 @@
 internal import KamuneSystem
 internal import NIOCore
-internal import NIOPosix
 
 extension TransportError {
     /// Translates what went wrong while connecting.
     init(dialing address: Address, _ error: any Error) {
-        if let error = error as? NIOConnectionError {
-            let attempts = error.connectionErrors.map { TransportError(dialing: address, $0.error) }
-            // A host that answers, if only to refuse, says more than one that does not.
-            let telling = attempts.first { if case .refused = $0 { true } else { false } }
-            self = telling ?? attempts.last ?? .nameNotResolved(host: error.host)
-            return
-        }
         switch error {
         case ChannelError.connectTimeout: self = .timedOut(.connect)
-        case is SocketAddressError.UnknownHost: self = .nameNotResolved(host: address.host)
         case let error as IOError: self.init(code: error.errnoCode, address: "\(address)")
         default: self = .system(code: 0, reason: "\(error)")
+        }
+    }
+
+    /// The same error, where it names an address, with another one: what a person has typed.
+    func said(of address: Address) -> TransportError {
+        switch self {
+        case .refused: .refused(address: "\(address)")
+        case .unreachable(_, let reason): .unreachable(address: "\(address)", reason: reason)
+        default: self
+        }
+    }
+
+    /// What several attempts to reach somebody came to.
+    init(failedAttempts attempts: [TransportError]) {
+        // A host that answers, if only to refuse, says more than one that does not.
+        let telling = attempts.first { if case .refused = $0 { true } else { false } }
+        self = telling ?? attempts.last ?? .timedOut(.connect)
+    }
+
+    /// Whether it says that an address, or its family, is not to be had on this machine.
+    var meansNotHere: Bool {
+        switch self {
+        case .unreachable, .addressNotAvailable: true
+        default: false
         }
     }
 

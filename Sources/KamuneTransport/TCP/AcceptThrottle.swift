@@ -36,7 +36,7 @@ final class AcceptThrottle: ChannelInboundHandler {
         let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
         let boundContext = context.loopBound
         let eventLoop = context.eventLoop
-        let isFull = queue.isFull {
+        let isFull = queue.isFull(for: self) {
             eventLoop.execute { bound.value.goOnOrPause(boundContext.value) }
         }
         accept(!isFull, context)

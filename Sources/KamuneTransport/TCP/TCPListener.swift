@@ -1,24 +1,22 @@
 internal import NIOCore
 internal import NIOPosix
 
-/// A listening TCP socket.
+/// Listening TCP sockets, one for each address, that fill one queue.
 final class TCPListener: ConnectionListener {
     let localAddress: Address
-    private let channel: any Channel
+    private let channels: [any Channel]
     private let queue: AcceptQueue
 
-    /// All interfaces, IPv6 and IPv4.
-    static let anyIPv6Host = "::"
     private static let ipv6Only = ChannelOptions.Types.SocketOption(level: .ipv6, name: .ipv6_v6only)
 
-    private init(address: Address, channel: any Channel, queue: AcceptQueue) {
+    private init(address: Address, channels: [any Channel], queue: AcceptQueue) {
         localAddress = address
-        self.channel = channel
+        self.channels = channels
         self.queue = queue
     }
 
     deinit {
-        channel.close(promise: nil)
+        for channel in channels { channel.close(promise: nil) }
         queue.close()
     }
 
@@ -28,38 +26,37 @@ final class TCPListener: ConnectionListener {
 
     func close() async {
         queue.close()
+        for channel in channels { await Self.close(channel) }
+    }
+
+    private static func close(_ channel: any Channel) async {
         let closed = OneShot<Void>()
         channel.close().whenComplete { _ in closed.resolve(.success(())) }
         _ = await closed.waitRegardless()
     }
 
     /// Binds and listens.
-    ///
-    /// - Parameter host: The name or IP address in place of the address's own.
     static func bind(
-        _ address: Address,
-        host: String,
-        configuration: TransportConfiguration
+        _ addresses: ListeningAddresses, configuration: TransportConfiguration
     ) async throws(TransportError) -> TCPListener {
         let queue = AcceptQueue(limit: configuration.pendingConnectionLimit)
-        let result = OneShot<TCPListener>()
-        SocketAddress.resolve(host: host, port: Int(address.port), configuration: configuration)
-            .flatMap { bootstrap(for: queue, host: host, configuration: configuration).bind(to: $0) }
-            .map { channel in
-                let port = channel.localAddress?.port.flatMap(UInt16.init(exactly:)) ?? address.port
-                return TCPListener(
-                    address: Address(scheme: .tcp, host: address.host, port: port),
-                    channel: channel,
-                    queue: queue
-                )
-            }
-            .whenComplete { result.resolve($0.mapError { TransportError(listeningOn: address, $0) }) }
-        return try await result.wait()
+        let (channels, port) = try await addresses.bindAll { (target) async throws(TransportError) in
+            let result = OneShot<any Channel>()
+            bootstrap(for: queue, at: target, configuration: configuration).bind(to: target)
+                .whenComplete { bound in
+                    result.resolve(bound.mapError { TransportError(listeningOn: addresses.name(of: target), $0) })
+                }
+            let channel = try await result.wait()
+            return (channel, channel.localAddress?.port.flatMap(UInt16.init(exactly:)))
+        } close: {
+            await close($0)
+        }
+        return TCPListener(address: addresses.address(port: port), channels: channels, queue: queue)
     }
 
     private static func bootstrap(
         for queue: AcceptQueue,
-        host: String,
+        at address: SocketAddress,
         configuration: TransportConfiguration
     ) -> ServerBootstrap {
         ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
@@ -70,7 +67,7 @@ final class TCPListener: ConnectionListener {
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     // All interfaces means IPv4 too, whatever the system's default is.
-                    if host == Self.anyIPv6Host {
+                    if address.ipAddress == ListeningAddresses.anyIPv6 {
                         try channel.syncOptions?.setOption(Self.ipv6Only, value: 0)
                     }
                     try channel.pipeline.syncOperations.addHandler(AcceptThrottle(queue: queue))

@@ -6,7 +6,8 @@ public enum TCPTransport {
     /// Connects to a listener.
     ///
     /// A host name is resolved by the system, and its IPv6 and IPv4 addresses are tried in turn, each a moment after the
-    /// one before (RFC 8305).
+    /// one before (RFC 8305), so that neither a dead address nor a resolver that does not answer about one of the families
+    /// holds up the others.
     ///
     /// - Parameters:
     ///   - address: Whom to connect to.
@@ -17,28 +18,21 @@ public enum TCPTransport {
         to address: Address,
         configuration: TransportConfiguration = TransportConfiguration()
     ) async throws(TransportError) -> any Connection {
+        try await connect(to: address, configuration: configuration, resolvingBy: NameResolution.addresses)
+    }
+
+    /// The same with another resolver than the system's.
+    static func connect(
+        to address: Address,
+        configuration: TransportConfiguration,
+        resolvingBy resolver: @escaping NameResolution.Resolver
+    ) async throws(TransportError) -> any Connection {
         guard address.scheme == .tcp else { throw .unsupportedScheme(address.scheme) }
         try address.checkDialable()
-        let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .connectTimeout(TimeAmount(clamping: configuration.dialTimeout))
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.prepare(configuration: configuration, handler: nil)
-                }
-            }
-        let future =
-            if let socketAddress = try? SocketAddress(ipAddress: address.host, port: Int(address.port)) {
-                bootstrap.connect(to: socketAddress)
-            } else {
-                bootstrap.connect(host: address.host, port: Int(address.port))
-            }
         let result = OneShot<EventLoopConnection>()
-        future.flatMapThrowing { channel in
-            let handler = try channel.pipeline.syncOperations.handler(type: FrameChannelHandler.self)
-            return handler.connection(on: channel)
-        }.whenComplete { connection in
-            // If the task was cancelled meanwhile, the connection is dropped here, which aborts it.
-            result.resolve(connection.mapError { TransportError(dialing: address, $0) })
+        let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
+        eventLoop.execute {
+            TCPDialing(address, configuration: configuration, eventLoop: eventLoop, result: result).begin(by: resolver)
         }
         return try await result.wait()
     }
@@ -46,7 +40,8 @@ public enum TCPTransport {
     /// Listens for connections.
     ///
     /// - Parameters:
-    ///   - address: Where to listen. Without a host that is all interfaces, IPv6 and IPv4; port 0 lets the system choose.
+    ///   - address: Where to listen. Without a host that is all interfaces, IPv6 and IPv4; of a name's addresses all that
+    ///     are this machine's. Port 0 lets the system choose.
     ///   - configuration: The limits of the listener and of its connections.
     /// - Throws: ``TransportError``: the address is in use, not ours, not permitted or not an address.
     public static func listen(
@@ -54,15 +49,19 @@ public enum TCPTransport {
         configuration: TransportConfiguration = TransportConfiguration()
     ) async throws(TransportError) -> any ConnectionListener {
         guard address.scheme == .tcp else { throw .unsupportedScheme(address.scheme) }
-        guard address.isWildcard else {
-            return try await TCPListener.bind(address, host: address.host, configuration: configuration)
+        let hosts = address.isWildcard ? [ListeningAddresses.anyIPv6, ListeningAddresses.anyIPv4] : [address.host]
+        var failure: TransportError?
+        for host in hosts {
+            do throws(TransportError) {
+                let listening = try await ListeningAddresses(of: address, host: host, configuration: configuration)
+                return try await TCPListener.bind(listening, configuration: configuration)
+            } catch {
+                // A machine without IPv6.
+                guard error.meansNotHere, host == ListeningAddresses.anyIPv6 else { throw error }
+                failure = error
+            }
         }
-        do {
-            return try await TCPListener.bind(address, host: TCPListener.anyIPv6Host, configuration: configuration)
-        } catch .unreachable, .addressNotAvailable {
-            // A machine without IPv6.
-            return try await TCPListener.bind(address, host: "0.0.0.0", configuration: configuration)
-        }
+        throw failure ?? .addressNotAvailable(address: "\(address)")
     }
 }
 

@@ -2,8 +2,11 @@ internal import KCP
 internal import KamuneCrypto
 internal import NIOCore
 
-/// The end of a UDP socket's pipeline: finds the conversation of each datagram that arrives, opens new ones for a
-/// listener, and gathers what all of them send into few calls of the system.
+/// The end of the pipeline of a UDP socket at one address: finds the conversation of each datagram that arrives, opens new
+/// ones for a listener, and gathers what all of them send into few calls of the system.
+///
+/// A listener's conversations outlive their socket: when the system takes it away, because the interface is gone for a
+/// moment, for example, another one is bound.
 final class UDPChannelHandler: ChannelInboundHandler {
     typealias InboundIn = AddressedEnvelope<ByteBuffer>
     typealias OutboundOut = AddressedEnvelope<ByteBuffer>
@@ -18,15 +21,15 @@ final class UDPChannelHandler: ChannelInboundHandler {
     let configuration: TransportConfiguration
     let options: UDPOptions
     let allocator = ByteBufferAllocator()
-    /// Where conversations go that peers open; `nil` for a socket that was made to dial.
-    private let queue: AcceptQueue?
+    /// The listener that takes conversations which peers open; `nil` for a socket that was made to dial.
+    private let reception: UDPReception?
+    /// What a listener's socket is bound to.
+    private var address: SocketAddress?
+    /// Called when a listener's socket is gone for good.
+    private let onGone: (UDPChannelHandler) -> Void
 
     private var context: ChannelHandlerContext?
     private var conversations: [Key: UDPConversation] = [:]
-    /// Those whose peers were not proven when last looked at.
-    private var unproven: [UDPConversation] = []
-    /// Says which of them makes room for the next.
-    private var random: any RandomSource
     /// Those that got a datagram in the batch that is being read.
     private var touched: [UDPConversation] = []
     /// The conversation of the last datagram, which is mostly that of the next.
@@ -36,19 +39,39 @@ final class UDPChannelHandler: ChannelInboundHandler {
     private var datagramsRead = 0
     private var hasUnflushedWrites = false
     private var turns = 0
-    /// Whether the listener was closed. The socket stays open while there are conversations.
-    private var isClosing = false
+    /// Whether a listener's socket is bound, and how often it could not be since it last was.
+    private var isBound = false
+    private var failures = 0
+    /// Whether the socket is not needed any more.
+    private var isDone = false
+    /// Where to find the socket for all addresses beside which this one is bound.
+    private var holder: (() -> (any Channel)?)?
+    /// Answers to datagrams that came before there was a socket to send them by.
+    private var unsentAnswers: [(datagram: ByteBuffer, address: SocketAddress)] = []
+    private static let unsentAnswerLimit = 16
 
-    init(
-        eventLoop: any EventLoop, configuration: TransportConfiguration, options: UDPOptions, queue: AcceptQueue?,
-        random: any RandomSource = SystemRandomSource()
-    ) {
-        self.random = random
+    /// A socket that was made to dial.
+    init(eventLoop: any EventLoop, configuration: TransportConfiguration, options: UDPOptions) {
         self.eventLoop = eventLoop
         self.configuration = configuration
         self.options = options
-        self.queue = queue
-        readBuffers = queue == nil ? .few : .many
+        reception = nil
+        address = nil
+        onGone = { _ in }
+        readBuffers = .few
+    }
+
+    /// A socket of a listener.
+    init(
+        reception: UDPReception, address: SocketAddress?, onGone: @escaping (UDPChannelHandler) -> Void = { _ in }
+    ) {
+        eventLoop = reception.eventLoop
+        configuration = reception.configuration
+        options = reception.options
+        self.reception = reception
+        self.address = address
+        self.onGone = onGone
+        readBuffers = .many
     }
 
     // MARK: Life of the channel
@@ -58,53 +81,139 @@ final class UDPChannelHandler: ChannelInboundHandler {
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
-        endAll(.reset)
-        self.context = nil
+        channelIsGone()
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        endAll(.reset)
-        queue?.close()
+        channelIsGone()
         context.fireChannelInactive()
     }
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // A socket that dials learns that nobody listens there. One that listens hears of strangers, and goes on.
-        guard queue == nil, error is IOError else { return }
-        for conversation in conversations.values {
-            let error = TransportError(dialing: Address(udp: conversation.remoteAddress), error)
-            guard case .refused = error else { continue }
-            conversation.end.fail(conversation.hasHeard ? .reset : error)
+    func channelActive(context: ChannelHandlerContext) {
+        turn {
+            for (datagram, address) in unsentAnswers { write(datagram, datagramSize: nil, to: address) }
+            unsentAnswers = []
+            for conversation in Array(conversations.values) { conversation.pump() }
         }
+        context.fireChannelActive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // A socket that dials learns that nobody is there. One that listens hears of strangers, and goes on.
+        guard reception == nil, error is IOError else { return }
+        for conversation in Array(conversations.values) {
+            let error = TransportError(dialing: Address(udp: conversation.remoteAddress), error)
+            switch error {
+            case .refused: conversation.fail(conversation.hasHeard ? .reset : error)
+            case .unreachable where !conversation.hasHeard: conversation.fail(error)
+            default: break
+            }
+        }
+    }
+
+    private func channelIsGone() {
+        guard context != nil else { return }
+        context = nil
+        guard reception != nil, !isDone else {
+            endAll(.reset)
+            return isGone()
+        }
+        // Whoever tries to bind it hears that it failed.
+        guard isBound else { return }
+        isBound = false
+        lostSocket()
+    }
+
+    /// There is no socket: the conversations, if there are any, wait for the next one.
+    private func lostSocket() {
+        if isDone || conversations.isEmpty && holder != nil { isGone() } else { reopen() }
+    }
+
+    private func isGone() {
+        isDone = true
+        reception?.remove(self)
+        onGone(self)
     }
 
     func endAll(_ error: TransportError) {
         for conversation in Array(conversations.values) { conversation.stop(error) }
     }
 
-    /// Stops to take new conversations, and closes the socket with the last one.
-    func close() {
-        isClosing = true
-        closeIfDone()
+    /// Ends everything, for others to have the place.
+    func dismiss() {
+        isDone = true
+        endAll(.reset)
+        close()
     }
 
-    private func closeIfDone() {
-        if conversations.isEmpty, isClosing || queue == nil { context?.close(promise: nil) }
+    /// Closes a socket on which nothing is left to be said, and nothing new to be heard.
+    func closeIfDone() {
+        guard conversations.isEmpty, reception?.isClosing ?? true else { return }
+        isDone = true
+        close()
+    }
+
+    private func close() {
+        if let context { context.close(promise: nil) } else if reception != nil { isGone() }
+    }
+
+    // MARK: The socket of a listener
+
+    /// The socket, while there is one.
+    var channel: (any Channel)? { context?.channel }
+
+    /// Binds a socket.
+    ///
+    /// - Parameter holder: Finds the socket for all addresses that keeps the port, if it is there.
+    func bind(beside holder: @escaping () -> (any Channel)?) {
+        self.holder = holder
+        open()
+    }
+
+    /// The socket is bound.
+    func bound(_ channel: any Channel) {
+        isBound = true
+        failures = 0
+        address = channel.localAddress ?? address
+    }
+
+    private func open() {
+        guard let reception, let address else { return }
+        let holders = holder?().map { [$0] } ?? []
+        reception.open(self, at: address, beside: holders).assumeIsolated().whenComplete { [self] result in
+            switch result {
+            case .success(let channel) where channel.isActive:
+                bound(channel)
+                if isDone { channel.close(promise: nil) }
+            case .success, .failure:
+                // It may be gone again already, by what the conversations have sent at once.
+                context = nil
+                failures += 1
+                lostSocket()
+            }
+        }
+    }
+
+    private func reopen() {
+        reception?.afterPause(failures: failures) { [self] in
+            if isDone { isGone() } else { open() }
+        }
     }
 
     // MARK: Conversations
 
     /// Opens a conversation with a peer, of our own accord.
-    func open(to address: SocketAddress) -> UDPConversation {
-        add(conversationID: random.integer(), address: address, isAccepted: false)
+    func open(to address: SocketAddress, for dialing: UDPDialing) -> UDPConversation {
+        var random = SystemRandomSource()
+        return add(conversationID: random.integer(), address: address, dialing: dialing)
     }
 
-    private func add(conversationID: UInt32, address: SocketAddress, isAccepted: Bool) -> UDPConversation {
+    private func add(conversationID: UInt32, address: SocketAddress, dialing: UDPDialing? = nil) -> UDPConversation {
         let conversation = UDPConversation(
             conversationID: conversationID,
             remoteAddress: address,
             handler: self,
-            isAccepted: isAccepted
+            dialing: dialing
         )
         conversations[Key(address: address, conversationID: conversationID)] = conversation
         return conversation
@@ -115,13 +224,13 @@ final class UDPChannelHandler: ChannelInboundHandler {
         guard conversations[key] === conversation else { return }
         conversations[key] = nil
         if latest?.conversation === conversation { latest = nil }
-        unproven.removeAll { $0 === conversation }
+        reception?.remove(conversation)
         closeIfDone()
     }
 
     /// Opens the conversation that a datagram from a stranger begins, if it does and there is room.
     private func accept(_ datagram: ByteBuffer, from address: SocketAddress) -> UDPConversation? {
-        guard let queue, !isClosing, let context else { return nil }
+        guard let reception, !reception.isClosing, !isDone else { return nil }
         let opening = UDPOpening(
             Array(datagram.readableBytesView), firstFrame: options.firstFrame, window: options.receiveWindow)
         switch opening {
@@ -129,32 +238,24 @@ final class UDPChannelHandler: ChannelInboundHandler {
             return nil
         case .answer(let answer):
             // Goes out after the batch that is being read; what the system cannot take, nobody waits for.
-            if isWritable { write(allocator.buffer(bytes: answer), datagramSize: nil, to: address) }
+            let datagram = allocator.buffer(bytes: answer)
+            if isWritable {
+                write(datagram, datagramSize: nil, to: address)
+            } else if !isBound, unsentAnswers.count < Self.unsentAnswerLimit {
+                unsentAnswers.append((datagram, address))
+            }
             return nil
         case .conversation(let conversationID, let forgotten):
-            guard conversations.count < options.conversationLimit, queue.reserveIfOpen() else { return nil }
-            makeRoomForUnproven()
-            let conversation = add(conversationID: conversationID, address: address, isAccepted: true)
-            unproven.append(conversation)
-            queue.fill(conversation.connection(localAddress: context.localAddress))
+            guard reception.reserve() else { return nil }
+            let conversation = add(conversationID: conversationID, address: address)
+            reception.add(conversation, localAddress: self.address)
             if let forgotten { conversation.take(allocator.buffer(bytes: forgotten)) }
             return conversation
         }
     }
 
-    /// How many conversations there are, and with how many of them the peer is not proven.
-    var conversationCounts: (conversations: Int, unproven: Int) {
-        (conversations.count, unproven.count { !$0.isProven })
-    }
-
-    /// Drops one of those who have proven nothing, whichever: the oldest would be whoever is nearest to the proof, and to
-    /// refuse the newest would lock out everybody while a few datagrams a second go on coming.
-    private func makeRoomForUnproven() {
-        guard unproven.count >= options.unprovenLimit else { return }
-        unproven.removeAll { $0.isProven }
-        guard unproven.count >= options.unprovenLimit else { return }
-        unproven[Int(random.integer(UInt64.self) % UInt64(unproven.count))].stop(.reset)
-    }
+    /// Whether anybody has shown that they receive what is sent to them from here.
+    var hasProvenConversation: Bool { conversations.values.contains { $0.isProven } }
 
     /// The conversation with a peer of a number.
     func conversation(_ conversationID: UInt32, with address: SocketAddress) -> UDPConversation? {
@@ -164,7 +265,12 @@ final class UDPChannelHandler: ChannelInboundHandler {
     // MARK: Reading
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        var envelope = unwrapInboundIn(data)
+        take(unwrapInboundIn(data))
+    }
+
+    /// Takes what one message of the system has brought; ``finishReading()`` follows.
+    func take(_ envelope: AddressedEnvelope<ByteBuffer>) {
+        var envelope = envelope
         guard let size = envelope.metadata?.segmentSize, size > 0, size < envelope.data.readableBytes else {
             return take(envelope.data, from: envelope.remoteAddress)
         }
@@ -208,6 +314,12 @@ final class UDPChannelHandler: ChannelInboundHandler {
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
+        finishReading()
+        context.fireChannelReadComplete()
+    }
+
+    /// Deals with the batch that was read.
+    func finishReading() {
         if datagramsRead >= UDPReadBuffers.bulk { enlargeReadBuffers() }
         datagramsRead = 0
         let touched = touched
@@ -215,15 +327,14 @@ final class UDPChannelHandler: ChannelInboundHandler {
         for conversation in touched { conversation.deliver() }
         // Tasks that were woken by this on this very thread run before, so that what they answer and what acknowledges the
         // question is one datagram.
-        context.eventLoop.assumeIsolated().execute {
+        eventLoop.assumeIsolated().execute {
             self.turn { for conversation in touched { conversation.pump() } }
         }
-        context.fireChannelReadComplete()
     }
 
     // MARK: Writing
 
-    var isWritable: Bool { context?.channel.isWritable ?? false }
+    var isWritable: Bool { context.map { $0.channel.isActive && $0.channel.isWritable } ?? false }
 
     /// Whether the system cuts a message into datagrams (`UDP_SEGMENT`), as far as is known.
     private(set) var canJoinDatagrams = UDPChannelHandler.systemMayJoinDatagrams

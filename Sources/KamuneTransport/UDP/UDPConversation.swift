@@ -2,6 +2,8 @@ internal import KCP
 internal import NIOCore
 
 /// One conversation of a UDP socket: carries the bytes of a connection by a KCP machine, and keeps its timer.
+///
+/// One that we have opened is a candidate until the peer has answered: see ``UDPDialing``.
 final class UDPConversation: FrameCarrier {
     /// The datagrams made at once, in one allocation and for one call of the system.
     private static let batchSize = 48
@@ -17,41 +19,55 @@ final class UDPConversation: FrameCarrier {
     private var machine: KCPConversation
     private let datagramSize: Int
     private var hasEnded = false
+    /// What the conversation is a candidate of; `nil` once it carries its connection.
+    private var dialing: UDPDialing?
     /// What was taken from the outbox and did not fit the machine yet.
     private var unsent: ByteBuffer?
     private var wakeUp: (at: NIODeadline, task: Scheduled<Void>)?
+    /// Whether the peer seems to be gone.
+    private var isDoubtful = false
     /// What the budget was told of the machine.
     private var heldByMachine = 0
 
+    /// - Parameters:
+    ///   - dialing: What the conversation is a candidate of; `nil` for one that the peer has opened.
     init(
         conversationID: UInt32,
         remoteAddress: SocketAddress,
         handler: UDPChannelHandler,
-        isAccepted: Bool
+        dialing: UDPDialing?
     ) {
         self.conversationID = conversationID
         self.remoteAddress = remoteAddress
         self.handler = handler
-        end = ConnectionEnd(
-            eventLoop: handler.eventLoop, configuration: handler.configuration, isAccepted: isAccepted)
+        self.dialing = dialing
+        let isAccepted = dialing == nil
+        end =
+            dialing?.end
+            ?? ConnectionEnd(
+                eventLoop: handler.eventLoop, configuration: handler.configuration, isAccepted: isAccepted)
         let policy = handler.options.policy(for: handler.configuration, isAccepted: isAccepted)
         datagramSize = policy.maximumDatagramSize
         machine = KCPConversation(
             conversationID: conversationID, configuration: policy, now: KCPInstant(handler.eventLoop.now))
-        end.start(self)
+        if isAccepted { end.start(self) }
     }
 
-    /// A handle on the connection. To be made once.
+    /// A handle on the connection. To be made once, and of a conversation that the peer has opened.
     func connection(localAddress: SocketAddress?) -> EventLoopConnection {
-        EventLoopConnection(
-            end,
-            info: ConnectionInfo(
-                transport: "udp",
-                localAddress: localAddress.map { "\(Address(udp: $0))" } ?? "unknown",
-                remoteAddress: "\(Address(udp: remoteAddress))",
-                remoteNetwork: Network(remoteAddress),
-                isAddressProven: isProven
-            )
+        EventLoopConnection(end, info: info(localAddress: localAddress))
+    }
+
+    /// What is known of the connection.
+    var info: ConnectionInfo { info(localAddress: handler.channel?.localAddress) }
+
+    private func info(localAddress: SocketAddress?) -> ConnectionInfo {
+        ConnectionInfo(
+            transport: "udp",
+            localAddress: localAddress.map { "\(Address(udp: $0))" } ?? "unknown",
+            remoteAddress: "\(Address(udp: remoteAddress))",
+            remoteNetwork: Network(remoteAddress),
+            isAddressProven: isProven
         )
     }
 
@@ -73,6 +89,11 @@ final class UDPConversation: FrameCarrier {
 
     /// Hands what has arrived to whoever receives.
     func deliver() {
+        if let dialing, hasHeard {
+            self.dialing = nil
+            dialing.heard(self)
+        }
+        guard dialing == nil, !hasEnded else { return }
         if !end.isReadPaused, machine.readableByteCount > 0 { machine.readAll(end.received) }
         count()
     }
@@ -86,7 +107,7 @@ final class UDPConversation: FrameCarrier {
 
     /// Tells the budget what the machine holds, and the machine what it may.
     private func count() {
-        guard !hasEnded else { return }
+        guard !hasEnded, dialing == nil else { return }
         let held = machine.heldByteCount
         if held != heldByMachine { end.budget.add(held - heldByMachine) }
         heldByMachine = held
@@ -106,24 +127,33 @@ final class UDPConversation: FrameCarrier {
         while handler.isWritable, sendBatch() { fillMachine() }
         guard machine.state == .alive else {
             // Nothing was heard for the limit of time, or the peer's address leads nowhere.
-            end.fail(.timedOut(.write))
-            return
+            return fail(.timedOut(.write))
         }
         count()
         finishIfDrained()
+        checkDoubt()
         scheduleWakeUp()
     }
 
+    /// Sends bytes of the connection, which a candidate is not given by the outbox.
+    func write(_ bytes: [UInt8]) {
+        var buffer = unsent.take() ?? handler.allocator.buffer(capacity: bytes.count)
+        buffer.writeBytes(bytes)
+        unsent = buffer
+        fillMachine()
+    }
+
+    /// Gives the machine what it has room for.
     private func fillMachine() {
         while true {
-            guard var buffer = unsent ?? end.outbound.take() else { return }
-            unsent = nil
+            guard var buffer = unsent.take() ?? (dialing == nil ? end.outbound.take() : nil) else { return }
             let written = buffer.withUnsafeReadableBytes { machine.write($0.bytes) }
             buffer.moveReaderIndex(forwardBy: written)
             guard buffer.readableBytes == 0 else {
                 unsent = buffer
                 return
             }
+            guard dialing == nil else { return }
             BufferPool.writing.give(buffer)
             guard end.outbound.wrote() else { return }
         }
@@ -175,7 +205,8 @@ final class UDPConversation: FrameCarrier {
     /// There is no end of a stream in KCP that the peer could answer by its own. So once everything of ours has arrived,
     /// the receiver gets the end too.
     private func finishIfDrained() {
-        guard end.isFinishing, unsent == nil, end.outbound.isEmpty, machine.unacknowledgedByteCount == 0 else { return }
+        guard dialing == nil, end.isFinishing, unsent == nil, end.outbound.isEmpty, machine.unacknowledgedByteCount == 0
+        else { return }
         end.finishOutput { end.inputEnded() }
     }
 
@@ -185,7 +216,9 @@ final class UDPConversation: FrameCarrier {
 
     private func scheduleWakeUp() {
         // While the socket takes nothing, the channel says when it does again.
-        guard !hasEnded, handler.isWritable, let deadline = machine.nextDeadline else { return }
+        guard !hasEnded, handler.isWritable,
+            let deadline = [machine.nextDeadline, isDoubtful ? nil : doubtDeadline].compactMap({ $0 }).min()
+        else { return }
         let (nanoseconds, overflow) = deadline.microseconds.multipliedReportingOverflow(by: 1000)
         guard !overflow, nanoseconds < UInt64(Int64.max) else { return }
         let time = NIODeadline.uptimeNanoseconds(nanoseconds)
@@ -202,10 +235,28 @@ final class UDPConversation: FrameCarrier {
         wakeUp = (time, task)
     }
 
+    /// When the peer will seem to be gone, if nothing is heard and somebody wants to know.
+    private var doubtDeadline: KCPInstant? {
+        guard dialing == nil, end.doubtObserver != nil, let limit = end.configuration.doubtTimeout else { return nil }
+        return machine.unansweredSince.map { $0.advanced(by: limit) }
+    }
+
+    private func checkDoubt() {
+        let isDoubtful = doubtDeadline.map { $0 <= now } ?? false
+        guard isDoubtful != self.isDoubtful else { return }
+        self.isDoubtful = isDoubtful
+        end.doubtObserver?(isDoubtful)
+    }
+
     /// The machine has a limit of its own.
     func stalledSince(_ now: NIODeadline) -> NIODeadline? { nil }
 
     // MARK: Ending
+
+    /// Something has broken the conversation.
+    func fail(_ error: TransportError) {
+        if dialing != nil { stop(error) } else { end.fail(error) }
+    }
 
     /// How long the peer is answered after everything of ours has arrived.
     var lingering: TimeAmount? { .seconds(2) }
@@ -222,7 +273,12 @@ final class UDPConversation: FrameCarrier {
         wakeUp?.task.cancel()
         wakeUp = nil
         unsent = nil
-        end.carrierEnded(error)
+        if let dialing {
+            self.dialing = nil
+            dialing.failed(self, error)
+        } else {
+            end.carrierEnded(error)
+        }
         end.budget.remove(heldByMachine)
         heldByMachine = 0
         handler.remove(self)

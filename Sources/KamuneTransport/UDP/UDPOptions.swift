@@ -21,6 +21,8 @@ public struct UDPOptions: Sendable, Hashable {
     public var unprovenLimit = 1024 {
         didSet { unprovenLimit = max(unprovenLimit, 1) }
     }
+    /// On how many addresses of its machine a listener for all of them may be talked with at once.
+    package var addressLimit = 256
     /// The frame that every conversation with a listener begins with, if that is known: then a datagram that opens one
     /// has to bring a good part of it, and a flood of small ones costs no memory.
     package var firstFrameSize: Int?
