@@ -2,7 +2,8 @@ internal import NIOCore
 
 /// Where a peer listens: `host:port`, `tcp://host:port` or `udp://host:port`.
 ///
-/// The host is a name, an IPv4 address, or an IPv6 address in brackets: `[::1]:9000`. For listening, `:9000` or only
+/// The host is a name, an IPv4 address, or an IPv6 address in brackets: `[::1]:9000`. A name with letters beyond ASCII is
+/// kept in the form that the network knows it by (`xn--…`). For listening, `:9000` or only
 /// `9000` means all interfaces, and port 0 lets the system choose. A UDP address may end in ``AddressOptions``, such as
 /// `udp://example.org:9000?turbo`.
 public struct Address: Sendable, Hashable {
@@ -97,12 +98,21 @@ public struct Address: Sendable, Hashable {
 
         if bracketed {
             guard Self.isIPv6(host) else { throw invalid("“\(host)” is not an IPv6 address") }
-        } else if let problem = Self.problem(withHost: host) {
-            throw invalid(problem)
+            if Self.lacksZone(host) {
+                throw invalid(
+                    "the same link-local address may be on every network; append the interface, such as [\(host)%eth0]")
+            }
+            self.host = String(host)
+        } else {
+            do throws(InternationalName.Problem) {
+                self.host = try InternationalName.ascii(host)
+            } catch {
+                throw invalid(error.reason)
+            }
+            if let problem = Self.problem(withHost: self.host[...]) { throw invalid(problem) }
         }
 
         self.scheme = scheme
-        self.host = String(host)
         if let port {
             guard !port.isEmpty else { throw invalid("the port is missing after the colon") }
             guard port.utf8.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }), let number = UInt16(port)
@@ -130,6 +140,11 @@ public struct Address: Sendable, Hashable {
             guard 1...maximumZoneLength ~= zone.count, zone.allSatisfy(isNameByte) else { return false }
         }
         return (try? SocketAddress(ipAddress: String(address), port: 0)) != nil
+    }
+
+    /// Whether it is an IPv6 address that needs a zone and has none.
+    private static func lacksZone(_ text: Substring) -> Bool {
+        !text.contains("%") && (try? SocketAddress(ipAddress: String(text), port: 0))?.isLinkLocal == true
     }
 
     /// What is wrong with a host that is not in brackets; `nil` if nothing is.

@@ -29,6 +29,35 @@ struct AddressTests {
         #expect(Address("\(address)") == address, "what it prints as reads back")
     }
 
+    /// The forms that the Internet knows them by (RFC 3492, section 7.1, and the names of existing hosts).
+    @Test(arguments: [
+        ("bücher.example:1", "xn--bcher-kva.example"),
+        ("BÜCHER.example:1", "xn--bcher-kva.example"),
+        ("bu\u{308}cher.example:1", "xn--bcher-kva.example"),
+        ("straße.example:1", "xn--strae-oqa.example"),
+        ("例え。テスト:1", "xn--r8jz45g.xn--zckzah"),
+        ("ｅxample.ｏrg:1", "example.org"),
+        ("παράδειγμα.δοκιμή:1", "xn--hxajbheg2az3al.xn--jxalpdlp"),
+        ("испытание:1", "xn--80akhbyknj4f"),
+        ("他们为什么不说中文:1", "xn--ihqwcrb4cv8a8dqg056pqjye"),
+        ("почемужеонинеговорятпорусски:1", "xn--b1abfaaepdrnnbgefbadotcwatmq2g4l"),
+        ("3年b組金八先生:1", "xn--3b-ww4c5e180e575a65lsy2b"),
+        ("host\u{301}:1", "xn--host-yvc"),
+        ("xn--bcher-kva.example:1", "xn--bcher-kva.example"),
+    ])
+    func takesInternationalNames(text: String, host: String) throws {
+        let address = try Address(parsing: text)
+        #expect(address == Address(host: host, port: 1))
+        #expect(Address("\(address)") == address, "what it prints as reads back")
+    }
+
+    @Test(arguments: ["[fe80::1]:9000", "udp://[fe80::1]:9000", "[febf:1::2]:1", "[FE80::]:1"])
+    func aLinkLocalAddressNeedsItsInterface(text: String) throws {
+        let error = try #require(throws: TransportError.self) { try Address(parsing: text) }
+        #expect("\(error)".contains("append the interface, such as ["))
+        #expect(throws: Never.self) { try Address(parsing: "[fec0::1]:1") }
+    }
+
     @Test(arguments: [
         ("example.org", Address(host: "example.org", port: 7)),
         ("udp://example.org", Address(scheme: .udp, host: "example.org", port: 7)),
@@ -84,7 +113,9 @@ struct AddressTests {
         "[host]:1", "[127.0.0.1]:1", "[::1%]:1", "[::1%a b]:1", "[::1%abcdefghijklmnop]:1", "[::g]:1", "[::1\0]:1",
         "[::1\0x]:1", "[[::1]]:1",
         "256.0.0.1:1", "1.2.3:1", "1.2.3.4.5:1", "host.1:1", "1.2.3.4.:1", "0177.0.0.1:1",
-        ".:1", "..:1", ".host:1", "a..b:1", "ho st:1", "ho\0st:1", "ho\nst:1", "hôte:1", "host\u{301}:1", "h%:1",
+        ".:1", "..:1", ".host:1", "a..b:1", "ho st:1", "ho\0st:1", "ho\nst:1", "h%:1",
+        "h%é:1", "é é:1", "\u{301}a:1", "a.\u{301}b:1", "-é:1", "é-:1", "ab--é:1", "é..b:1", "é_:1", "☃:1",
+        "a\u{200D}é:1",
         "\u{202E}:1",
     ])
     func refuses(text: String) throws {
