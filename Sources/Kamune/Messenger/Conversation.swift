@@ -203,6 +203,9 @@ public actor Conversation {
         lastLink += 1
         let link = LinkID(lastLink)
         carriers[link] = Carrier(session: new)
+        if redialing != nil {
+            new.core.onDoubt { [weak self] in Task { await self?.checkDoubt(link) } }
+        }
         let own = endpoint.identity.publicKey.spki
         post(
             .joined(
@@ -212,6 +215,11 @@ public actor Conversation {
                     isOwnKeyFirst: own.lexicographicallyPrecedes(new.peer.identity.spki),
                     acknowledges: new.agreed.contains(.delivery), canRedial: address != nil, succeeds: succeeds)))
         return true
+    }
+
+    /// The session's peer does not answer, or does again.
+    private func checkDoubt(_ link: LinkID) {
+        if let session = carriers[link]?.session { post(.doubted(link, session.core.isDoubtful)) }
     }
 
     // MARK: Sending

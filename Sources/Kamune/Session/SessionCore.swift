@@ -281,6 +281,12 @@ actor SessionCore {
 
     // MARK: Time
 
+    /// Whether the peer does not answer, and may be gone. See ``Connection/isDoubtful``.
+    nonisolated var isDoubtful: Bool { connection.isDoubtful }
+
+    /// Has something called whenever ``isDoubtful`` has changed. To be called once.
+    nonisolated func onDoubt(_ observer: @escaping @Sendable () -> Void) { connection.onDoubt(observer) }
+
     private func setAlarm() {
         guard end == nil, let deadline = machine.nextDeadline else { return }
         alarm = alarms.ring(after: max(deadline - time.monotonic, .milliseconds(1))) { [weak self] in

@@ -10,6 +10,8 @@ struct LinkEmulator {
     /// From the first host to the second, and back.
     private var links: [SimulatedLink]
     private var statistics = LinkStatistics()
+    /// A NAT before the first host, from when it is first told to forget.
+    private var translator: PortTranslator?
     private var control = ControlInput()
 
     /// Packets read from one device before the other has its turn.
@@ -49,8 +51,14 @@ struct LinkEmulator {
 
     private mutating func take(from side: Int) -> Bool {
         for _ in 0..<Self.batch {
-            guard let packet = hosts.devices[side].read() else { return false }
+            guard var packet = hosts.devices[side].read() else { return false }
             statistics.sent += 1
+            if side == 0 {
+                translator?.outgoing(&packet)
+            } else if translator?.incoming(&packet) == false {
+                statistics.lost += 1
+                continue
+            }
             links[side].send(packet, at: Self.now())
         }
         return true
@@ -118,6 +126,10 @@ struct LinkEmulator {
                 let encoder = JSONEncoder()
                 encoder.outputFormatting = .sortedKeys
                 return String(decoding: try encoder.encode(total), as: UTF8.self)
+            case "renumber":
+                translator = translator ?? PortTranslator()
+                translator?.forget()
+                return "ok"
             case "blackout":
                 let parts = (words.last ?? "").split(separator: " ").map(String.init)
                 guard parts.count == 2, let time = UInt64(parts[1]), time <= 86_400_000 else {

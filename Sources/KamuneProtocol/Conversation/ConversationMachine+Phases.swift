@@ -15,6 +15,7 @@ extension ConversationMachine {
                 return phase
             case .together(var links):
                 guard let ending = links.advance(&books, .open, at: now) else { return .together(links) }
+                links.endSearch(&books)
                 return Self.after(ending, of: links.current.id, &books, at: now)
             case .closing(var links, let deadline):
                 if let ending = links.advance(&books, .closing, at: now) { return Self.afterClosing(ending, &books) }
@@ -85,7 +86,7 @@ extension ConversationMachine {
                     books.perform(.abandon(id, .replaced))
                 } else {
                     books.perform(.abandon(links.current.id, .replaced))
-                    links.replace(with: Link(id, joining, at: now))
+                    links.replace(with: Link(id, joining, at: now), &books)
                 }
                 return .together(links)
             case .closing, .leaving, .over:
@@ -138,6 +139,15 @@ extension ConversationMachine {
         }
     }
 
+    /// Goes on with looking for the peer beside a session that seems to be lost, if that is under way.
+    mutating func search(_ body: (inout Links, inout ConversationBooks) -> Void) {
+        step { phase, books in
+            guard case .together(var links) = phase else { return phase }
+            body(&links, &books)
+            return .together(links)
+        }
+    }
+
     // MARK: Ending
 
     mutating func close(at now: Duration) {
@@ -146,7 +156,8 @@ extension ConversationMachine {
             case .apart(let recovery):
                 recovery.end(&books)
                 return Self.concluded(.closedByUs, &books)
-            case .together(let links):
+            case .together(var links):
+                links.endSearch(&books)
                 return .closing(links, until: now + books.configuration.closeTimeout)
             case .closing, .leaving, .over:
                 return phase
@@ -161,7 +172,8 @@ extension ConversationMachine {
             case .apart(let recovery):
                 recovery.end(&books)
                 return Self.concluded(.failed(cause), &books)
-            case .together(let links), .closing(let links, _), .leaving(let links, _):
+            case .together(var links), .closing(var links, _), .leaving(var links, _):
+                links.endSearch(&books)
                 books.perform(.abandon(links.current.id, reason))
                 return Self.concluded(.failed(cause), &books)
             case .over:

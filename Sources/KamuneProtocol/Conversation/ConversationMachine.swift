@@ -85,7 +85,7 @@ public struct ConversationMachine: Sendable {
     public var nextDeadline: Duration? {
         switch phase {
         case .apart(let recovery): recovery.nextDeadline
-        case .together(let links): links.current.nextDeadline(books.limits)
+        case .together(let links): links.nextDeadline(books.limits)
         case .closing(let links, let deadline):
             links.current.nextDeadline(books.limits).map { min($0, deadline) } ?? deadline
         case .leaving(_, let deadline): deadline
@@ -149,12 +149,16 @@ public struct ConversationMachine: Sendable {
             with(id) { $0.ponged(&$1) }
         case .left(let id, let end):
             with(id) { link, _ in link.inbox.end(.left(end)) }
+        case .doubted(let id, let isDoubtful):
+            search { $0.doubted(id, isDoubtful, &$1) }
         case .dialFailed(let failure):
             recover { $0.dialFailed(failure, &$1, at: now) }
+            search { $0.dialFailed(failure, &$1, at: now) }
         case .stored(let outcome):
             stored(outcome, at: now)
         case .timeElapsed:
             recover { $0.timeElapsed(&$1, at: now) }
+            search { $0.timeElapsed(&$1, at: now) }
             if let link { with(link) { $0.timeElapsed(&$1, at: now) } }
         }
     }

@@ -32,6 +32,8 @@ extension ConversationMachine {
         case ponged(LinkID)
         /// The other answer to ``Action/read(_:)``: the session is over, and everything that it brought was read.
         case left(LinkID, LinkEnd)
+        /// The session's peer does not answer what it was sent, so that it may be gone; or it does again.
+        case doubted(LinkID, Bool)
         /// Dialing came to nothing.
         case dialFailed(DialFailure)
         /// The answer to ``Action/store(_:)``.
@@ -52,7 +54,7 @@ extension ConversationMachine {
         case sayGoodbye(LinkID)
         /// End the session without a word.
         case abandon(LinkID, Abandonment)
-        /// Connect to the peer again. What comes of it is ``Event/joined(_:_:)`` or ``Event/dialFailed(_:)``.
+        /// Connect to the peer again, perhaps beside a session that seems to be lost. What comes of it is ``Event/joined(_:_:)`` or ``Event/dialFailed(_:)``.
         case dial
         /// Stop connecting: nothing is to come of it.
         case stopDialing

@@ -3,6 +3,8 @@
 struct Links: Sendable {
     private(set) var former: [Link] = []
     private(set) var current: Link
+    /// Whether the peer is looked for beside the current one, which seems to be lost.
+    private var search: Search?
 
     init(_ link: Link) {
         current = link
@@ -18,7 +20,13 @@ struct Links: Sendable {
     /// Whether nothing is under way.
     var isQuiet: Bool { former.isEmpty && current.isQuiet }
 
-    mutating func replace(with link: Link) {
+    /// When something is due.
+    func nextDeadline(_ limits: ConversationLimits) -> Duration? {
+        [current.nextDeadline(limits), search?.nextDeadline].compactMap { $0 }.min()
+    }
+
+    mutating func replace(with link: Link, _ books: inout ConversationBooks) {
+        endSearch(&books)
         if current.hasRemains { former.append(current) }
         current = link
     }
@@ -46,5 +54,31 @@ struct Links: Sendable {
         // All has come as far as it can: what did not was deleted meanwhile.
         if current.isSettled { books.outstanding.removeAll() }
         return current.ending
+    }
+
+    // MARK: A session that seems to be lost
+
+    /// The current session's peer does not answer, or does again.
+    mutating func doubted(_ id: LinkID, _ isDoubtful: Bool, _ books: inout ConversationBooks) {
+        guard id == current.id else { return }
+        if !isDoubtful {
+            endSearch(&books)
+        } else if search == nil, books.canRedial, books.configuration.reconnection.patience != .zero {
+            search = Search(&books)
+        }
+    }
+
+    mutating func dialFailed(
+        _ failure: ConversationMachine.DialFailure, _ books: inout ConversationBooks, at now: Duration
+    ) {
+        search?.dialFailed(failure, &books, at: now)
+    }
+
+    mutating func timeElapsed(_ books: inout ConversationBooks, at now: Duration) {
+        search?.timeElapsed(&books, at: now)
+    }
+
+    mutating func endSearch(_ books: inout ConversationBooks) {
+        search.take()?.end(&books)
     }
 }

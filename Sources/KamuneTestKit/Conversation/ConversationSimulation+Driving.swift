@@ -186,7 +186,8 @@ extension ConversationSimulation {
         case .received(let link, let arrivals):
             "received \(link.number): \(arrivals.map { summary($0.payload) })"
         case .stored(let outcome): "stored \(summary(outcome))"
-        case .tookMessages, .closeRequested, .joined, .sent, .ponged, .left, .dialFailed, .timeElapsed: "\(event)"
+        case .tookMessages, .closeRequested, .joined, .sent, .ponged, .left, .doubted, .dialFailed, .timeElapsed:
+            "\(event)"
         }
     }
 

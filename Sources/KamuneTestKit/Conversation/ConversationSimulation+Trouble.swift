@@ -21,6 +21,11 @@ extension ConversationSimulation {
             // At the same moment as the other one.
             if plan.bothDial, chance(perMille: 500), hosts[1 - host.index].machine != nil { dialAgain(1 - host.index) }
         }
+        for host in hosts where host.isUp {
+            guard let link = host.machine?.link, chance(perMille: plan.dials / 2) else { continue }
+            // It seems to be lost, or is heard of again.
+            try tell(host.index, .doubted(link, chance(perMille: 700)))
+        }
         for host in hosts where host.isUp && host.machine != nil {
             guard chance(perMille: plan.closings) else { continue }
             host.isClosing = true

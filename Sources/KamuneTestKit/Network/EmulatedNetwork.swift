@@ -94,6 +94,12 @@ public final class EmulatedNetwork: Sendable {
         _ = try await tell("blackout \(direction.rawValue) \(milliseconds)")
     }
 
+    /// Puts a NAT before the first host, or has it forget what it knows: from now on, the second host sees the first one's
+    /// datagrams come from other ports, and what it sends to the former ones is lost. TCP is let alone.
+    public func renumberPorts() async throws {
+        _ = try await tell("renumber")
+    }
+
     /// What the link has done so far, in both directions.
     public func statistics() async throws -> LinkStatistics {
         try JSONDecoder().decode(LinkStatistics.self, from: Data(try await tell("statistics").utf8))
@@ -156,7 +162,7 @@ public struct LinkStatistics: Sendable, Hashable, Codable {
     public var sent = 0
     /// Packets that it has delivered, duplicates included.
     public var delivered = 0
-    /// Packets lost by chance or blackout.
+    /// Packets lost by chance, by blackout, or at a NAT.
     public var lost = 0
     /// Packets dropped because the queue was full.
     public var overflowed = 0
