@@ -111,7 +111,8 @@ struct PipeChat: Sendable {
                         await stage.tell(
                             "\(TerminalText(error.message, maximumColumns: TextLimit.sentence)) Trying again.", .warning
                         )
-                    case .connected, .disconnected, .reconnecting, .message, .stateChanged, .ended: await tell(event)
+                    case .message, .stateChanged: break
+                    case .connected, .disconnected, .reconnecting, .ended: await tell(event)
                     }
                 }
                 let isDue = (count + batch.count) / ChatStage.trimmingInterval > count / ChatStage.trimmingInterval

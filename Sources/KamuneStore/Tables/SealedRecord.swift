@@ -39,7 +39,7 @@ protocol RecordIndex: Equatable, Sendable {
     /// Their values, in the same order.
     var values: [DatabaseValue] { get }
     /// Reads them from a row, beginning with a column; `nil` when they are of another kind.
-    init?(_ row: Row, from column: Int)
+    init?(_ row: RowColumns, from column: Int)
 }
 
 /// None: the record is found by its row.
@@ -50,7 +50,7 @@ struct NoIndex: RecordIndex {
 
     init() {}
 
-    init?(_ row: Row, from column: Int) {}
+    init?(_ row: RowColumns, from column: Int) {}
 }
 
 /// One column: the keyed hash of what the record is found by (``RecordCipher/lookup(_:)``).
@@ -65,8 +65,8 @@ struct LookupIndex: RecordIndex {
         self.bytes = bytes
     }
 
-    init?(_ row: Row, from column: Int) {
-        guard let bytes = [UInt8].read(row, column) else { return nil }
-        self.bytes = bytes
+    init?(_ row: RowColumns, from column: Int) {
+        guard let bytes = row.bytes(column) else { return nil }
+        self.bytes = [UInt8](bytes)
     }
 }

@@ -74,13 +74,11 @@ struct MessageIndex: RecordIndex {
         self.turn = turn
     }
 
-    init?(_ row: Row, from column: Int) {
-        guard let stream = Int64.fromDatabaseValue(row[column]),
-            let number = Int64.fromDatabaseValue(row[column + 1])
-        else { return nil }
+    init?(_ row: RowColumns, from column: Int) {
+        guard let stream = row.integer(column), let number = row.integer(column + 1) else { return nil }
         mark = MessageStreams.Mark(stream: stream, number: number)
-        turn = Int64.fromDatabaseValue(row[column + 2])
-        guard turn != nil || row.hasNull(atIndex: column + 2) else { return nil }
+        turn = row.integer(column + 2)
+        guard turn != nil || row.isNull(column + 2) else { return nil }
     }
 }
 

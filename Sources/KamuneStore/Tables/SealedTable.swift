@@ -55,7 +55,8 @@ struct SealedTable<Record: SealedRecord>: Sendable {
         _ clause: String = "", _ arguments: StatementArguments = [], in transaction: ReadTransaction
     ) throws -> SealedCursor<Record> {
         let statement = try transaction.database.cachedStatement(sql: selection + clause)
-        return SealedCursor(self, try Row.fetchCursor(statement, arguments: arguments))
+        return SealedCursor(
+            self, try Row.fetchCursor(statement, arguments: arguments), RowColumns(statement.sqliteStatement))
     }
 
     /// How many rows there are that a clause finds.
@@ -203,16 +204,12 @@ struct SealedTable<Record: SealedRecord>: Sendable {
     }
 
     /// Opens a row of ``selection``, and finds that what stands beside the record belongs to it.
-    fileprivate func open(_ row: Row, _ associatedData: inout RecordCipher.Place) throws -> Record {
-        guard let id = Int64.fromDatabaseValue(row[0]), let owner = Int64.fromDatabaseValue(row[1]),
+    fileprivate func open(_ row: RowColumns, _ associatedData: inout RecordCipher.Place) throws -> Record {
+        guard let id = row.integer(0), let owner = row.integer(1), let sealed = row.bytes(2),
             let index = Record.Index(row, from: 3)
         else { throw damaged }
         associatedData.move(row: id, owner: owner)
-        let place = associatedData
-        var bytes = try row.withUnsafeData(atIndex: 2) { data in
-            guard let data else { throw damaged }
-            return try data.withUnsafeBytes { try cipher.open($0, at: place) }
-        }
+        var bytes = try cipher.open(sealed, at: associatedData)
         defer { bytes.withUnsafeMutableBytes { erase($0) } }
         let record = try cipher.decoding { try Record(at: RecordPlace(row: id, owner: owner), decoding: bytes) }
         guard record.index(indexer) == index else { throw damaged }
@@ -224,17 +221,20 @@ struct SealedTable<Record: SealedRecord>: Sendable {
 final class SealedCursor<Record: SealedRecord> {
     private let table: SealedTable<Record>
     private let rows: RowCursor
+    /// Those of the row that the cursor has come to.
+    private let columns: RowColumns
     private var place: RecordCipher.Place
 
-    fileprivate init(_ table: SealedTable<Record>, _ rows: RowCursor) {
+    fileprivate init(_ table: SealedTable<Record>, _ rows: RowCursor, _ columns: RowColumns) {
         self.table = table
         self.rows = rows
+        self.columns = columns
         place = table.cipher.place()
     }
 
     /// The next record; `nil` at the end.
     func next() throws -> Record? {
-        guard let row = try rows.next() else { return nil }
-        return try table.open(row, &place)
+        guard try rows.next() != nil else { return nil }
+        return try table.open(columns, &place)
     }
 }
