@@ -41,7 +41,7 @@ public protocol Connection: Sendable {
     /// sent yet; who keeps what was received counts that here too, and asks for more only while there is room.
     var budget: MemoryBudget { get }
 
-    /// Where tasks that use this connection are woken fastest; `nil` when that makes no difference.
+    /// Where tasks that use this connection are woken fastest; `nil` when that makes no difference, or none may run there.
     ///
     /// A task with this preference (SE-0417) is resumed by ``receive()`` on the thread that the frames arrived on, which
     /// saves waking another. In return it shares that thread with other connections, so it must never block it.

@@ -44,6 +44,15 @@ struct UDPTransportTests {
         #expect(try await receiving.value == frames)
     }
 
+    /// All sessions of a listener have one socket, and its acknowledgements must not wait for what tasks do with frames.
+    @Test func noTasksRunWhereDatagramsArrive() async throws {
+        let (first, second) = try await udpPair()
+        #expect(first.preferredExecutor == nil)
+        #expect(second.preferredExecutor == nil)
+        await first.close()
+        await second.close()
+    }
+
     /// What the peer says meanwhile is still received.
     @Test func whoFinishesGetsTheEndWhenEverythingHasArrived() async throws {
         let (first, second) = try await udpPair()

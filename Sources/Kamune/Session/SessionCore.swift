@@ -58,9 +58,10 @@ actor SessionCore {
         inbox = Mailbox(limit: connection.budget.limit)
     }
 
-    /// Starts reading, with what arrived along with the end of the handshake.
+    /// Starts reading, with what arrived along with the end of the handshake: where frames arrive, if the connection lets
+    /// one, which saves waking a thread for them.
     nonisolated func start(with frames: [[UInt8]]) {
-        Task { await self.read(startingWith: frames) }
+        Task(executorPreference: connection.preferredExecutor) { await self.read(startingWith: frames) }
     }
 
     // MARK: Sending

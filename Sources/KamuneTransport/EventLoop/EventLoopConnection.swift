@@ -14,6 +14,8 @@ final class EventLoopConnection: Connection {
     private let end: NIOLoopBound<ConnectionEnd>
     /// Made once, because one is handed to the event loop for every flush.
     private let flushTask: @Sendable () -> Void
+    /// Whether tasks may run on the event loop.
+    private let lendsEventLoop: Bool
 
     /// What is known of a connection, which may be more when the peer has answered.
     final class Known: Sendable {
@@ -35,13 +37,16 @@ final class EventLoopConnection: Connection {
     }
 
     /// To be called on the event loop of the end.
-    convenience init(_ end: ConnectionEnd, info: ConnectionInfo) {
-        self.init(end, known: Known(info))
+    ///
+    /// - Parameter lendsEventLoop: Whether tasks may run on the event loop: not where all connections of a socket have one.
+    convenience init(_ end: ConnectionEnd, info: ConnectionInfo, lendsEventLoop: Bool) {
+        self.init(end, known: Known(info), lendsEventLoop: lendsEventLoop)
     }
 
     /// The same of a connection of which more may be known later.
-    init(_ end: ConnectionEnd, known: Known) {
+    init(_ end: ConnectionEnd, known: Known, lendsEventLoop: Bool) {
         self.known = known
+        self.lendsEventLoop = lendsEventLoop
         budget = end.budget
         eventLoop = end.eventLoop
         inbound = end.inbound
@@ -58,7 +63,7 @@ final class EventLoopConnection: Connection {
 
     var info: ConnectionInfo { known.info }
 
-    var preferredExecutor: (any TaskExecutor)? { EventLoopExecutor.of(eventLoop) }
+    var preferredExecutor: (any TaskExecutor)? { lendsEventLoop ? EventLoopExecutor.of(eventLoop) : nil }
 
     func send(_ frames: [[UInt8]]) async throws(TransportError) {
         try frames.checkSizes(limit: maximumFrameSize)

@@ -49,7 +49,8 @@ final class FrameChannelHandler: ChannelDuplexHandler, FrameCarrier {
                 localAddress: channel.localAddress.map { "\(Address($0))" } ?? "unknown",
                 remoteAddress: channel.remoteAddress.map { "\(Address($0))" } ?? "unknown",
                 remoteNetwork: channel.remoteAddress.flatMap { Network($0) }
-            )
+            ),
+            lendsEventLoop: true
         )
     }
 

@@ -55,7 +55,8 @@ final class UDPConversation: FrameCarrier {
 
     /// A handle on the connection. To be made once, and of a conversation that the peer has opened.
     func connection(localAddress: SocketAddress?) -> EventLoopConnection {
-        EventLoopConnection(end, info: info(localAddress: localAddress))
+        // A listener's socket is one for all its sessions, and what is due by the clock must not wait for their ciphers.
+        EventLoopConnection(end, info: info(localAddress: localAddress), lendsEventLoop: false)
     }
 
     /// What is known of the connection.

@@ -69,7 +69,7 @@ final class UDPDialing: FrameCarrier {
         known.info = info
         end.start(self)
         // If the task was cancelled meanwhile, the connection is dropped here, which ends all of it.
-        result.resolve(.success(EventLoopConnection(end, known: known)))
+        result.resolve(.success(EventLoopConnection(end, known: known, lendsEventLoop: false)))
     }
 
     // MARK: Candidates
