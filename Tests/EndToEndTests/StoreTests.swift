@@ -96,7 +96,7 @@ struct StoreTests {
         #expect(text.contains(" > You to Bob: or at the café (delivered)\n"))
         let file = ada.file("talks.md")
         try await run(["history", "export", "Bob", "--format", "markdown", "--output", file], home: ada)
-        #expect(try Home.contents(of: file).contains(#/- \d\d:\d\d:\d\d \*\*Bob:\*\* station it is\n/#))
+        #expect(try Home.contents(of: file).contains(#/- \d\d:\d\d:\d\d < \*\*Bob:\*\* station it is\n/#))
         #expect(try Home.mode(of: file) == 0o600)
         let before = try Home.contents(of: file)
         let refused = try await run(["history", "export", "--output", file], home: ada, exit: 1)

@@ -238,15 +238,15 @@ struct TerminalTests {
         await pair.dial.expectExit(0)
     }
 
-    /// The terminal of the tests has 200 columns, of which time and name take 11.
+    /// The terminal of the tests has 200 columns, of which time, sign and name take 13.
     @Test("a message cannot pass itself off as another's, by its width or its length")
     func forging() async throws {
         let pair = try await Pair()
         await pair.expectConnected()
         let wide = "\u{E19}\u{E33}"
         pair.dial.write(String(repeating: wide, count: 100) + ".21:50 Bob: yes\r")
-        await pair.listening.child.expect("\n    " + String(repeating: wide, count: 6) + ".21:50 Bob: yes\n")
-        pair.dial.write(String(repeating: "x", count: 189) + " 21:50 Bob: no\r")
+        await pair.listening.child.expect("\n    " + String(repeating: wide, count: 7) + ".21:50 Bob: yes\n")
+        pair.dial.write(String(repeating: "x", count: 187) + " 21:50 Bob: no\r")
         await pair.listening.child.expect("x\n    21:50 Bob: no\n")
         pair.dial.write("/quit\r")
         await pair.dial.expectExit(0)

@@ -90,8 +90,8 @@ struct HistoryTextTests {
         let screen = Screen(columns: 40, understandsControls: true)
         let body = "one two three four five six seven"
         let expected = """
-            \u{1B}[?7l\(Times.local(Self.noon)) > You: one two
-                three four five six seven (sent)
+            \u{1B}[?7l\(Times.local(Self.noon)) > You: one two three
+                four five six seven (sent)
             \u{1B}[?7h
             """
         #expect(try await text(.text, "Ada", [(.outgoing, body)], screen: screen) == expected)
