@@ -88,7 +88,8 @@ extension ReadTransaction {
     }
 
     fileprivate func newestPosition() throws -> MessagePosition {
-        MessagePosition(row: try tables.messages.nextRow(in: self) - 1)
+        // Not the last number that was given: some are reserved for messages to come.
+        MessagePosition(row: try tables.messages.highestRow(in: self))
     }
 
     /// For every output, the first message that is still to be written to it; `nil` when there is none.

@@ -74,13 +74,17 @@ struct SealedTable<Record: SealedRecord>: Sendable {
         return try Bool.fetchOne(statement, arguments: [row]) == true
     }
 
+    /// The highest number of the rows that there are; 0 when there are none.
+    func highestRow(in transaction: ReadTransaction) throws -> Int64 {
+        try Int64.fetchOne(transaction.database, sql: "SELECT max(id) FROM \(Record.table)") ?? 0
+    }
+
     /// The number after the last that the table ever had, for one whose rows are numbered as they come.
     func nextRow(in transaction: ReadTransaction) throws -> Int64 {
         let database = transaction.database
         let last = try Int64.fetchOne(
             database, sql: "SELECT seq FROM sqlite_sequence WHERE name = ?", arguments: [Record.table])
-        let highest = try Int64.fetchOne(database, sql: "SELECT max(id) FROM \(Record.table)")
-        let next = max(last ?? 0, highest ?? 0)
+        let next = max(last ?? 0, try highestRow(in: transaction))
         guard next < Int64.max else { throw StoreError.damaged(what: "the numbering of the table \(Record.table)") }
         return next + 1
     }
