@@ -206,7 +206,7 @@ struct TerminalTests {
         await pair.listening.child.expect("to Ada> for Ada al")
         pair.listening.child.send(signal: SIGTERM)
         await pair.listening.child.expectExit(0)
-        await pair.dial.expect("What you have begun to write to Bob waits until Bob is back: only for Bo")
+        await pair.dial.expect("What you had begun to write to Bob was not sent: only for Bo")
         // A shell would take it for a command.
         pair.dial.write("b\r")
         await pair.dial.typeUntilEnd("/quit\r")

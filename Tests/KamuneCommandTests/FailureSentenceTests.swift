@@ -134,6 +134,30 @@ struct FailureSentenceTests {
         #expect(!message.contains("Error Domain") && !message.contains("NSError"), "\(message)")
     }
 
+    @Test("a conversation whose peer cannot be reached again has lost its connection, whatever was in the way")
+    func afterConnecting() {
+        let codes: [(KamuneError.Code, KamuneCommand.ExitStatus)] = [
+            (.unreachable, .connectionLost), (.nameNotResolved, .connectionLost), (.timedOut, .connectionLost),
+            (.refusedByPeer, .connectionLost), (.connectionLost, .connectionLost),
+            (.authenticationFailed, .protocolFailure), (.refusedByUs, .refusedByUs),
+        ]
+        for (code, status) in codes {
+            let failure = Failure(afterConnecting: KamuneError(code, "It happened."))
+            #expect(failure == Failure(status, "It happened."))
+        }
+    }
+
+    @Test(
+        "a listener says what others type, over either transport",
+        arguments: [
+            ("0.0.0.0:9000", "YOUR-HOST:9000"), ("[::]:9000", "YOUR-HOST:9000"), (":9000", "YOUR-HOST:9000"),
+            ("udp://:9000", "udp://YOUR-HOST:9000"), ("udp://[::]:9000", "udp://YOUR-HOST:9000"),
+            ("udp://127.0.0.1:9000", "udp://127.0.0.1:9000"), ("example.org:9000", "example.org:9000"),
+        ])
+    func hint(address: String, hint: String) {
+        #expect(ListenCommand.hint(address) == hint)
+    }
+
     @Test("who interrupts is told nothing")
     func silent() {
         #expect(Failure(anything: CancellationError()) == Failure(.interrupted, nil))

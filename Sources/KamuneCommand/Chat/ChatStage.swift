@@ -104,6 +104,13 @@ struct ChatStage: Sendable {
         if case .pipe(let log) = setting { await log.finish() }
     }
 
+    /// Tells the person what the other side is to see.
+    func tellOwnFingerprint() async {
+        let fingerprint = messenger.endpoint.identity.publicKey.fingerprint
+        let pseudonym = fingerprint.pseudonym == ownName.description ? "" : ", \(fingerprint.pseudonym)"
+        await tell("You are \(ownName): \(fingerprint.emoji.joined(separator: " "))\(pseudonym)")
+    }
+
     /// What we are called here.
     var ownName: TerminalText {
         let endpoint = messenger.endpoint

@@ -80,7 +80,7 @@ struct PipeChat: Sendable {
         if Task.isCancelled { await conversation.close() }
         let end = await conversation.waitUntilEnded()
         if let failure { throw failure }
-        if case .failed(let error) = end { throw Failure(error) }
+        if case .failed(let error) = end { throw Failure(afterConnecting: error) }
         let undelivered = await conversation.undeliveredCount
         if undelivered > 0 {
             // Those of earlier conversations wait too, and are in the way of these.

@@ -33,8 +33,8 @@ actor TerminalChat {
     private(set) var hasTalked = false
 
     static let help = """
-        A line is a message, for the one who is named before it. What could not be sent yet waits, and goes out when the
-        other side is there; how far the last ones have come stands at the right: waiting, sent, delivered. What is pasted is
+        A line is a message, for the one who is named before it. What could not be sent yet waits, and goes out when the \
+        other side is there; how far the last ones have come stands at the right: waiting, sent, delivered. What is pasted is \
         one message, sent by Enter. Lines that begin with / are commands:
           /quit   end the conversation and the program; so do Ctrl-D and Ctrl-C (a second Ctrl-C at once)
           /who    show who is at the other end

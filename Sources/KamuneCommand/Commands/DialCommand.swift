@@ -52,6 +52,8 @@ struct DialCommand: ContextualCommand {
             $0.dialTimeout = .seconds(dialTimeout)
         }
         try await stage.begin()
+        // The other side compares it before ours is asked, and no other command can show it meanwhile.
+        await stage.tellOwnFingerprint()
         await stage.tell("Connecting to \(TerminalText(address))…")
         switch stage.setting {
         case .terminal(let console): try await runTerminal(stage, console, address)

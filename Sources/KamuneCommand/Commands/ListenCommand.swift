@@ -75,9 +75,7 @@ struct ListenCommand: ContextualCommand {
             throw error
         }
         await stage.tell("Listening on \(listener.address)", .good)
-        await stage.tell(
-            "You are \(stage.ownName): "
-                + stage.messenger.endpoint.identity.publicKey.fingerprint.emoji.joined(separator: " "))
+        await stage.tellOwnFingerprint()
         let failures = Task { await report(listener.failures, stage) }
         defer { failures.cancel() }
         switch stage.setting {
@@ -206,9 +204,11 @@ struct ListenCommand: ContextualCommand {
     }
 
     /// The address as somebody elsewhere could type it.
-    private static func hint(_ address: String) -> String {
-        for wildcard in ["0.0.0.0:", "[::]:", ":"] where address.hasPrefix(wildcard) {
-            return "YOUR-HOST:" + address.dropFirst(wildcard.count)
+    static func hint(_ address: String) -> String {
+        let scheme = address.range(of: "://").map { String(address[..<$0.upperBound]) } ?? ""
+        let rest = address.dropFirst(scheme.count)
+        for wildcard in ["0.0.0.0:", "[::]:", ":"] where rest.hasPrefix(wildcard) {
+            return scheme + "YOUR-HOST:" + rest.dropFirst(wildcard.count)
         }
         return address
     }

@@ -49,6 +49,16 @@ extension Failure {
         }
     }
 
+    /// What ended a conversation that had been connected. That the peer could not be reached again is how its connection is
+    /// lost, whatever was in the way of the last attempt.
+    init(afterConnecting error: KamuneError) {
+        let failure = Failure(error)
+        switch failure.status {
+        case .unreachable, .timedOut, .refusedByPeer: self.init(.connectionLost, failure.message)
+        default: self = failure
+        }
+    }
+
     /// An error of the store.
     init(_ error: StoreError) {
         self.init(ExitStatus(error), Self.shown(error.description))

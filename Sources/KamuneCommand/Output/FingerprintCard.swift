@@ -4,7 +4,7 @@ import Kamune
 enum FingerprintCard {
     private static let indentation = "  "
     private static let labelWidth = 13
-    private static let bytesPerRow = 22
+    private static let bytesPerRow = 16
 
     /// The rows.
     ///

@@ -117,9 +117,9 @@ extension Question {
     private static func introduction(_ heading: String, _ peer: Peer, _ patience: Duration) -> String {
         Notice.card(heading, peer) + """
 
-            Compare one of these forms with what the other side sees by “kamune identity show”, over a channel that
-            you trust, such as a phone call. The other side waits for \(patience.components.seconds) s; if that is too short,
-            compare first and connect again.
+            Compare one of these forms with what the other side sees by “kamune identity show”, over a channel that \
+            you trust, such as a phone call. The other side waits for \(patience.components.seconds) s; if that is too \
+            short, compare first and connect again.
             """
     }
 

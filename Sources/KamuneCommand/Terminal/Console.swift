@@ -124,7 +124,7 @@ actor Console {
         let begun = machine.address(addressee, at: context.time.monotonic)
         if let begun, let former {
             await show(
-                status: "What you have begun to write to \(former.name) waits until \(former.name) is back: "
+                status: "What you had begun to write to \(former.name) was not sent: "
                     + TerminalText(begun, maximumColumns: TextLimit.line).description)
         } else {
             await draw(above: [])
