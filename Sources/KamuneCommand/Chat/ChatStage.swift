@@ -86,7 +86,10 @@ struct ChatStage: Sendable {
 
     /// Writes what came in before and was not written, because the program was killed or nobody read it.
     func begin() async throws(Failure) {
-        guard let failure = await output.begin() else { return }
+        let signals = context.signals
+        let problem = await output.begin { signals.first.value != nil }
+        // An output that nobody reads is given up soon after the program was told to end; that is no failure of it.
+        guard let failure = signals.first.value.map({ Failure(signal: $0) }) ?? problem else { return }
         await finish()
         if case .terminal(let console) = setting { await console.finish() }
         throw failure

@@ -205,7 +205,7 @@ struct ListenCommand: ContextualCommand {
 
     /// The address as somebody elsewhere could type it.
     static func hint(_ address: String) -> String {
-        let scheme = address.range(of: "://").map { String(address[..<$0.upperBound]) } ?? ""
+        let scheme = address.hasPrefix("udp://") ? "udp://" : ""
         let rest = address.dropFirst(scheme.count)
         for wildcard in ["0.0.0.0:", "[::]:", ":"] where rest.hasPrefix(wildcard) {
             return scheme + "YOUR-HOST:" + rest.dropFirst(wildcard.count)

@@ -33,16 +33,23 @@ actor MessageOutput {
         self.put = put
     }
 
+    /// How many bytes of messages are written at once of what came in before: what may be written again when the program is
+    /// told to end while a slow reader takes them.
+    private static let backlogBytes = 64 << 10
+
     /// Writes what came in before and was not written.
     ///
+    /// - Parameter isStopped: Whether the program was told to end meanwhile; the rest is for the next start.
     /// - Returns: What went wrong, if something did.
-    func begin() async -> Failure? {
+    func begin(isStopped: @Sendable () -> Bool = { false }) async -> Failure? {
         guard let name else { return nil }
         do throws(StoreError) {
             written = try await store.outputPosition(name)
             noted = written
             var isEnd = false
-            while !isEnd, failure == nil { isEnd = try await writePage(through: nil) }
+            while !isEnd, failure == nil, !isStopped() {
+                isEnd = try await writePage(through: nil, bytes: Self.backlogBytes)
+            }
         } catch {
             failure = Failure(error)
         }
@@ -107,9 +114,9 @@ actor MessageOutput {
     }
 
     /// - Returns: Whether there is nothing more to write.
-    private func writePage(through last: MessagePosition?) async throws(StoreError) -> Bool {
+    private func writePage(through last: MessagePosition?, bytes: Int = 512 << 10) async throws(StoreError) -> Bool {
         guard let written else { return true }
-        let page = try await store.incomingMessages(after: written, through: last)
+        let page = try await store.incomingMessages(after: written, through: last, bytes: bytes)
         try await pass(page.messages)
         guard failure == nil else { return true }
         advance(to: page.through)
@@ -145,12 +152,14 @@ actor MessageOutput {
     private func note() {
         guard noting == nil, let name, noted != written else { return }
         noting = Task {
-            while let position = written, noted != position, failure == nil {
+            // Also when nothing more can be written: what was written is not to come again.
+            while let position = written, noted != position {
                 do throws(StoreError) {
                     try await store.noteWritten(through: position, to: name)
                     noted = position
                 } catch {
-                    failure = Failure(error)
+                    failure = failure ?? Failure(error)
+                    break
                 }
             }
             noting = nil

@@ -130,7 +130,9 @@ final class UDPWildcardHandler: ChannelInboundHandler {
     private func isOneHost(_ address: SocketAddress) -> Bool {
         if address.isMulticast || address.ipAddress == "255.255.255.255" { return false }
         let devices = (try? System.enumerateDevices()) ?? []
-        return !devices.contains { $0.broadcastAddress?.ipAddress == address.ipAddress }
+        // A device that has no address for all says its own in that place.
+        return devices.contains { $0.address?.ipAddress == address.ipAddress }
+            || !devices.contains { $0.broadcastAddress?.ipAddress == address.ipAddress }
     }
 
     // MARK: Sockets
