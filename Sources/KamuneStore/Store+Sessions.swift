@@ -114,9 +114,9 @@ extension ReadTransaction {
     package func sessions(with peer: PeerID? = nil, limit: Int = .max) throws -> [StoredSession] {
         let limit = max(0, limit)
         return if let peer {
-            try tables.sessions.all("WHERE peer = ? ORDER BY id DESC LIMIT ?", [peer.row, limit], in: self)
+            try tables.sessions.all("WHERE peer = ?", [peer.row], .rowDescending, limit: limit, in: self)
         } else {
-            try tables.sessions.all("ORDER BY id DESC LIMIT ?", [limit], in: self)
+            try tables.sessions.all("", [], .rowDescending, limit: limit, in: self)
         }
     }
 

@@ -413,8 +413,7 @@ public final class Store: Sendable {
     /// - Throws: ``StoreError/damaged(what:)`` at the first fault.
     public func verify() async throws(StoreError) {
         try await read { transaction in
-            let report = try String.fetchAll(transaction.database, sql: "PRAGMA integrity_check(1)")
-            guard report == ["ok"] else { throw StoreError.damaged(what: "the structure of the file") }
+            try transaction.checkStructure()
             try transaction.tables.verify(in: transaction)
         }
     }

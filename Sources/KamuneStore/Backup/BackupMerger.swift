@@ -234,7 +234,7 @@ struct BackupMerger {
 
     private func times(after low: Int64, through high: Int64 = .max) throws -> [Entry] {
         let records = try tables.messages.cursor(
-            "WHERE id > ? AND id <= ? ORDER BY id", [low, high], in: transaction)
+            "WHERE id > ? AND id <= ?", [low, high], .row(after: low), in: transaction)
         var entries: [Entry] = []
         while let record = try records.next() { entries.append((record.row, record.localTime)) }
         return entries

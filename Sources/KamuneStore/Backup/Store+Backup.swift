@@ -32,6 +32,8 @@ extension Store {
         return try await read { transaction in
             let writer = try BackupWriter(path: aside, passphrase: passphrase.secret, derivation: derivation)
             try transaction.write(to: writer)
+            // What was read opened and was in order; but a page that is not where it belongs may hide others.
+            try transaction.checkStructure()
             let digest = try writer.finish()
             let summary: BackupSummary
             do {
@@ -71,7 +73,7 @@ extension ReadTransaction {
             try writer.append(.identity, identity.id.row, identity.encoded())
         }
         for peer in try peers() { try writer.append(.peer, peer.id.row, peer.encoded()) }
-        let sessions = try tables.sessions.cursor("ORDER BY id", in: self)
+        let sessions = try tables.sessions.cursor(in: self)
         while let session = try sessions.next() {
             try writer.append(.session, session.id.row, session.peer.row, session.encoded())
         }
@@ -81,7 +83,7 @@ extension ReadTransaction {
             entry.append(bytes: setting.value)
             try writer.append(.setting, entry.bytes)
         }
-        let messages = try tables.messages.cursor("ORDER BY id", in: self)
+        let messages = try tables.messages.cursor(in: self)
         var outboxes: [Int64: OutboxRecord] = [:]
         for outbox in try tables.outboxes.all(in: self) { outboxes[outbox.peer] = outbox }
         while var message = try messages.next() {

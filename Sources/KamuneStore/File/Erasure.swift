@@ -20,6 +20,8 @@ enum Erasure {
 
     /// Does it, outside of a transaction.
     static func perform(_ database: Database) throws {
+        // A file that leads past rows would be written anew without them, and be whole for ever after.
+        try database.checkStructure()
         // The new file is put together in a temporary one, not in memory. It holds sealed records only.
         try database.execute(sql: "PRAGMA temp_store = FILE")
         defer { try? database.execute(sql: "PRAGMA temp_store = MEMORY") }

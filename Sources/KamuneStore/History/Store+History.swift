@@ -29,7 +29,8 @@ extension Store {
     }
 
     /// Everything that was said, oldest first, with one peer or with all, in little memory. Messages that come while it
-    /// is read are at its end.
+    /// is read are at its end. There it is made sure that the file led past none of them: a damaged one ends in
+    /// ``StoreError/damaged(what:)``.
     public func history(with peer: PeerID? = nil) -> MessageHistory {
         MessageHistory(store: self, peer: peer)
     }
@@ -38,8 +39,10 @@ extension Store {
         of peer: PeerID?, after position: MessagePosition?
     ) async throws(StoreError) -> [StoredMessage] {
         try await read { transaction in
-            try transaction.messages(
+            let page = try transaction.messages(
                 with: peer, after: position, limit: MessageHistory.pageSize, byteLimit: MessageHistory.pageBytes)
+            if page.isEmpty { try transaction.checkStructure(of: MessageRecord.table) }
+            return page
         }
     }
 }
@@ -48,7 +51,8 @@ extension ReadTransaction {
     /// The latest messages with a peer, or the latest before one; oldest first.
     package func messages(with peer: PeerID, before position: MessagePosition?, limit: Int) throws -> [StoredMessage] {
         try messages(
-            "WHERE peer = ? AND id < ? ORDER BY id DESC LIMIT ?", [peer.row, position?.row ?? .max, max(0, limit)]
+            "WHERE peer = ? AND id < ?", [peer.row, position?.row ?? .max], .row(before: position?.row ?? .max),
+            limit: limit
         ).reversed()
     }
 
@@ -60,18 +64,17 @@ extension ReadTransaction {
         let start = position?.row ?? .min
         return if let peer {
             try messages(
-                "WHERE peer = ? AND id > ? ORDER BY id LIMIT ?", [peer.row, start, max(0, limit)],
-                byteLimit: byteLimit)
+                "WHERE peer = ? AND id > ?", [peer.row, start], .row(after: start), limit: limit, byteLimit: byteLimit)
         } else {
-            try messages("WHERE id > ? ORDER BY id LIMIT ?", [start, max(0, limit)], byteLimit: byteLimit)
+            try messages("WHERE id > ?", [start], .row(after: start), limit: limit, byteLimit: byteLimit)
         }
     }
 
-    /// Reads messages until the clause's end, or until they hold `byteLimit` bytes.
+    /// Reads so many messages that a clause finds, or until they hold `byteLimit` bytes.
     func messages(
-        _ clause: String, _ arguments: StatementArguments, byteLimit: Int = .max
+        _ clause: String, _ arguments: StatementArguments, _ order: RowOrder, limit: Int, byteLimit: Int = .max
     ) throws -> [StoredMessage] {
-        let records = try tables.messages.cursor(clause, arguments, in: self)
+        let records = try tables.messages.cursor(clause, arguments, order, limit: max(0, limit), in: self)
         var messages: [StoredMessage] = []
         var size = 0
         while size < byteLimit, let record = try records.next() {

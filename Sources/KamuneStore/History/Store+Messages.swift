@@ -93,8 +93,8 @@ extension ReadTransaction {
         to peer: PeerID, after position: MessagePosition?, limit: Int
     ) throws -> [StoredMessage] {
         try messages(
-            "INDEXED BY message_turn WHERE turn IS NOT NULL AND peer = ? AND id > ? ORDER BY id LIMIT ?",
-            [peer.row, position?.row ?? .min, max(0, limit)])
+            "INDEXED BY message_turn WHERE turn IS NOT NULL AND peer = ? AND id > ?",
+            [peer.row, position?.row ?? .min], .row(after: position?.row ?? .min), limit: limit)
     }
 
     /// A message by its name; `nil` when it is not there.

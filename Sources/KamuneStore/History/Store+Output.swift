@@ -38,8 +38,8 @@ extension Store {
     ) async throws(StoreError) -> IncomingPage {
         try await read { transaction in
             let records = try transaction.tables.messages.cursor(
-                "WHERE id > ? AND id <= ? ORDER BY id LIMIT ?",
-                [position.row, last?.row ?? Int64.max, max(1, limit)], in: transaction)
+                "WHERE id > ? AND id <= ?", [position.row, last?.row ?? Int64.max], .row(after: position.row),
+                limit: max(1, limit), in: transaction)
             var messages: [StoredMessage] = []
             var (count, size) = (0, 0)
             var through = position
@@ -96,8 +96,8 @@ extension ReadTransaction {
     func firstUnwritten() throws -> [String: Int64?] {
         var result: [String: Int64?] = [:]
         for setting in try tables.settings.all(in: self) where OutputSetting.isOne(setting.name) {
-            let records = try tables.messages.cursor(
-                "WHERE id > ? ORDER BY id", [try row(ofOutput: setting.value)], in: self)
+            let start = try row(ofOutput: setting.value)
+            let records = try tables.messages.cursor("WHERE id > ?", [start], .row(after: start), in: self)
             var first: Int64?
             while first == nil, let record = try records.next() {
                 if record.direction == .incoming { first = record.row }

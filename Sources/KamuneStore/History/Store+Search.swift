@@ -46,12 +46,19 @@ extension Store {
             var place = cipher.place()
             var hits: [StoredMessage] = []
             var size = 0
+            let order = RowOrder.rowDescending
+            var last: Int64?
             while true {
                 if isCancelled.value { throw StoreError.cancelled }
                 let code = sqlite3_step(rows)
                 if code == SQLITE_DONE { break }
                 guard code == SQLITE_ROW else { throw DatabaseError(resultCode: ResultCode(rawValue: code)) }
                 let (id, owner) = (sqlite3_column_int64(rows, 0), sqlite3_column_int64(rows, 1))
+                // Where a damaged file leads back to what was read, or out of the stretch.
+                guard stretch.contains(id), last.map({ order.allows(id, after: $0) }) ?? true else {
+                    throw cipher.damaged
+                }
+                last = id
                 place.move(row: id, owner: owner)
                 // In this order, as SQLite asks for; the memory is its own until the next step.
                 let sealed = UnsafeRawBufferPointer(

@@ -30,7 +30,7 @@ extension ReadTransaction {
     package func hasPendingNotHandedOver(to peer: PeerID) throws -> Bool {
         let place = try outbox(of: peer).handedOver
         let first = try tables.messages.all(
-            "WHERE peer = ? AND turn > ? ORDER BY turn LIMIT 1", [peer.row, place], in: self)
+            "WHERE peer = ? AND turn > ?", [peer.row, place], .turn(after: place), limit: 1, in: self)
         return !first.isEmpty
     }
 
@@ -40,7 +40,7 @@ extension ReadTransaction {
     /// The last message that came in; `nil` when there is none among the latest.
     package func lastIncoming(from peer: PeerID) throws -> MessageID? {
         let latest = try tables.messages.cursor(
-            "WHERE peer = ? ORDER BY id DESC LIMIT ?", [peer.row, Self.lookback], in: self)
+            "WHERE peer = ?", [peer.row], .rowDescending, limit: Self.lookback, in: self)
         while let record = try latest.next() {
             if record.direction == .incoming { return record.id }
         }
@@ -77,8 +77,9 @@ extension WriteTransaction {
     package func handOver(
         to peer: PeerID, _ handover: Handover, after place: StreamPlace?, limit: Int, bytes: Int, at now: Date
     ) throws -> (messages: [PendingMessage], lost: [MessageID], isEnd: Bool) {
+        let start = place?.number ?? .min
         let records = try tables.messages.cursor(
-            "WHERE peer = ? AND turn > ? ORDER BY turn", [peer.row, place?.number ?? .min], in: self)
+            "WHERE peer = ? AND turn > ?", [peer.row, start], .turn(after: start), in: self)
         var messages: [PendingMessage] = []
         var lost: [MessageRecord] = []
         var size = 0
@@ -147,10 +148,12 @@ extension WriteTransaction {
         through place: StreamPlace, to peer: PeerID, as state: MessageState, at now: Date
     ) throws -> [MessageID] {
         var ids: [MessageID] = []
+        var last = Int64.min
         while true {
             let records = try tables.messages.all(
-                "WHERE peer = ? AND turn <= ? ORDER BY turn LIMIT ?", [peer.row, place.number, Self.settlingStep],
-                in: self)
+                "WHERE peer = ? AND turn > ? AND turn <= ?", [peer.row, last, place.number], .turn(after: last),
+                limit: Self.settlingStep, in: self)
+            last = records.last?.turn?.number ?? last
             for record in records {
                 try settle(record, as: state, at: now)
                 ids.append(record.id)

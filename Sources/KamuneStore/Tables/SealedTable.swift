@@ -37,26 +37,46 @@ struct SealedTable<Record: SealedRecord>: Sendable {
     func first(
         _ clause: String, _ arguments: StatementArguments, in transaction: ReadTransaction
     ) throws -> Record? {
-        try cursor(clause, arguments, in: transaction).next()
+        let statement = try transaction.database.cachedStatement(sql: selection + clause)
+        return try cursor(statement, arguments, nil).next()
     }
 
-    /// All records that a clause finds.
+    /// All records that a clause finds, or so many of them, in an order.
     func all(
-        _ clause: String = "", _ arguments: StatementArguments = [], in transaction: ReadTransaction
+        _ clause: String = "", _ arguments: StatementArguments = [], _ order: RowOrder = .row, limit: Int? = nil,
+        in transaction: ReadTransaction
     ) throws -> [Record] {
-        let cursor = try cursor(clause, arguments, in: transaction)
+        let cursor = try cursor(clause, arguments, order, limit: limit, in: transaction)
         var records: [Record] = []
         while let record = try cursor.next() { records.append(record) }
         return records
     }
 
-    /// Reads what a clause finds one by one. The table must not be changed meanwhile, nor read by the same clause.
+    /// Reads what a clause finds, or so many of it, one by one, in an order: a record that is not beyond the one before is
+    /// damage. The table must not be changed meanwhile, nor read by the same clause.
     func cursor(
-        _ clause: String = "", _ arguments: StatementArguments = [], in transaction: ReadTransaction
+        _ clause: String = "", _ arguments: StatementArguments = [], _ order: RowOrder = .row, limit: Int? = nil,
+        in transaction: ReadTransaction
     ) throws -> SealedCursor<Record> {
-        let statement = try transaction.database.cachedStatement(sql: selection + clause)
-        return SealedCursor(
-            self, try Row.fetchCursor(statement, arguments: arguments), RowColumns(statement.sqliteStatement))
+        var sql = selection + clause + order.clause
+        var arguments = arguments
+        if let limit {
+            sql += " LIMIT ?"
+            arguments += [limit]
+        }
+        return try cursor(try transaction.database.cachedStatement(sql: sql), arguments, order)
+    }
+
+    private func cursor(
+        _ statement: Statement, _ arguments: StatementArguments, _ order: RowOrder?
+    ) throws -> SealedCursor<Record> {
+        SealedCursor(
+            self, try Row.fetchCursor(statement, arguments: arguments), RowColumns(statement.sqliteStatement), order)
+    }
+
+    /// Where the number that an order goes by stands in a row of ``selection``.
+    fileprivate func position(of order: RowOrder) -> Int {
+        Record.Index.columns.firstIndex(of: order.column).map { $0 + 3 } ?? 0
     }
 
     /// How many rows there are that a clause finds.
@@ -228,17 +248,33 @@ final class SealedCursor<Record: SealedRecord> {
     /// Those of the row that the cursor has come to.
     private let columns: RowColumns
     private var place: RecordCipher.Place
+    private let order: RowOrder?
+    /// Where the number that the order goes by stands in a row.
+    private let position: Int
+    /// The number of the record before.
+    private var last: Int64?
 
-    fileprivate init(_ table: SealedTable<Record>, _ rows: RowCursor, _ columns: RowColumns) {
+    fileprivate init(_ table: SealedTable<Record>, _ rows: RowCursor, _ columns: RowColumns, _ order: RowOrder?) {
         self.table = table
         self.rows = rows
         self.columns = columns
+        self.order = order
+        position = order.map { table.position(of: $0) } ?? 0
+        last = order?.start
         place = table.cipher.place()
     }
 
     /// The next record; `nil` at the end.
     func next() throws -> Record? {
         guard try rows.next() != nil else { return nil }
-        return try table.open(columns, &place)
+        let record = try table.open(columns, &place)
+        if let order {
+            // As it stands beside the record, with which it was compared.
+            guard let number = columns.integer(position), last.map({ order.allows(number, after: $0) }) ?? true else {
+                throw table.damaged
+            }
+            last = number
+        }
+        return record
     }
 }

@@ -261,7 +261,7 @@ extension WriteTransaction {
         var last = Int64.min
         while true {
             let records = try messages.all(
-                "WHERE peer = ? AND id > ? ORDER BY id LIMIT ?", [source.row, last, Self.moveStep], in: self)
+                "WHERE peer = ? AND id > ?", [source.row, last], .row(after: last), limit: Self.moveStep, in: self)
             guard let end = records.last?.row else { return }
             for record in records {
                 var moved = record
