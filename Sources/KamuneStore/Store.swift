@@ -40,7 +40,7 @@ public final class Store: Sendable {
         tables = try StoreTables(dataKey: dataKey)
         self.dataKey = dataKey
         writes = WriteQueue(database, tables, path: location?.path ?? "")
-        try StoreError.wrapping(path: location?.path ?? "") { try Self.completeMigrations(database, tables) }
+        try StoreError.wrappingOpening(path: location?.path ?? "") { try Self.completeMigrations(database, tables) }
     }
 
     /// Does what a migration has left to be done once the store is unlocked.
@@ -215,7 +215,9 @@ public final class Store: Sendable {
             let pool: any DatabaseWriter =
                 isReadOnly ? try openUnchanged(location, lock: lock) : try openDatabase(location, lock: lock)
             do throws(StoreError) {
-                let vault = try StoreError.wrapping(path: location.path) { try pool.read { try Vault.read($0) } }
+                let vault = try StoreError.wrappingOpening(path: location.path) {
+                    try pool.read { try Vault.read($0) }
+                }
                 let dataKey = try vault.open(credential)
                 lock.failures = 0
                 return try Store(
@@ -248,21 +250,14 @@ public final class Store: Sendable {
     }
 
     private static func openDatabase(_ location: StoreLocation, lock: StoreLock) throws(StoreError) -> DatabasePool {
-        try StoreError.wrapping(path: location.path) {
+        try StoreError.wrappingOpening(path: location.path) {
             let pool = try DatabasePool(path: location.path, configuration: configuration(lock: lock))
             var isReady = false
             defer { if !isReady { try? pool.close() } }
             try pool.writeWithoutTransaction { database in
-                // The log brings its own idea of the version.
-                let version = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
-                guard version <= Schema.version else {
-                    throw StoreError.newerVersion(found: version, supported: Schema.version)
-                }
+                try Schema.check(database)
                 // The pool lowers this; but what is acknowledged must survive a power cut.
                 try database.execute(sql: "PRAGMA synchronous = FULL")
-            }
-            if try pool.read({ try Schema.migrator.hasBeenSuperseded($0) }) {
-                throw StoreError.newerVersion(found: Schema.version + 1, supported: Schema.version)
             }
             try Schema.migrator.migrate(pool)
             try pool.barrierWriteWithoutTransaction { database in
@@ -275,15 +270,11 @@ public final class Store: Sendable {
 
     /// Opens the database without writing a byte to it. A pool would: it makes sure of its log by a write.
     private static func openUnchanged(_ location: StoreLocation, lock: StoreLock) throws(StoreError) -> DatabaseQueue {
-        try StoreError.wrapping(path: location.path) {
+        try StoreError.wrappingOpening(path: location.path) {
             var configuration = configuration(lock: lock)
             configuration.readonly = true
             let queue = try DatabaseQueue(path: try unchangedPath(location), configuration: configuration)
-            // The log brings its own idea of the version.
-            let version = try queue.read { try Int.fetchOne($0, sql: "PRAGMA user_version") } ?? 0
-            guard version <= Schema.version else {
-                throw StoreError.newerVersion(found: version, supported: Schema.version)
-            }
+            try queue.read { try Schema.check($0) }
             if try queue.read({ try Schema.isComplete($0) }) { return queue }
             // The file stays as it is until the store is opened to be written; a copy in memory is what it will be then.
             configuration.readonly = false

@@ -10,12 +10,32 @@ extension StoreError {
         }
     }
 
+    /// Runs what opens a database or brings it to the present form. There, what the statements meet is what this program
+    /// made: if they fail for what is in the file and not for the system's sake, the file is damaged.
+    static func wrappingOpening<Value>(path: String, _ body: () throws -> Value) throws(StoreError) -> Value {
+        do {
+            return try body()
+        } catch let error as DatabaseError where contents.contains(error.resultCode) {
+            throw .damaged(what: "the structure of the file")
+        } catch {
+            throw StoreError(error, path: path)
+        }
+    }
+
+    /// What SQLite answers to statements that do not fit what is in the file.
+    private static let contents: [ResultCode] = [
+        .SQLITE_ERROR, .SQLITE_INTERNAL, .SQLITE_NOTFOUND, .SQLITE_EMPTY, .SQLITE_SCHEMA, .SQLITE_TOOBIG,
+        .SQLITE_CONSTRAINT, .SQLITE_MISMATCH, .SQLITE_FORMAT, .SQLITE_RANGE,
+    ]
+
     /// Translates an error of the database.
     init(_ error: any Error, path: String = "") {
         switch error {
         case let error as StoreError: self = error
         case is CancellationError: self = .cancelled
         case let error as DatabaseError: self = Self.translate(error, path: path)
+        // A column holds what it never holds.
+        case is RowDecodingError: self = .damaged(what: "a row of the file")
         default: self = .system(operation: "The store's database", reason: "\(error)")
         }
     }

@@ -53,9 +53,7 @@ enum StoreFile {
         guard header.prefix(count).starts(with: magic.prefix(count)) else { throw .notAStore(path: location.path) }
         guard count == headerSize else { throw .truncated(path: location.path) }
         guard field(header, 68) == UInt32(Schema.applicationID) else { throw .notAStore(path: location.path) }
-        guard field(header, 60) <= UInt32(Schema.version) else {
-            throw .newerVersion(found: Int(field(header, 60)), supported: Schema.version)
-        }
+        try Schema.check(version: Int(field(header, 60)))
         // While the log holds something, it and not the file has the last word about the file's size.
         guard size(of: location.logPath) == 0 else { return }
         let rawPageSize = Int(header[16]) << 8 | Int(header[17])

@@ -22,6 +22,28 @@ enum Schema {
     /// The format that this version writes, and the last that it reads (PRAGMA user_version). Grows with every migration.
     static let version = 3
 
+    /// Versions beyond this one are none: the number is damaged.
+    private static let plausibleVersions = 1...10_000
+
+    /// Refuses a version that this program does not know.
+    static func check(version: Int) throws(StoreError) {
+        guard plausibleVersions.contains(version) else { throw .damaged(what: "the version of the file") }
+        guard version <= Self.version else { throw .newerVersion(found: version, supported: Self.version) }
+    }
+
+    /// Refuses a database whose version is not known, or which has other migrations than belong to it: nothing may be migrated
+    /// there.
+    static func check(_ database: Database) throws {
+        // The log brings its own idea of the version.
+        let version = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
+        try check(version: version)
+        let applied = try migrator.appliedIdentifiers(database)
+        // The migrations are numbered.
+        guard applied == Set((1...version).map(String.init)) else {
+            throw StoreError.damaged(what: "the structure of the file")
+        }
+    }
+
     /// All migrations, in order. A migration that was published is never changed again.
     static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
