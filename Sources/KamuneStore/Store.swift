@@ -78,6 +78,7 @@ public final class Store: Sendable {
     ) async throws(StoreError) -> Store {
         try StoreFile.makeDirectory(location.directory)
         let location = location.resolved
+        try StoreFile.checkKind(location.path)
         let lock = try await StoreLock.take(location)
         return try create(at: location, credential: credential, derivation: .standard, lock: lock)
     }
@@ -104,7 +105,7 @@ public final class Store: Sendable {
     public static func openOrCreate(
         at location: StoreLocation, credential: consuming StoreCredential
     ) async throws(StoreError) -> Store {
-        location.exists
+        location.resolved.exists
             ? try openNow(at: location, credential: credential)
             : try create(at: location, credential: credential, derivation: .standard)
     }
@@ -174,6 +175,7 @@ public final class Store: Sendable {
     ) throws(StoreError) -> Store {
         try StoreFile.makeDirectory(location.directory)
         let location = location.resolved
+        try StoreFile.checkKind(location.path)
         let lock = if let lock { lock } else { try StoreLock(location) }
         guard !location.exists else { throw .alreadyExists(path: location.path) }
         var random = SystemRandomSource()
@@ -249,6 +251,7 @@ public final class Store: Sendable {
         guard isReadOnly || isWritable(at: location) else { throw .readOnly(path: location.path) }
     }
 
+        try StoreFile.checkKind(location.path)
     private static func openDatabase(_ location: StoreLocation, lock: StoreLock) throws(StoreError) -> DatabasePool {
         try StoreError.wrappingOpening(path: location.path) {
             let pool = try DatabasePool(path: location.path, configuration: configuration(lock: lock))

@@ -17,6 +17,8 @@ public enum StoreError: Error, Equatable, Sendable {
     case notAStore(path: String)
     /// The file is no backup.
     case notABackup(path: String)
+    /// What is at the path is something other than a file, so no store can be there.
+    case notAFile(path: String, kind: FileKind)
     /// What is to be replaced is no plain file, or is a part of the store itself.
     case notReplaceable(path: String)
     /// The file is shorter than it must be.
@@ -51,6 +53,22 @@ public enum StoreError: Error, Equatable, Sendable {
     case system(operation: String, reason: String)
     /// A backup was read back after it was written and is not what was written.
     case backupNotVerified
+
+    /// What there is at a path, besides files.
+    public enum FileKind: Sendable {
+        /// A folder.
+        case folder
+        /// A device.
+        case device
+        /// A named pipe.
+        case pipe
+        /// A socket.
+        case socket
+        /// A symbolic link, to where nothing is.
+        case linkToNothing
+        /// Something else.
+        case other
+    }
 }
 
 extension StoreError: CustomStringConvertible {
@@ -65,6 +83,7 @@ extension StoreError: CustomStringConvertible {
         case .emptyPassphrase: "The passphrase is empty; choose one, or say that you want none."
         case .notAStore(let path): "The file \(path) is not a Kamune store."
         case .notABackup(let path): "The file \(path) is not a Kamune backup."
+        case .notAFile(let path, let kind): "What is at \(path) is \(kind.words); name a file for the store."
         case .notReplaceable(let path):
             "The file \(path) is a part of the store, a link, or no plain file, so it is not replaced; name another file."
         case .truncated(let path):
@@ -92,6 +111,20 @@ extension StoreError: CustomStringConvertible {
         case .cancelled: "The operation was cancelled."
         case .system(let operation, let reason): "\(operation) failed: \(reason)."
         case .backupNotVerified: "The backup could not be read back correctly, so it was not kept; check the disk."
+        }
+    }
+}
+
+extension StoreError.FileKind {
+    /// For a sentence.
+    fileprivate var words: String {
+        switch self {
+        case .folder: "a folder"
+        case .device: "a device"
+        case .pipe: "a pipe"
+        case .socket: "a socket"
+        case .linkToNothing: "a symbolic link to where nothing is"
+        case .other: "something else"
         }
     }
 }

@@ -61,6 +61,7 @@ struct FailureSentenceTests {
         (.conflict(what: "key"), .failure), (.refused(.unknown), .refusedByUs), (.misuse(reason: "a bug"), .failure),
         (.closed, .storeUnusable),
         (.system(operation: "Opening", reason: "no"), .failure), (.backupNotVerified, .failure),
+        (.notAFile(path: "/p", kind: .device), .storeUnusable),
         (.notABackup(path: "/p"), .failure), (.notReplaceable(path: "/p"), .failure),
     ]
 

@@ -250,7 +250,7 @@ import Testing
             .inUse(process: 7), .inUse(process: nil), .readableByOthers(path: "p", mode: 0o644),
             .noSuchRecord(what: "peer"), .conflict(what: "identity"), .misuse(reason: "r"), .closed, .cancelled,
             .system(operation: "O", reason: "r"), .backupNotVerified, .notABackup(path: "p"),
-            .notReplaceable(path: "p"),
+            .notReplaceable(path: "p"), .notAFile(path: "p", kind: .device),
         ]
         for error in errors {
             #expect(error.description.hasSuffix(".") || error.description.hasSuffix("'."), "\(error.description)")

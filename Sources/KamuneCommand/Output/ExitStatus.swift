@@ -83,7 +83,7 @@ enum ExitStatus: Int32, CaseIterable, Sendable {
         case .notFound, .alreadyExists, .noSuchRecord, .conflict, .backupNotVerified, .misuse, .system,
             .notABackup, .notReplaceable:
             self = .failure
-        case .notAStore, .truncated, .damaged, .newerVersion, .diskFull, .readOnly, .accessDenied, .inUse,
+        case .notAStore, .notAFile, .truncated, .damaged, .newerVersion, .diskFull, .readOnly, .accessDenied, .inUse,
             .readableByOthers, .closed:
             self = .storeUnusable
         case .refused: self = .refusedByUs

@@ -32,6 +32,27 @@ enum StoreFile {
         Foundation.close(descriptor)
     }
 
+    /// Refuses what is there and is no regular file: a device would answer to everything, and opening a pipe waits for its
+    /// other end.
+    static func checkKind(_ path: String) throws(StoreError) {
+        var status = stat()
+        guard stat(path, &status) == 0 else {
+            // A link to nothing looks as if nothing were there.
+            if errno == ENOENT, lstat(path, &status) == 0 { throw .notAFile(path: path, kind: .linkToNothing) }
+            return
+        }
+        let kind: StoreError.FileKind
+        switch status.st_mode & S_IFMT {
+        case S_IFREG: return
+        case S_IFDIR: kind = .folder
+        case S_IFCHR, S_IFBLK: kind = .device
+        case S_IFIFO: kind = .pipe
+        case S_IFSOCK: kind = .socket
+        default: kind = .other
+        }
+        throw .notAFile(path: path, kind: kind)
+    }
+
     /// Refuses files that others can read or write.
     static func checkPermissions(_ location: StoreLocation) throws(StoreError) {
         for path in [location.path, location.logPath, location.sharedMemoryPath] {

@@ -68,7 +68,8 @@ final class StoreLock: Sendable {
 
     /// Takes the lock on the database, if it is there.
     func lockDatabase() throws(StoreError) {
-        let database = open(location.path, O_RDONLY | O_CLOEXEC)
+        // Without waiting, should it have become a pipe.
+        let database = open(location.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard database >= 0 else {
             if errno == ENOENT { return }
             throw StoreFile.failure(errno, path: location.path)
