@@ -101,6 +101,9 @@ struct ArgumentTests {
     @Test("where everything is kept: an argument, a variable, the platform's place")
     func locations() throws {
         let options = try parse(["peers", "list"], as: PeersListCommand.self).store
+        // An empty one is a script's variable that is not set, and no wish for the default.
+        #expect(throws: (any Error).self) { try parse(["peers", "list", "--db", ""], as: PeersListCommand.self) }
+        #expect(throws: (any Error).self) { try parse(["peers", "list", "--db="], as: PeersListCommand.self) }
         func path(_ variables: [String: String], _ options: StoreOptions) throws -> String {
             try options.location(EnvironmentVariables(variables)).path
         }

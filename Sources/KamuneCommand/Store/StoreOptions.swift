@@ -25,6 +25,10 @@ struct StoreOptions: ParsableArguments {
     var isUnprotected = false
 
     func validate() throws {
+        // Not the default: a script whose variable is empty means another store.
+        guard database.map({ !$0.bytes.isEmpty }) ?? true else {
+            throw ValidationError("--db takes the path of a file; the one that was given is empty.")
+        }
         guard passphraseDescriptor.map({ $0 >= 0 }) ?? true else {
             throw ValidationError("--passphrase-fd takes the number of a file descriptor.")
         }
