@@ -177,18 +177,23 @@ public final class Store: Sendable {
         let location = location.resolved
         try StoreFile.checkKind(location.path)
         let lock = if let lock { lock } else { try StoreLock(location) }
+        StoreFile.removeUnfinished(beside: location)
         guard !location.exists else { throw .alreadyExists(path: location.path) }
         var random = SystemRandomSource()
         let dataKey = SecretBytes.random(count: StoreTables.dataKeySize, using: &random)
         let vault = try Vault.seal(dataKey: dataKey, credential: credential, derivation: derivation)
-        let aside = location.path + ".new-" + String(random.integer(UInt32.self), radix: 16)
+        let aside = StoreFile.Unfinished.new.path(location, random.integer(UInt32.self))
         defer {
-            for suffix in ["", "-wal", "-shm", "-journal"] { StoreFile.remove(aside + suffix) }
+            for suffix in StoreFile.suffixes { StoreFile.remove(aside + suffix) }
         }
         try StoreFile.create(aside)
         try StoreError.wrapping(path: location.path) {
             let queue = try DatabaseQueue(path: aside, configuration: configuration(lock: nil))
-            try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA application_id = \(Schema.applicationID)") }
+            try queue.writeWithoutTransaction { database in
+                // Nobody takes up what is not finished, so there is nothing to go back to.
+                try database.execute(sql: "PRAGMA journal_mode = MEMORY")
+                try database.execute(sql: "PRAGMA application_id = \(Schema.applicationID)")
+            }
             try Schema.migrator.migrate(queue)
             try queue.write { try vault.write($0) }
             try queue.close()
@@ -213,6 +218,7 @@ public final class Store: Sendable {
         let location = location.resolved
         if lock == nil { try check(location, isReadOnly: isReadOnly) }
         let lock = if let lock { lock } else { try StoreLock(location, isReadOnly: isReadOnly) }
+        if !isReadOnly { StoreFile.removeUnfinished(beside: location) }
         do throws(StoreError) {
             let pool: any DatabaseWriter =
                 isReadOnly ? try openUnchanged(location, lock: lock) : try openDatabase(location, lock: lock)
@@ -245,13 +251,13 @@ public final class Store: Sendable {
     }
 
     private static func check(_ location: StoreLocation, isReadOnly: Bool) throws(StoreError) {
+        try StoreFile.checkKind(location.path)
         guard location.exists else { throw .notFound(path: location.path) }
         try StoreFile.checkPermissions(location)
         try StoreFile.checkHeader(location)
         guard isReadOnly || isWritable(at: location) else { throw .readOnly(path: location.path) }
     }
 
-        try StoreFile.checkKind(location.path)
     private static func openDatabase(_ location: StoreLocation, lock: StoreLock) throws(StoreError) -> DatabasePool {
         try StoreError.wrappingOpening(path: location.path) {
             let pool = try DatabasePool(path: location.path, configuration: configuration(lock: lock))

@@ -28,9 +28,11 @@ extension Store {
         guard !location.exists else { throw .alreadyExists(path: location.path) }
         try StoreFile.makeDirectory(location.directory)
         let location = location.resolved
+        try StoreFile.checkKind(location.path)
         let lock = try await StoreLock.take(location)
+        StoreFile.removeUnfinished(beside: location)
         var random = SystemRandomSource()
-        let aside = StoreLocation(path: location.path + ".restore-" + String(random.integer(UInt32.self), radix: 16))
+        let aside = StoreLocation(path: StoreFile.Unfinished.restored.path(location, random.integer(UInt32.self)))
         defer {
             for path in [aside.path, aside.logPath, aside.sharedMemoryPath, aside.lockPath] { StoreFile.remove(path) }
         }

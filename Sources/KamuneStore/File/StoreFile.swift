@@ -145,6 +145,47 @@ enum StoreFile {
         }
     }
 
+    // MARK: What is not finished
+
+    /// What SQLite puts beside a database, and the database itself.
+    static let suffixes = ["", "-wal", "-shm", "-journal"]
+
+    /// What a store is made as before it is moved to its place.
+    enum Unfinished: String, CaseIterable {
+        case new = ".new-"
+        case restored = ".restore-"
+
+        /// The path for it.
+        func path(_ location: StoreLocation, _ number: UInt32) -> String {
+            location.path + rawValue + String(number, radix: 16)
+        }
+    }
+
+    /// Removes what was left by a process that ended while it made a store at a place: it may hold a private key without
+    /// protection. Whoever makes one there has the store's lock meanwhile, so it is called by who has the lock.
+    static func removeUnfinished(beside location: StoreLocation) {
+        let folder = location.directory
+        let name = location.path.split(separator: "/").last.map(String.init) ?? ""
+        for file in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        where file.hasPrefix(name) && isUnfinished(file.dropFirst(name.count)) {
+            remove(folder + "/" + file)
+        }
+    }
+
+    /// Whether what follows a store's name makes it the name of one that is not finished. One that is restored is made anew, too,
+    /// beside its own place.
+    private static func isUnfinished(_ rest: Substring) -> Bool {
+        var rest = rest
+        var count = 0
+        while let mark = Unfinished.allCases.first(where: { rest.hasPrefix($0.rawValue) })?.rawValue {
+            let digits = rest.dropFirst(mark.count).prefix(while: \.isHexDigit)
+            guard let number = UInt32(digits, radix: 16), String(number, radix: 16) == digits else { return false }
+            rest = rest.dropFirst(mark.count + digits.count)
+            count += 1
+        }
+        return count > 0 && (suffixes + [".lock"]).contains(String(rest))
+    }
+
     /// Removes a file, if it is there.
     static func remove(_ path: String) {
         unlink(path)
