@@ -98,7 +98,7 @@ struct BackupCommand: ContextualCommand {
             throw Failure(.backupAtTerminal)
         }
         let secret = try await passphrase.choose(context)
-        let place = FilePath(store.location?.path ?? "kamune") + ".backup-\(UInt64.random(in: .min ... .max))"
+        let place = FilePath(store.location?.path ?? "kamune") + ".backup-\(UInt64.systemRandom())"
         let summary = try await store.backup(to: try place.text(), passphrase: secret.secret.copy())
         defer { _ = place.withCString { unlink($0) } }
         let descriptor = place.withCString { open($0, O_RDONLY | O_CLOEXEC) }

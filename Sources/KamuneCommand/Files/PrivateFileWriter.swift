@@ -16,7 +16,7 @@ final class PrivateFileWriter {
         var status = stat()
         if existing == .refuse, path.withCString({ lstat($0, &status) }) == 0 { throw .exists(path: path, what: what) }
         if case .replace(let spared) = existing { try Self.checkReplaceable(path, sparing: spared) }
-        aside = path + ".new-" + String(UInt64.random(in: .min ... .max), radix: 36)
+        aside = path + ".new-" + String(UInt64.systemRandom(), radix: 36)
         descriptor = aside.withCString { open($0, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600) }
         guard descriptor >= 0 else { throw .system(path: path, doing: "written", code: errno) }
         self.path = path
