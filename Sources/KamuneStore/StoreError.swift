@@ -92,7 +92,7 @@ extension StoreError: CustomStringConvertible {
             "The store is damaged (\(what)). It was left as it is; copy the file away and restore a backup."
         case .newerVersion(let found, let supported):
             "This was written by a later version of Kamune (format \(found), this version knows \(supported)). Update Kamune."
-        case .diskFull: "The disk is full; nothing was lost, but nothing more can be stored until there is room."
+        case .diskFull: "The disk is full: what was stored is safe, but nothing more can be stored until there is room."
         case .readOnly(let path): "The store \(path) cannot be written; check its permissions and those of its folder."
         case .accessDenied(let path): "The file \(path) cannot be opened; check its permissions and its owner."
         case .inUse(let process):
