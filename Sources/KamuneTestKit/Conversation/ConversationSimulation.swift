@@ -61,11 +61,17 @@ package final class ConversationSimulation {
     ///
     /// - Parameters:
     ///   - stores: Those of the two hosts, empty.
+    ///   - meddlesMuch: Whether much is done to the stores, whatever the seed says: faults that only backups show are found
+    ///     within few seeds then.
     ///   - isTraced: Whether a failure says what happened before it.
-    package init(seed: UInt64, stores: [any SimulatedStore], isTraced: Bool = false) {
+    package init(
+        seed: UInt64, stores: [any SimulatedStore], meddlesMuch: Bool = false, isTraced: Bool = false
+    ) {
         self.seed = seed
         random = SeededRandom(seed)
-        plan = SimulationPlan(&random)
+        var plan = SimulationPlan(&random)
+        if meddlesMuch { plan.meddleMuch() }
+        self.plan = plan
         ledger = SimulationLedger(plan.peer)
         hosts = stores.prefix(2).enumerated().map { SimulatedHost(index: $0, store: $1) }
         if isTraced { lines = [] }
@@ -77,7 +83,7 @@ package final class ConversationSimulation {
         func simulation(isTraced: Bool) -> ConversationSimulation {
             ConversationSimulation(
                 seed: seed, stores: [ModelStore(seed: seed, fault: fault), ModelStore(seed: ~seed, fault: fault)],
-                isTraced: isTraced)
+                meddlesMuch: fault?.isShownByBackups ?? false, isTraced: isTraced)
         }
         do throws(Failure) {
             try await simulation(isTraced: false).run()

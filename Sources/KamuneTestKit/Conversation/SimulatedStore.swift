@@ -122,6 +122,14 @@ package final class ModelStore: SimulatedStore {
         case storesTwice
         /// What was under way plainly when the program ended is sent again.
         case resendsPlain
+
+        /// Whether only what is done to stores shows it.
+        var isShownByBackups: Bool {
+            switch self {
+            case .settlesWhatWasNotHandedOver, .settlesBeforeForeign, .mergesIntoTheMiddle: true
+            case .forgetsAcknowledgements, .storesTwice, .resendsPlain: false
+            }
+        }
     }
 
     /// An empty store.

@@ -49,6 +49,14 @@ struct SimulationPlan {
     var dialFailures: UInt64
     var configuration: ConversationConfiguration
 
+    /// What goes wrong with backups goes wrong between one and another.
+    mutating func meddleMuch() {
+        hasBackups = true
+        backups = 500
+        meddling = 6
+        crashes = max(crashes, 200)
+    }
+
     init(_ random: inout SeededRandom) {
         func chance(_ percent: UInt64, _ random: inout SeededRandom) -> Bool { random.next() % 100 < percent }
         func amount(_ limit: UInt64, _ random: inout SeededRandom) -> UInt64 {
@@ -79,12 +87,7 @@ struct SimulationPlan {
         hasBackups = chance(35, &random)
         backups = 60
         meddling = 3
-        if hasBackups, chance(40, &random) {
-            // What goes wrong here goes wrong between one backup and another.
-            backups = 500
-            meddling = 6
-            crashes = max(crashes, 200)
-        }
+        let meddlesMuch = hasBackups && chance(40, &random)
         bothDial = chance(40, &random)
         dialFailures = amount(60, &random)
         configuration = ConversationConfiguration()
@@ -107,5 +110,6 @@ struct SimulationPlan {
         if chance(10, &random) { configuration.reconnection.patience = .seconds(Int64(random.next() % 20)) }
         if chance(10, &random) { configuration.reconnection.maximumAttempts = Int(random.next() % 4) }
         configuration.reconnection.maximumDelay = .seconds(Int64(1 + random.next() % 20))
+        if meddlesMuch { meddleMuch() }
     }
 }
