@@ -7,7 +7,7 @@ import Testing
 /// Stores and backups that earlier versions made must open for ever. A fixture that was published is never made again; a
 /// new format gets a new one beside it.
 @Suite struct FixtureTests {
-    @Test(arguments: ["store-v1", "store-v2"])
+    @Test(arguments: ["store-v1", "store-v2", "store-v3"])
     func store(name: String) async throws {
         let folder = try Folder()
         let url = try #require(Bundle.module.url(forResource: name, withExtension: "db", subdirectory: "Resources"))
@@ -32,7 +32,7 @@ import Testing
     }
 
     /// A store of any version can be looked into without a byte of it changing.
-    @Test(arguments: ["store-v1", "store-v2"])
+    @Test(arguments: ["store-v1", "store-v2", "store-v3"])
     func lookedInto(name: String) async throws {
         let folder = try Folder()
         let url = try #require(Bundle.module.url(forResource: name, withExtension: "db", subdirectory: "Resources"))
