@@ -52,7 +52,10 @@ struct PromptMachineTests {
         #expect(machine.address(bob, at: .milliseconds(11_500)) == nil)
         // Whoever goes on typing does not look.
         #expect(machine.typed(.text("you"), at: .milliseconds(12_100)) == .ring)
+        let isTold = machine.tellsOfPause()
         #expect(machine.typed(enter, at: .milliseconds(12_200)) == .ring)
+        let isToldAgain = machine.tellsOfPause()
+        #expect(isTold && !isToldAgain)
         #expect(machine.typed(.text("x"), at: .milliseconds(13_100)) == .ring)
         #expect(machine.editor.isEmpty)
         // After a pause they do.

@@ -252,7 +252,13 @@ actor Console {
         case .redraw:
             await write(output, ControlSequence.eraseScreen)
             await draw(above: [])
-        case .ring: await write(output, "\u{07}")
+        case .ring:
+            await write(output, "\u{07}")
+            if machine.tellsOfPause() {
+                await show(
+                    status: "What you are typing was for what stood here before, and does nothing until you pause.",
+                    .warning)
+            }
         case .answer(let id, let text): await settle(id, text)
         case .endOfInput: inputEnded()
         case .submit(let line):

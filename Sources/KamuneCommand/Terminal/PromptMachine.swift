@@ -71,6 +71,8 @@ struct PromptMachine: Sendable {
     private var shown: Duration?
     /// Whether keys do nothing until typing has paused.
     private var isPausing = false
+    /// Whether the person knows.
+    private var wasTold = false
 
     init(maximumSize: Int) {
         self.maximumSize = maximumSize
@@ -152,6 +154,14 @@ struct PromptMachine: Sendable {
         editor = new
         shown = now
         if isPausing { lastKey = now }
+        wasTold = false
+    }
+
+    /// Whether the person is to be told that keys do nothing until typing pauses: once for what is in view, when some have.
+    mutating func tellsOfPause() -> Bool {
+        guard isPausing, !wasTold else { return false }
+        wasTold = true
+        return true
     }
 
     private mutating func setAside(for owner: PeerID?) -> String? {
