@@ -20,9 +20,10 @@ struct SeveralAddressesTests {
         func change(_ addresses: [String], _ verb: String) async throws {
             let script = addresses.map { address in
                 let isIPv6 = address.contains(":")
+                // Without an address for all, which the system then shows the address itself as.
                 return isIPv6
                     ? "ip -6 address \(verb) \(address)/64 dev kamune1 nodad"
-                    : "ip address \(verb) \(address)/32 dev kamune1"
+                    : "ip address \(verb) \(address)/24 dev kamune1"
             }
             try await run(script.joined(separator: "\n"), on: .second)
             guard verb == "add" else { return }
