@@ -81,7 +81,7 @@ struct FailureSentenceTests {
         (.undelivered(1, isKept: true), .connectionLost), (.undelivered(2, isKept: false), .connectionLost),
         (.maybeLost(2), .connectionLost), (.endedEarly, .connectionLost), (.demoListenerClosed, .failure),
         (.demoSessionEnded, .connectionLost), (.demoWithoutGoodbye, .connectionLost),
-        (.tooFewFiles(limit: 10, needed: 20, advised: 256), .tooFewFiles),
+        (.tooFewFiles(limit: 10, needed: 20, advised: 256), .tooFewFiles), (.noProcessFiles, .failure),
     ]
 
     /// One number for each case, so that this does not compile, or the test below fails, when one is left out.
@@ -115,12 +115,13 @@ struct FailureSentenceTests {
         case .demoSessionEnded: 25
         case .demoWithoutGoodbye: 26
         case .tooFewFiles: 27
+        case .noProcessFiles: 28
         }
     }
 
     @Test("no trouble of a command's own is left out here, and no two say the same")
     func complete() {
-        #expect(Set(Self.troubles.map { Self.number(of: $0.0) }) == Set(0...27))
+        #expect(Set(Self.troubles.map { Self.number(of: $0.0) }) == Set(0...28))
         #expect(Set(Self.troubles.map(\.0.sentence)).count == Self.troubles.count)
     }
 

@@ -48,12 +48,14 @@ enum Trouble: Error, Equatable, Sendable {
 
     // The system.
     case tooFewFiles(limit: UInt64, needed: Int, advised: Int)
+    case noProcessFiles
 
     /// The exit code.
     var status: ExitStatus {
         switch self {
         case .noSuchPeer, .ambiguousPeer, .noSuchConversation, .conversationWithAnother, .noIdentity, .noIdentityFile,
-            .identityExists, .identityKnown, .nothingKept, .storeExists, .declined, .demoListenerClosed:
+            .identityExists, .identityKnown, .nothingKept, .storeExists, .declined, .demoListenerClosed,
+            .noProcessFiles:
             .failure
         case .passphraseNeeded, .storePassphraseNeeded, .passphraseEmpty, .passphraseTooLong, .passphraseUnreadable,
             .terminalSilent, .noPassphraseChosen, .backupPassphraseWrong:
@@ -135,6 +137,8 @@ enum Trouble: Error, Equatable, Sendable {
         case .tooFewFiles(let limit, let needed, let advised):
             "The system allows this program \(limit) open files, and it needs \(needed); raise the limit, such as by "
                 + "“ulimit -n \(advised)”."
+        case .noProcessFiles:
+            "This program finds its arguments below /proc, which is not mounted: “mount -t proc proc /proc”."
         }
     }
 }

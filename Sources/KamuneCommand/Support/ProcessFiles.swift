@@ -7,9 +7,7 @@ enum ProcessFiles {
     static func check() -> Failure? {
         #if os(Linux)
         guard access("/proc/self/cmdline", R_OK) != 0 else { return nil }
-        return Failure(
-            .failure,
-            "/proc is not mounted, and this program's arguments stand there; mount it: “mount -t proc proc /proc”.")
+        return Failure(.noProcessFiles)
         #else
         return nil
         #endif
