@@ -46,9 +46,27 @@ enum ExitStatus: Int32, CaseIterable, Sendable {
     static var table: String {
         let rows = allCases.map { status in
             let code = "\(status.rawValue)"
-            return String(repeating: " ", count: 5 - code.count) + code + "  " + status.meaning
+            return String(repeating: " ", count: 5 - code.count) + code + "  " + inRows(status.meaning)
         }
         return "EXIT CODES:\n" + rows.joined(separator: "\n")
+    }
+
+    /// A meaning broken where the narrowest usual terminal ends, each further row under the first. Whoever prints help would
+    /// begin it at the left.
+    private static func inRows(_ meaning: String) -> String {
+        let columns = 72
+        var rows = [""]
+        for word in meaning.split(separator: " ") {
+            let last = rows[rows.count - 1]
+            if last.isEmpty {
+                rows[rows.count - 1] = String(word)
+            } else if last.count + 1 + word.count <= columns {
+                rows[rows.count - 1] += " " + word
+            } else {
+                rows.append(String(word))
+            }
+        }
+        return rows.joined(separator: "\n       ")
     }
 
     /// The code for an error of the library.
