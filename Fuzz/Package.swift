@@ -13,6 +13,7 @@ let package = Package(
     platforms: [.macOS("15.0")],
     dependencies: [
         .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
@@ -30,7 +31,11 @@ let package = Package(
         ),
         .target(
             name: "KamuneProtocol",
-            dependencies: ["KamuneCrypto", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+            dependencies: [
+                "KamuneCrypto",
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
             exclude: ["Protobuf/kamune.proto"]
         ),
         .target(name: "KCP"),

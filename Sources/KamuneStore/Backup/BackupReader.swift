@@ -26,7 +26,7 @@ final class BackupReader {
             do {
                 return [UInt8](try file.read(upToCount: count) ?? Data())
             } catch {
-                throw StoreFile.failure(of: error, doing: "Reading the backup")
+                throw StoreError(file: error, doing: "Reading the backup")
             }
         }
         let header = try source(BackupFormat.headerSize)

@@ -77,6 +77,6 @@ final class BackupWriter {
     }
 
     private static func failure(_ error: any Error) -> StoreError {
-        StoreFile.failure(of: error, doing: "Writing the backup")
+        StoreError(file: error, doing: "Writing the backup")
     }
 }

@@ -63,7 +63,7 @@ extension Store {
             } catch let error as StoreError {
                 throw error
             } catch {
-                throw StoreFile.failure(of: error, doing: "Reading the backup")
+                throw StoreError(file: error, doing: "Reading the backup")
             }
             let streams = transaction.tables.streams
             streams.forgetNextRow()

@@ -191,20 +191,6 @@ enum StoreFile {
         unlink(path)
     }
 
-    /// Translates what Foundation throws about a file, into the system's words rather than its own, which name domains and codes.
-    static func failure(of error: any Error, doing operation: String) -> StoreError {
-        if let error = error as? StoreError { return error }
-        let error = error as NSError
-        let underlying = error.userInfo[NSUnderlyingErrorKey] as? NSError
-        let posix = [error, underlying].compactMap(\.self).first { $0.domain == NSPOSIXErrorDomain }
-        if let posix, [ENOSPC, EFBIG, EDQUOT].contains(Int32(truncatingIfNeeded: posix.code)) { return .diskFull }
-        if error.domain == NSCocoaErrorDomain, error.code == CocoaError.fileWriteOutOfSpace.rawValue {
-            return .diskFull
-        }
-        let reason = posix.map { SystemError(Int32(truncatingIfNeeded: $0.code)).description }
-        return .system(operation: operation, reason: reason ?? "the system does not say why")
-    }
-
     /// Translates the system's error numbers.
     static func failure(_ number: Int32, path: String) -> StoreError {
         switch number {

@@ -5,7 +5,6 @@ extension SocketAddress {
     /// but the family. By place, since Swift does not see the fields of the structures that NIO holds.
     private enum Place {
         static let port = 2
-        static let ipv6Host = 8
         static let ipv6Zone = 24
     }
 
@@ -20,14 +19,6 @@ extension SocketAddress {
 
     /// Whether it stands for all addresses of its family.
     var isAny: Bool { [ListeningAddresses.anyIPv6, ListeningAddresses.anyIPv4].contains(ipAddress) }
-
-    /// Whether it may be another host on each link: fe80::/10 (RFC 4291, 2.5.6).
-    var isLinkLocal: Bool {
-        guard case .v6(let address) = self else { return false }
-        return withUnsafeBytes(of: address.address) { bytes in
-            bytes[Place.ipv6Host] == 0xFE && bytes[Place.ipv6Host + 1] & 0xC0 == 0x80
-        }
-    }
 
     /// The same address with another port, and the interface that it is meant on, where it needs one (RFC 4007).
     func with(port: UInt16, interface: Int? = nil) -> SocketAddress {

@@ -1,0 +1,1 @@
+../../../Sources/KamuneStore/StoreError+File.swift

@@ -1,0 +1,1 @@
+../../../Sources/KamuneTransport/InternationalName.swift

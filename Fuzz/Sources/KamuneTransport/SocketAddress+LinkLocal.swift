@@ -1,0 +1,1 @@
+../../../Sources/KamuneTransport/Support/SocketAddress+LinkLocal.swift
