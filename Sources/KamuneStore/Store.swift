@@ -106,8 +106,8 @@ public final class Store: Sendable {
         at location: StoreLocation, credential: consuming StoreCredential
     ) async throws(StoreError) -> Store {
         location.resolved.exists
-            ? try openNow(at: location, credential: credential)
-            : try create(at: location, credential: credential, derivation: .standard)
+            ? try await open(at: location, credential: credential)
+            : try await create(at: location, credential: credential)
     }
 
     /// Opens a store to look into it: its bytes stay as they are, and every attempt to change something ends in

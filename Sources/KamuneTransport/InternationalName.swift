@@ -12,6 +12,9 @@ enum InternationalName {
     private static let prefix = "xn--"
     /// What separates parts besides the full stop (UTS #46).
     private static let fullStops: Set<Unicode.Scalar> = ["\u{3002}", "\u{FF0E}", "\u{FF61}"]
+    /// The longest name, in bytes (RFC 1035, section 2.3.4). No letter takes less than one in the end, and to encode absurdly
+    /// many takes time by their square.
+    private static let limit = 253
 
     /// The form in ASCII. A name that is in ASCII already stays as it is.
     ///
@@ -19,6 +22,9 @@ enum InternationalName {
     /// name may consist of).
     static func ascii(_ name: Substring) throws(Problem) -> String {
         guard !name.utf8.allSatisfy({ $0 < 0x80 }) else { return String(name) }
+        guard name.unicodeScalars.count <= limit else {
+            throw Problem(reason: "the host name is longer than \(limit) bytes")
+        }
         var mapped = ""
         for scalar in name.unicodeScalars { mapped.unicodeScalars.append(fullStops.contains(scalar) ? "." : scalar) }
         mapped = mapped.lowercased().precomposedStringWithCompatibilityMapping

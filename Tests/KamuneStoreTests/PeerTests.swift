@@ -260,6 +260,34 @@ import Testing
     }
 }
 
+/// What a program needs to be known again the next time that it runs.
+@Suite struct ReturningTests {
+    @Test("a store is made where there is none, and opened where there is one, with the identity that it has")
+    func openedAgain() async throws {
+        let folder = try Folder()
+        let store = try await Store.openOrCreate(at: folder.location(), credential: .unprotected)
+        let first = try await store.identity(orNew: .mldsa65, name: "Ada")
+        #expect(first.publicKey.algorithm == .mldsa65)
+        let own = try #require(try await store.currentIdentity())
+        #expect(own.publicKey == first.publicKey && own.name == "Ada")
+        try await store.close()
+        let again = try await Store.openOrCreate(at: folder.location(), credential: .unprotected)
+        #expect(try await again.identity(name: "Eve").publicKey == first.publicKey)
+        #expect(try await again.identities().map(\.name) == ["Ada"])
+    }
+
+    @Test("whoever asks at the same time gets the same identity")
+    func asAsked() async throws {
+        let store = try Store.inMemory()
+        let keys = try await withThrowingTaskGroup(of: PublicIdentity.self) { group in
+            for _ in 0..<20 { group.addTask { try await store.identity(name: "Ada").publicKey } }
+            return try await group.reduce(into: Set()) { $0.insert($1) }
+        }
+        #expect(keys.count == 1)
+        #expect(try await store.identities().map(\.publicKey) == Array(keys))
+    }
+}
+
 @Suite("Names, compared")
 struct PeerNameTests {
     @Test(

@@ -51,6 +51,15 @@ struct AddressTests {
         #expect(Address("\(address)") == address, "what it prints as reads back")
     }
 
+    @Test func anInternationalNameIsNoLongerThanANameMayBe() throws {
+        // The work grows with the square of the length: what cannot be a name is not encoded at all.
+        let letters = String(String.UnicodeScalarView((0x4E00..<0x9000).compactMap { Unicode.Scalar($0) }))
+        for name in [String(repeating: "ü", count: 254), letters] {
+            let error = try #require(throws: TransportError.self) { try Address(parsing: name + ":1") }
+            #expect("\(error)".contains("longer than 253 bytes"))
+        }
+    }
+
     @Test(arguments: ["[fe80::1]:9000", "udp://[fe80::1]:9000", "[febf:1::2]:1", "[FE80::]:1"])
     func aLinkLocalAddressNeedsItsInterface(text: String) throws {
         let error = try #require(throws: TransportError.self) { try Address(parsing: text) }

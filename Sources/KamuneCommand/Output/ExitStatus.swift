@@ -1,6 +1,7 @@
 import ArgumentParser
 import Kamune
 import KamuneStore
+import KamuneTerminal
 
 /// What the exit code says. Scripts depend on these numbers: they never change.
 enum ExitStatus: Int32, CaseIterable, Sendable {
@@ -46,28 +47,15 @@ enum ExitStatus: Int32, CaseIterable, Sendable {
     static var table: String {
         let rows = allCases.map { status in
             let code = "\(status.rawValue)"
-            return String(repeating: " ", count: 5 - code.count) + code + "  " + inRows(status.meaning)
+            let head = String(repeating: " ", count: 5 - code.count) + code + "  "
+            let rows = layout.rows(of: TerminalText(status.meaning), firstColumn: head.count)
+            return head + rows.joined(separator: "\n")
         }
         return "EXIT CODES:\n" + rows.joined(separator: "\n")
     }
 
-    /// A meaning broken where the narrowest usual terminal ends, each further row under the first. Whoever prints help would
-    /// begin it at the left.
-    private static func inRows(_ meaning: String) -> String {
-        let columns = 72
-        var rows = [""]
-        for word in meaning.split(separator: " ") {
-            let last = rows[rows.count - 1]
-            if last.isEmpty {
-                rows[rows.count - 1] = String(word)
-            } else if last.count + 1 + word.count <= columns {
-                rows[rows.count - 1] += " " + word
-            } else {
-                rows.append(String(word))
-            }
-        }
-        return rows.joined(separator: "\n       ")
-    }
+    /// For the narrowest usual terminal, each further row under the first: whoever prints help would begin it at the left.
+    private static let layout = TextLayout(columns: 79, mark: String(repeating: " ", count: 7))
 
     /// The code for an error of the library.
     init(_ error: KamuneError) {
