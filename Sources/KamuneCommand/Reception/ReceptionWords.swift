@@ -117,8 +117,8 @@ extension Question {
     private static func introduction(_ heading: String, _ peer: Peer, _ patience: Duration) -> String {
         Notice.card(heading, peer) + """
 
-            Compare one of these forms with what the other side sees by “kamune identity show”, over a channel that \
-            you trust, such as a phone call. The other side waits for \(patience.components.seconds) s; if that is too \
+            Compare one of these forms with what stands behind “You are” at the other side, over a channel that you \
+            trust, such as a phone call. The other side waits for \(patience.components.seconds) s; if that is too \
             short, compare first and connect again.
             """
     }
