@@ -10,6 +10,7 @@ let package = Package(
         .library(name: "KamuneCrypto", targets: ["KamuneCrypto"]),
         .library(name: "KamuneProtocol", targets: ["KamuneProtocol"]),
         .library(name: "KamuneStore", targets: ["KamuneStore"]),
+        .library(name: "KamuneNode", targets: ["KamuneNode"]),
         .library(name: "KamuneTestKit", targets: ["KamuneTestKit"]),
         .library(name: "KamuneBenchmark", targets: ["KamuneBenchmark"]),
         .executable(name: "kamune", targets: ["KamuneCommand"]),
@@ -79,6 +80,22 @@ let package = Package(
                 "KamuneTransport",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "HeapModule", package: "swift-collections"),
+            ]
+        ),
+        .target(
+            name: "KamuneSocket",
+            dependencies: [
+                "KamuneSystem",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ]
+        ),
+        .target(
+            name: "KamuneNode",
+            dependencies: [
+                "Kamune", "KamuneCrypto", "KamuneSocket", "KamuneStore", "KamuneSystem",
+                .product(name: "DequeModule", package: "swift-collections"),
             ]
         ),
         // What lower tests use of the test kit, which itself stands on everything.

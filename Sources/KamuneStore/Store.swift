@@ -1,6 +1,7 @@
 import Foundation
 import GRDB
 import KamuneCrypto
+import KamuneSystem
 import Synchronization
 
 /// The encrypted database: who the person is, whom they know, what was said, and what resumes a session.
@@ -368,6 +369,34 @@ public final class Store: Sendable {
         let vault = try Vault.seal(dataKey: dataKey, credential: credential, derivation: derivation)
         try await write { try vault.write($0.database) }
         try await purge()
+    }
+
+    /// Makes sure that whoever asks for something knows what opens the store.
+    ///
+    /// Takes as long as opening it. After many wrong passphrases in a row, of ``open(at:credential:)`` too, it waits first:
+    /// see ``delay(afterFailures:)``.
+    ///
+    /// - Throws: As ``open(at:credential:)``.
+    @concurrent
+    public func check(_ credential: consuming StoreCredential) async throws(StoreError) {
+        let delay = Self.delay(afterFailures: lock?.failures ?? 0)
+        if delay > .zero {
+            do {
+                try await SystemTime().sleep(for: delay)
+            } catch {
+                throw .cancelled
+            }
+        }
+        guard location != nil else { return }
+        let vault = try await read { try Vault.read($0.database) }
+        do throws(StoreError) {
+            _ = try vault.open(credential)
+            lock?.failures = 0
+        } catch {
+            guard case .wrongPassphrase = error, let lock else { throw error }
+            lock.failures += 1
+            throw .wrongPassphrase(failures: lock.failures)
+        }
     }
 
     // MARK: Transactions

@@ -43,6 +43,8 @@ public enum StoreError: Error, Equatable, Sendable {
     case conflict(what: String)
     /// Somebody is not let in, as their key stands now.
     case refused(TrustRefusal)
+    /// The peer has another key by now than the one that something was said about. Nothing was changed.
+    case keyHasChanged
     /// The operation does not fit: a bug of the caller's.
     case misuse(reason: String)
     /// The store was closed.
@@ -106,6 +108,7 @@ extension StoreError: CustomStringConvertible {
         case .noSuchRecord(let what): "There is no such \(what) in the store."
         case .conflict(let what): "This \(what) is in the store already."
         case .refused(let refusal): refusal.description
+        case .keyHasChanged: "The peer has another key by now; look at it again, and compare that."
         case .misuse(let reason): "The store was used wrongly: \(reason)."
         case .closed: "The store is closed."
         case .cancelled: "The operation was cancelled."

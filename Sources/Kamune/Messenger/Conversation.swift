@@ -165,6 +165,9 @@ public actor Conversation {
     /// The session that carries the conversation now.
     var session: Session? { machine.link.flatMap { carriers[$0]?.session } }
 
+    /// What there is to know about the session that carries the conversation now; nil while there is none.
+    public var summary: SessionSummary? { session.map { SessionSummary($0) } }
+
     /// Whether the two are connected now.
     public var isConnected: Bool { machine.link != nil }
 

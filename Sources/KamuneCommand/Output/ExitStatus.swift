@@ -87,7 +87,7 @@ enum ExitStatus: Int32, CaseIterable, Sendable {
         switch error {
         case .wrongPassphrase, .passphraseRequired, .notProtected, .emptyPassphrase: self = .locked
         case .notFound, .alreadyExists, .noSuchRecord, .conflict, .backupNotVerified, .misuse, .system,
-            .notABackup, .notReplaceable:
+            .notABackup, .notReplaceable, .keyHasChanged:
             self = .failure
         case .notAStore, .notAFile, .truncated, .damaged, .newerVersion, .diskFull, .readOnly, .accessDenied, .inUse,
             .readableByOthers, .closed:

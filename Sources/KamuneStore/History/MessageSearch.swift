@@ -15,6 +15,8 @@ public struct MessageSearch: Sendable {
     public var from: Date?
     /// Only what came or was written before this time, by this machine's clock.
     public var until: Date?
+    /// Only what lies before this place in the history.
+    public var before: MessagePosition?
 
     /// A search.
     public init(

@@ -9,15 +9,16 @@ extension Store {
         MessageSearchResults(store: self, search: search)
     }
 
-    /// The highest place that a search has to look at, or `nil` when there is none.
-    fileprivate func searchBounds() async throws(StoreError) -> ClosedRange<Int64>? {
+    /// The places that a search has to look at, or `nil` when there are none.
+    fileprivate func searchBounds(before: MessagePosition?) async throws(StoreError) -> ClosedRange<Int64>? {
         try await read { transaction in
             let row = try Row.fetchOne(
                 transaction.database, sql: "SELECT (SELECT min(id) FROM message), (SELECT max(id) FROM message)")
             guard let row, let low = Int64.fromDatabaseValue(row[0]), let high = Int64.fromDatabaseValue(row[1]) else {
                 return nil
             }
-            return low...max(low, high)
+            guard let before else { return low...max(low, high) }
+            return before.row > low ? low...max(low, min(high, before.row - 1)) : nil
         }
     }
 
@@ -143,6 +144,7 @@ public struct MessageSearchResults: AsyncSequence, Sendable {
 
         private let store: Store
         private let peer: PeerID?
+        private let before: MessagePosition?
         private let filter: MessageFilter
         private let lifetime = Lifetime()
         private var hits: ArraySlice<StoredMessage> = []
@@ -157,6 +159,7 @@ public struct MessageSearchResults: AsyncSequence, Sendable {
         fileprivate init(store: Store, search: MessageSearch) {
             self.store = store
             peer = search.peer
+            before = search.before
             filter = MessageFilter(search)
         }
 
@@ -174,7 +177,7 @@ public struct MessageSearchResults: AsyncSequence, Sendable {
             isolation actor: isolated (any Actor)? = #isolation
         ) async throws(StoreError) -> StoredMessage? {
             if !hasBegun {
-                ahead = try await store.searchBounds()
+                ahead = try await store.searchBounds(before: before)
                 hasBegun = true
             }
             while hits.isEmpty {

@@ -1,7 +1,7 @@
 /// Names a peer within one store. Random: it says nothing about who it is or when they were met. It stays the same when
 /// the peer's name or key changes.
 public struct PeerID: Hashable, Sendable {
-    let row: Int64
+    package let row: Int64
 
     package init(row: Int64) {
         self.row = row
@@ -10,12 +10,16 @@ public struct PeerID: Hashable, Sendable {
 
 /// Names an identity within one store. Random.
 public struct IdentityID: Hashable, Sendable {
-    let row: Int64
+    package let row: Int64
 }
 
 /// Names a session within one store. Later sessions have larger ones.
 public struct SessionID: Hashable, Comparable, Sendable {
-    let row: Int64
+    package let row: Int64
+
+    package init(row: Int64) {
+        self.row = row
+    }
 
     /// Compares the order in which they were stored.
     public static func < (a: SessionID, b: SessionID) -> Bool { a.row < b.row }
@@ -24,7 +28,11 @@ public struct SessionID: Hashable, Comparable, Sendable {
 /// A message's place in the history. Later messages have larger ones; there are gaps. A merged backup moves messages, so
 /// do not keep one for long.
 public struct MessagePosition: Hashable, Comparable, Sendable {
-    let row: Int64
+    package let row: Int64
+
+    package init(row: Int64) {
+        self.row = row
+    }
 
     /// Compares the order in the history.
     public static func < (a: MessagePosition, b: MessagePosition) -> Bool { a.row < b.row }

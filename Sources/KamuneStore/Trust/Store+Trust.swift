@@ -40,13 +40,17 @@ extension Store {
 
     /// Notes that the person compared fingerprints, which accepts the key too, or takes it back.
     ///
-    /// - Parameter overruling: as in ``accept(_:name:version:capabilities:at:overruling:)``.
-    /// - Throws: ``StoreError/refused(_:)`` for a key that was given up, when that is not overruled.
+    /// - Parameters:
+    ///   - key: whose fingerprint was compared; when the peer has another by now, nothing is noted.
+    ///   - overruling: as in ``accept(_:name:version:capabilities:at:overruling:)``.
+    /// - Throws: ``StoreError/refused(_:)`` for a key that was given up, when that is not overruled;
+    ///   ``StoreError/keyHasChanged`` when the peer has another key by now.
     public func setVerified(
-        _ id: PeerID, at time: Date?, overruling: Bool = false
+        _ id: PeerID, at time: Date?, key: PublicIdentity? = nil, overruling: Bool = false
     ) async throws(StoreError) {
         try await write { transaction in
             guard let peer = try transaction.peer(id) else { throw StoreError.noSuchRecord(what: "peer") }
+            guard key.map({ $0 == peer.key }) ?? true else { throw StoreError.keyHasChanged }
             var changed = peer
             changed.verified = time
             if let time {

@@ -1,0 +1,179 @@
+import Foundation
+public import KamuneCrypto
+public import KamuneStore
+import KamuneSocket
+import KamuneSystem
+import Synchronization
+
+/// A window on a node in another process of the same user.
+public final class RemoteNode: NodeAccess {
+    /// What the node tells.
+    public let events = NodeEvents()
+    /// The process of the node.
+    public let process: Int
+    private let connection: LineConnection
+    private let state: Mutex<State>
+
+    private struct State {
+        var lastID: UInt64 = 0
+        var waiting: [String: CheckedContinuation<Result<[UInt8], NodeError>, Never>] = [:]
+        var isOver = false
+        var isLocked: Bool
+    }
+
+    private init(_ connection: LineConnection, _ greeting: NodeLine.Greeting) {
+        self.connection = connection
+        process = Int(greeting.pid) ?? 0
+        state = Mutex(State(isLocked: greeting.locked ?? false))
+    }
+
+    /// Connects to the node that holds a store.
+    ///
+    /// - Returns: nil when nobody answers there.
+    /// - Throws: ``NodeError/Code/incompatibleNode`` when it is of another version, ``NodeError/Code/tooManyClients``.
+    public static func connect(
+        to location: StoreLocation, within limit: Duration = .seconds(2)
+    ) async throws(NodeError) -> RemoteNode? {
+        for place in SocketLocation.candidates(for: location.resolved.path) {
+            guard let connection = await LineClient.connect(to: place) else { continue }
+            switch await greet(connection, within: limit) {
+            case .success(let node): return node
+            case .failure(let error):
+                connection.close()
+                throw error
+            case nil: connection.close()
+            }
+        }
+        return nil
+    }
+
+    /// What comes first of a node.
+    private typealias Greeted = Result<RemoteNode, NodeError>
+
+    /// Waits for the greeting; nil when none comes in time.
+    private static func greet(_ connection: LineConnection, within limit: Duration) async -> Greeted? {
+        let (greetings, continuation) = AsyncStream.makeStream(of: Greeted.self, bufferingPolicy: .bufferingOldest(1))
+        let timer = Task {
+            try? await SystemTime().sleep(for: limit)
+            continuation.finish()
+        }
+        Task {
+            await receive(connection) { _ = continuation.yield($0) }
+            continuation.finish()
+        }
+        defer { timer.cancel() }
+        for await greeting in greetings { return greeting }
+        return nil
+    }
+
+    private static func receive(
+        _ connection: LineConnection, _ greeted: @Sendable (Greeted) -> Void
+    ) async {
+        var node: RemoteNode?
+        await connection.receive { line in
+            guard case .bytes(let bytes) = line, let head = NodeLine.head(bytes) else { return }
+            if let node { return node.take(head, bytes) }
+            switch (head.evt, try? NodeLine.data(NodeLine.Greeting.self, in: bytes)) {
+            case ("ready", let greeting?) where greeting.vocabulary == NodeVocabulary.version:
+                let made = RemoteNode(connection, greeting)
+                node = made
+                greeted(.success(made))
+            case ("error", _):
+                let data = try? NodeLine.data(NodeLine.ErrorData.self, in: bytes)
+                greeted(.failure(NodeError(data?.code ?? .other, data?.error ?? "The node refuses.")))
+            default:
+                greeted(
+                    .failure(
+                        NodeError(
+                            .incompatibleNode,
+                            "The Kamune that has the store is of another version; end it, and begin anew.")))
+            }
+        }
+        node?.hasEnded()
+    }
+
+    /// Whether the node must be unlocked first.
+    public var isLocked: Bool { state.withLock { $0.isLocked } }
+
+    /// Unlocks the node.
+    ///
+    /// - Throws: ``NodeError/Code/wrongPassphrase`` and the like.
+    public func unlock(_ passphrase: consuming SecretBytes) async throws(NodeError) {
+        let request = Unlock(passphrase: SecretText(passphrase))
+        _ = try await exchange { NodeLine.command(Unlock.name, request, id: $0) }
+        state.withLock { $0.isLocked = false }
+    }
+
+    /// Has the node end, whoever looks through it.
+    public func shutDown() async throws(NodeError) {
+        _ = try await exchange { NodeLine.command(Shutdown.name, Shutdown(), id: $0) }
+    }
+
+    /// Waits until the node has gone.
+    public func waitUntilGone() async {
+        while await !events.next(atMost: 1_024).isEmpty {}
+    }
+
+    /// Asks for something.
+    public func ask<Request: NodeRequest>(_ request: Request) async throws(NodeError) -> Request.Answer {
+        let line = try await exchange { NodeLine.request(request, id: $0) }
+        return try NodeLine.data(Request.Answer.self, in: line)
+    }
+
+    private func exchange(_ makeLine: (String) -> [UInt8]) async throws(NodeError) -> [UInt8] {
+        let id = state.withLock { state in
+            state.lastID += 1
+            return String(state.lastID)
+        }
+        let line = makeLine(id)
+        guard line.count <= LineConnection.maximumLineSize else {
+            throw NodeError(.tooLarge, "This is more than one request can hold.")
+        }
+        await connection.waitForRoom()
+        let result = await withCheckedContinuation { continuation in
+            let isOver = state.withLock { state in
+                if !state.isOver { state.waiting[id] = continuation }
+                return state.isOver
+            }
+            if isOver {
+                continuation.resume(returning: .failure(NodeError.gone))
+            } else {
+                connection.send(line)
+            }
+        }
+        return try result.get()
+    }
+
+    private func take(_ head: NodeLine.Head, _ line: [UInt8]) {
+        if let id = head.id, let continuation = state.withLock({ $0.waiting.removeValue(forKey: id) }) {
+            if head.evt == "error" {
+                let data = try? NodeLine.data(NodeLine.ErrorData.self, in: line)
+                continuation.resume(
+                    returning: .failure(NodeError(data?.code ?? .other, data?.error ?? "The node refuses.")))
+            } else {
+                continuation.resume(returning: .success(line))
+            }
+            return
+        }
+        guard let kind = head.evt.flatMap(NodeEvent.Kind.init), let data = try? NodeLine.data(EventData.self, in: line),
+            let event = NodeEvent(kind, data)
+        else { return }
+        events.add([event])
+    }
+
+    private func hasEnded() {
+        let waiting = state.withLock { state in
+            state.isOver = true
+            defer { state.waiting = [:] }
+            return state.waiting.values
+        }
+        for continuation in waiting { continuation.resume(returning: .failure(NodeError.gone)) }
+        events.finish()
+    }
+
+    /// Ends the window.
+    public func close() async {
+        connection.close()
+        hasEnded()
+    }
+}

@@ -1,0 +1,199 @@
+public import Foundation
+import Kamune
+public import KamuneStore
+import KamuneSystem
+import Synchronization
+
+/// One person's Kamune: it owns the store, all conversations, the addresses that are listened on, and tells everybody who
+/// looks through it what happens.
+///
+/// Commands, programs in other languages and interfaces are windows on it, in this process or through a socket: see
+/// ``NodeAccess``.
+public actor Node {
+    /// Where everything is kept.
+    public nonisolated let store: Store
+    /// How it behaves.
+    public nonisolated let configuration: NodeConfiguration
+    /// When it began.
+    public nonisolated let started: Date
+
+    nonisolated let hub = EventHub()
+    /// Talks and listens under the present identity; made when it is first needed.
+    private var messenger: Messenger?
+    var talks: [PeerID: Talk] = [:]
+    var listeners: [ListenerID: Listening] = [:]
+    var lastListener = 0
+    var verifications: [VerificationID: CheckedContinuation<Verdict, Never>] = [:]
+    private var verificationClients: [VerificationID: Int] = [:]
+    private var lastVerification = 0
+    private(set) var isClosed = false
+
+    /// A conversation, and who holds it open.
+    struct Talk {
+        let conversation: Conversation
+        /// Those who have dialed it, or whose address the contact came to.
+        var holders: Set<Int>
+        let pump: Task<Void, Never>
+    }
+
+    /// An address that is listened on.
+    struct Listening {
+        let listener: ConversationListener
+        let client: NodeClient
+        let begun: Date
+        let task: Task<Void, Never>
+    }
+
+    /// A node over a store, which it closes at its end.
+    public init(store: Store, configuration: NodeConfiguration = .init()) {
+        self.store = store
+        self.configuration = configuration
+        started = configuration.time.date
+    }
+
+    nonisolated var time: any TimeSource { configuration.time }
+
+    // MARK: Who we are
+
+    /// What talks and listens. Makes an identity when there is none.
+    func talker() async throws(NodeError) -> Messenger {
+        guard !isClosed else { throw NodeError(.storeUnusable, "The node has ended.") }
+        if let messenger { return messenger }
+        let made = try await asNode { try await self.makeMessenger() }
+        // Another may have been made meanwhile.
+        if let messenger { return messenger }
+        messenger = made
+        return made
+    }
+
+    /// What talks and listens, if anything does.
+    var presentTalker: Messenger? { messenger }
+
+    private func makeMessenger() async throws -> Messenger {
+        let (identity, name, succession): (Identity, String?, Succession)
+        if let own = configuration.identity {
+            (identity, name, succession) = (own.identity, configuration.name, own.succession)
+        } else {
+            identity = try await store.identity(name: "")
+            let current = try await store.currentIdentity()
+            let kept = current.flatMap { $0.name.isEmpty ? nil : $0.name }
+            name = configuration.name ?? kept
+            succession = try await store.succession(to: identity.publicKey)
+        }
+        return Messenger(
+            identity: identity, name: name, verifier: NodeVerifier(node: self, client: nil, listener: nil), store: store,
+            configuration: configuration.conversations, reconnection: configuration.reconnection,
+            succession: succession)
+    }
+
+    /// Has the next conversations begin under the identity, and name, that the store has now. Those that there are say
+    /// goodbye; listeners go on at the same addresses.
+    func identityHasChanged() async {
+        guard let former = messenger else { return hub.publish([.identityChanged]) }
+        messenger = nil
+        await former.close()
+        hub.publish([.identityChanged])
+        for (id, listening) in listeners { await resumeListening(id, listening) }
+    }
+
+    // MARK: Clients
+
+    /// Somebody looks through the node from now on.
+    func join(_ client: NodeClient) {
+        hub.add(client)
+    }
+
+    /// A client looks through the node no more. What only it has held open is closed.
+    func leave(_ client: NodeClient) async {
+        hub.remove(client)
+        for (id, number) in verificationClients where number == client.number {
+            decide(id, .refuse(reason: "Nobody is there to answer any more."))
+        }
+        for (id, listening) in listeners where listening.client === client { await stopListening(id) }
+        for (peer, talk) in talks where talk.holders.contains(client.number) {
+            talks[peer]?.holders.remove(client.number)
+            if talks[peer]?.holders.isEmpty == true { Task { await talk.conversation.close() } }
+        }
+    }
+
+    /// Ends everything: says goodbye in all conversations, and closes the store.
+    public func close() async {
+        guard !isClosed else { return }
+        isClosed = true
+        for id in listeners.keys { await stopListening(id) }
+        for (id, _) in verifications { decide(id, .refuse(reason: "The program ends.")) }
+        if let messenger { await messenger.close() }
+        for talk in talks.values { await talk.pump.value }
+        try? await store.close()
+    }
+
+    // MARK: Verification
+
+    /// Decides about somebody who has introduced themselves: as the client says to whom they came, or who dials them. Where
+    /// there is none, who is known comes in, and nobody else.
+    func verify(_ peer: Peer, for client: NodeClient?, listener: ListenerID?) async -> Verdict {
+        let recognition: Recognition
+        do throws(NodeError) {
+            recognition = try await recognize(peer)
+        } catch {
+            return .refuse(reason: error.message)
+        }
+        guard let client, hub.client(client.number) != nil, client.decides.withLock({ $0 }) else {
+            return recognition.standing == .known
+                ? .accept(.known) : .refuse(reason: "The peer is not known, and nobody is there to be asked.")
+        }
+        lastVerification += 1
+        let id = VerificationID(lastVerification)
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                if Task.isCancelled {
+                    continuation.resume(returning: .refuse(reason: "The peer has gone."))
+                    return
+                }
+                verifications[id] = continuation
+                verificationClients[id] = client.number
+                client.tell(.verify(id, PeerInfo(peer), recognition, listener: listener))
+            }
+        } onCancel: {
+            Task { await self.verificationIsOver(id, client) }
+        }
+    }
+
+    private func verificationIsOver(_ id: VerificationID, _ client: NodeClient) {
+        guard verifications[id] != nil else { return }
+        client.tell(.verificationOver(id))
+        decide(id, .refuse(reason: "The peer has gone, or the time was over."))
+    }
+
+    /// Whether an answer from this client is awaited.
+    func isAwaited(_ id: VerificationID, from client: NodeClient) -> Bool {
+        verificationClients[id] == client.number
+    }
+
+    func decide(_ id: VerificationID, _ verdict: Verdict) {
+        verificationClients[id] = nil
+        verifications.removeValue(forKey: id)?.resume(returning: verdict)
+    }
+
+    /// What is known of somebody.
+    func recognize(_ peer: Peer) async throws(NodeError) -> Recognition {
+        let now = time.date
+        return try await asNode { [store] in
+            let recognition = try await store.recognize(
+                peer.identity, name: peer.name, formerKeys: peer.formerKeys, at: now)
+            let contacts = try await Contacts(store, at: now)
+            return Recognition(recognition, describing: contacts.describe)
+        }
+    }
+}
+
+/// Decides as a client of the node does.
+struct NodeVerifier: PeerVerifier {
+    let node: Node
+    let client: NodeClient?
+    let listener: ListenerID?
+
+    func verify(_ peer: Peer) async -> Verdict {
+        await node.verify(peer, for: client, listener: listener)
+    }
+}

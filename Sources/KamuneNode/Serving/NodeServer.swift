@@ -1,0 +1,155 @@
+import Kamune
+package import KamuneCrypto
+package import KamuneStore
+import KamuneSocket
+import KamuneSystem
+import Synchronization
+
+/// Serves a node to other processes of the same user, at the socket of its store.
+package actor NodeServer {
+    /// Answers requests that are not of the node's vocabulary, such as those of the daemon of kamune 0.7.
+    package protocol Dialect: Sendable {
+        /// A client has come. Called before its first line.
+        func begin(_ client: DialectClient) async
+        /// Takes a line that asks for something that the node does not know.
+        ///
+        /// - Returns: Whether the dialect knows it.
+        func take(_ line: [UInt8], named name: String, from client: DialectClient) async -> Bool
+        /// A client has gone.
+        func end(_ client: DialectClient) async
+    }
+
+    /// Whoever speaks a dialect.
+    package struct DialectClient: Sendable {
+        /// Tells clients apart.
+        package let number: Int
+        /// Writes a line to it.
+        package let send: @Sendable ([UInt8]) async -> Void
+    }
+
+    private enum State {
+        /// Nobody has given the passphrase yet.
+        case locked(open: @Sendable (borrowing SecretBytes) async throws(NodeError) -> Node)
+        case open(Node)
+    }
+
+    private var state: State
+    private let server: LineServer
+    private let dialect: (any Dialect)?
+    private var running: Task<Void, Never>?
+    private var clients = 0
+    private var goneWaiters: [CheckedContinuation<Void, Never>] = []
+    private let onShutdown: @Sendable () -> Void
+
+    /// How many clients there may be at once.
+    static let maximumClients = 64
+
+    private init(
+        _ state: State, _ server: LineServer, _ dialect: (any Dialect)?, onShutdown: @escaping @Sendable () -> Void
+    ) {
+        self.state = state
+        self.server = server
+        self.dialect = dialect
+        self.onShutdown = onShutdown
+    }
+
+    /// Serves a node whose store this process holds.
+    ///
+    /// - Parameters:
+    ///   - location: Where its store is, which says where the socket is.
+    ///   - descriptor: A socket that the service manager made; nil to make one.
+    ///   - onShutdown: Is called when a client asks the node to end.
+    /// - Throws: ``NodeError/Code/system`` when there can be no socket.
+    package static func start(
+        _ node: Node, at location: StoreLocation, descriptor: Int32? = nil, dialect: (any Dialect)? = nil,
+        onShutdown: @escaping @Sendable () -> Void = {}
+    ) async throws(NodeError) -> NodeServer {
+        let server = NodeServer(
+            .open(node), try await listen(location, descriptor), dialect, onShutdown: onShutdown)
+        await server.run()
+        return server
+    }
+
+    /// Serves a node that must be unlocked first, by whoever knows the passphrase.
+    ///
+    /// - Parameter open: Opens it.
+    package static func start(
+        lockedAt location: StoreLocation, descriptor: Int32? = nil, dialect: (any Dialect)? = nil,
+        onShutdown: @escaping @Sendable () -> Void = {},
+        open: @escaping @Sendable (borrowing SecretBytes) async throws(NodeError) -> Node
+    ) async throws(NodeError) -> NodeServer {
+        let server = NodeServer(
+            .locked(open: open), try await listen(location, descriptor), dialect, onShutdown: onShutdown)
+        await server.run()
+        return server
+    }
+
+    private static func listen(
+        _ location: StoreLocation, _ descriptor: Int32?
+    ) async throws(NodeError) -> LineServer {
+        do throws(SystemError) {
+            if let descriptor { return try await LineServer.start(descriptor: descriptor) }
+            return try await LineServer.start(
+                atFirstOf: SocketLocation.candidates(for: location.resolved.path))
+        } catch {
+            throw NodeError(.system, "Other windows cannot look through this one: \(error).")
+        }
+    }
+
+    private func run() {
+        let server = server
+        running = Task { await server.run { await self.serve($0) } }
+    }
+
+    /// The node, unless it is locked.
+    var node: Node? {
+        if case .open(let node) = state { node } else { nil }
+    }
+
+    /// How many other processes look through the node.
+    package var clientCount: Int { clients }
+
+    /// Waits until nobody looks through the node any more.
+    package func waitUntilAlone() async {
+        while clients > 0 { await withCheckedContinuation { goneWaiters.append($0) } }
+    }
+
+    /// Serves nobody any more. Who is connected is told by the end of the connection.
+    package func close() async {
+        await server.close()
+        running?.cancel()
+        await running?.value
+    }
+
+    // MARK: Clients
+
+    private func serve(_ connection: LineConnection) async {
+        guard clients < Self.maximumClients else {
+            connection.send(
+                NodeLine.error(
+                    NodeError(.tooManyClients, "\(Self.maximumClients) others look through this node already."), id: nil))
+            await connection.flush()
+            return connection.close()
+        }
+        clients += 1
+        await ClientConnection(connection, server: self, dialect: dialect).run()
+        clients -= 1
+        let waiters = goneWaiters
+        goneWaiters = []
+        for waiter in waiters { waiter.resume() }
+    }
+
+    /// Opens a node that is locked.
+    func unlock(_ passphrase: borrowing SecretBytes) async throws(NodeError) -> Node {
+        guard case .locked(let open) = state else {
+            guard let node else { throw .gone }
+            return node
+        }
+        let node = try await open(passphrase)
+        // Two may have known it at once; the store lets only one of them open it.
+        state = .open(node)
+        return node
+    }
+
+    func shutdown() { onShutdown() }
+}

@@ -1,0 +1,131 @@
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// Lines between two processes of one user.
+///
+/// What is sent is queued, and counted; ``send(_:)`` never waits, and says when too much waits for a reader who does not
+/// read. What comes is taken line by line, and whoever sends faster than it is taken is made to wait by the system.
+package final class LineConnection: Sendable {
+    /// How many bytes a line has at most, 1 MiB.
+    package static let maximumLineSize = 1 << 20
+    /// How many bytes may wait to be read by the other side, 4 MiB.
+    package static let maximumWaitingBytes = 4 << 20
+
+    /// Who is at the other end.
+    package let peer: PeerCredentials
+
+    private let channel: NIOAsyncChannel<Line, ByteBuffer>
+
+    private struct State {
+        var waitingBytes = 0
+        var isClosed = false
+        var waiters: [CheckedContinuation<Void, Never>] = []
+    }
+
+    private let state = Mutex(State())
+
+    init(_ channel: NIOAsyncChannel<Line, ByteBuffer>, peer: PeerCredentials) {
+        self.channel = channel
+        self.peer = peer
+        channel.channel.closeFuture.whenComplete { [weak self] _ in self?.hasClosed() }
+    }
+
+    /// Hands every line that comes to `body`, one after another, until the other side ends or ``close()`` is called.
+    package func receive(
+        isolation: isolated (any Actor)? = #isolation, _ body: (Line) async -> Void
+    ) async {
+        do {
+            try await channel.executeThenClose { inbound, _ in
+                for try await line in inbound { await body(line) }
+            }
+        } catch {
+            // The connection is gone; there is nobody to tell.
+        }
+        hasClosed()
+    }
+
+    /// Sends a line.
+    ///
+    /// - Parameter line: With its line feed.
+    /// - Returns: Whether there is room for more.
+    @discardableResult
+    package func send(_ line: [UInt8]) -> Bool {
+        let hasRoom = state.withLock { state -> Bool? in
+            guard !state.isClosed else { return nil }
+            state.waitingBytes += line.count
+            return state.waitingBytes < Self.maximumWaitingBytes
+        }
+        guard let hasRoom else { return false }
+        channel.channel.writeAndFlush(ByteBuffer(bytes: line)).whenComplete { [weak self] _ in
+            self?.hasSent(line.count)
+        }
+        return hasRoom
+    }
+
+    /// Whether there is room for more.
+    package var hasRoom: Bool {
+        state.withLock { !$0.isClosed && $0.waitingBytes < Self.maximumWaitingBytes }
+    }
+
+    /// Whether the connection has ended.
+    package var isClosed: Bool { state.withLock { $0.isClosed } }
+
+    /// Waits until the other side has read so much that there is room for more, or is gone.
+    package func waitForRoom() async {
+        await wait { $0.waitingBytes < Self.maximumWaitingBytes }
+    }
+
+    /// Waits until the system has taken everything that was sent, or the other side is gone.
+    package func flush() async {
+        await wait { $0.waitingBytes == 0 }
+    }
+
+    private func wait(until condition: @escaping @Sendable (borrowing State) -> Bool) async {
+        while true {
+            let isDone = state.withLock { $0.isClosed || condition($0) }
+            if isDone { return }
+            await withCheckedContinuation { continuation in
+                let isDone = state.withLock { state in
+                    if state.isClosed || condition(state) { return true }
+                    state.waiters.append(continuation)
+                    return false
+                }
+                if isDone { continuation.resume() }
+            }
+        }
+    }
+
+    /// Ends the connection.
+    package func close() {
+        hasClosed()
+        channel.channel.close(promise: nil)
+    }
+
+    private func hasSent(_ count: Int) {
+        let waiters = state.withLock { state in
+            state.waitingBytes -= count
+            defer { state.waiters = [] }
+            return state.waiters
+        }
+        for waiter in waiters { waiter.resume() }
+    }
+
+    private func hasClosed() {
+        let waiters = state.withLock { state in
+            state.isClosed = true
+            defer { state.waiters = [] }
+            return state.waiters
+        }
+        for waiter in waiters { waiter.resume() }
+    }
+}
+
+extension NIOAsyncChannel where Inbound == Line, Outbound == ByteBuffer {
+    /// A channel of lines.
+    init(lines channel: any Channel) throws {
+        try channel.pipeline.syncOperations.addHandler(
+            ByteToMessageHandler(LineDecoder(limit: LineConnection.maximumLineSize)))
+        try self.init(wrappingChannelSynchronously: channel)
+    }
+}

@@ -1,0 +1,110 @@
+package import KamuneSystem
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// Waits for other processes of the same user at a local socket.
+package final class LineServer: Sendable {
+    /// Where it waits; nil at a socket that the service manager made.
+    package let location: SocketLocation?
+
+    private typealias Accepted = NIOAsyncChannel<NIOAsyncChannel<Line, ByteBuffer>, Never>
+
+    private let channel: Accepted
+
+    private init(_ channel: Accepted, _ location: SocketLocation?) {
+        self.channel = channel
+        self.location = location
+    }
+
+    /// Waits at the first of several places that can be had. Whoever calls this holds the file that the places are made of, so
+    /// a socket that is there is left from a process that is gone.
+    ///
+    /// - Throws: Why the last of them could not be had.
+    package static func start(atFirstOf locations: [SocketLocation]) async throws(SystemError) -> LineServer {
+        var failure = SystemError(ENOENT)
+        for location in locations {
+            do throws(SystemError) {
+                try location.prepareDirectory()
+                unlink(location.path)
+                return LineServer(try await bind { try await $0.bind(unixDomainSocketPath: location.path) { accept($0) } }, location)
+            } catch {
+                failure = error
+            }
+        }
+        throw failure
+    }
+
+    /// Waits at a socket that is there already and listens (sd_listen_fds(3), launch_activate_socket(3)).
+    package static func start(descriptor: Int32) async throws(SystemError) -> LineServer {
+        LineServer(try await bind { try await $0.bind(NIOBSDSocket.Handle(descriptor)) { accept($0) } }, nil)
+    }
+
+    private static func bind(
+        _ body: (ServerBootstrap) async throws -> Accepted
+    ) async throws(SystemError) -> Accepted {
+        do {
+            return try await body(
+                ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+                    .serverChannelOption(.backlog, value: backlog))
+        } catch let error as IOError {
+            throw SystemError(error.errnoCode)
+        } catch {
+            throw SystemError(EIO)
+        }
+    }
+
+    private static let backlog: Int32 = 64
+
+    private static func accept(_ channel: any Channel) -> EventLoopFuture<NIOAsyncChannel<Line, ByteBuffer>> {
+        channel.eventLoop.makeCompletedFuture { try NIOAsyncChannel(lines: channel) }
+    }
+
+    /// Hands every process that connects to `serve`, side by side, until ``close()``. Processes of other users are turned
+    /// away. Returns when all that were served are done.
+    package func run(_ serve: @escaping @Sendable (LineConnection) async -> Void) async {
+        do {
+            try await channel.executeThenClose { inbound in
+                try await withThrowingDiscardingTaskGroup { group in
+                    for try await client in inbound {
+                        group.addTask {
+                            guard let peer = await PeerCredentials.ofPeer(at: client.channel), peer.isOwnUser else {
+                                try? await client.executeThenClose { _, _ in }
+                                return
+                            }
+                            await serve(LineConnection(client, peer: peer))
+                        }
+                    }
+                }
+            }
+        } catch {
+            // The socket is closed.
+        }
+    }
+
+    /// Stops waiting, and takes the socket away. Connections go on.
+    package func close() async {
+        if let location { unlink(location.path) }
+        try? await channel.channel.close()
+    }
+}
+
+/// Connects to the process that holds a file.
+package enum LineClient {
+    /// Connects to a socket.
+    ///
+    /// - Returns: nil when nobody of the same user waits there.
+    package static func connect(to location: SocketLocation) async -> LineConnection? {
+        guard location.isTrusted else { return nil }
+        let channel = try? await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+            .connect(unixDomainSocketPath: location.path) { channel in
+                channel.eventLoop.makeCompletedFuture { try NIOAsyncChannel<Line, ByteBuffer>(lines: channel) }
+            }
+        guard let channel else { return nil }
+        guard let peer = await PeerCredentials.ofPeer(at: channel.channel), peer.isOwnUser else {
+            try? await channel.executeThenClose { _, _ in }
+            return nil
+        }
+        return LineConnection(channel, peer: peer)
+    }
+}
