@@ -12,7 +12,9 @@ final class KeptStore: SimulatedStore {
     /// By which the peer is known in either record.
     private var keys: [PublicIdentity]
     private var peers: [PeerID] = []
-    private var backups: [Int: (path: String, keys: [PublicIdentity])] = [:]
+    private var backups: [Int: (path: String, keys: [PublicIdentity], joins: Int)] = [:]
+    /// How often two records have turned out to be one.
+    private var joins = 0
     private let folder = FileManager.default.temporaryDirectory.appending(
         path: "kamune-simulation-" + UUID().uuidString)
 
@@ -62,20 +64,21 @@ final class KeptStore: SimulatedStore {
         let path = folder.appending(path: "\(name)").path
         _ = try await store.backup(
             to: path, passphrase: Self.passphrase, replacing: true, derivation: Self.cheap)
-        backups[name] = (path, keys)
+        backups[name] = (path, keys, joins)
     }
 
     func restore(from name: Int?) async throws {
         store = try Store.inMemory()
         if let name, let backup = backups[name] {
-            keys = backup.keys
+            (keys, joins) = (backup.keys, backup.joins)
             _ = try await store.merge(backup: backup.path, passphrase: Self.passphrase)
         }
         try await findPeers()
     }
 
     func merge(from name: Int) async throws {
-        guard let backup = backups[name] else { return }
+        // One that was made after the records had become one would make them one here, unseen by the simulation.
+        guard let backup = backups[name], backup.joins <= joins else { return }
         _ = try await store.merge(backup: backup.path, passphrase: Self.passphrase)
         try await findPeers()
         try await store.verify()
@@ -89,6 +92,7 @@ final class KeptStore: SimulatedStore {
     func joinRecords() async throws {
         try await store.moveTrust(from: keys[0], to: keys[1], at: Date())
         keys = [keys[1], try Self.newKey()]
+        joins += 1
         try await findPeers()
         try await store.verify()
     }
