@@ -15,7 +15,7 @@ public struct Endpoint: Sendable {
     /// The name that peers are told.
     public let name: String
     /// Whom we talk to.
-    public let verifier: any PeerVerifier
+    public private(set) var verifier: any PeerVerifier
     /// Limits and timeouts.
     public let configuration: Configuration
     /// Where sessions are kept, so that they can be resumed; nil to leave no trace of them.
@@ -45,6 +45,16 @@ public struct Endpoint: Sendable {
         self.name = name ?? identity.publicKey.fingerprint.sum
         self.verifier = verifier
         self.configuration = configuration
+    }
+
+    /// The same endpoint with another rule on whom to talk to.
+    ///
+    /// - Parameter verifier: Asked in the place of ``verifier``; nil changes nothing.
+    public func verified(by verifier: (any PeerVerifier)?) -> Endpoint {
+        guard let verifier else { return self }
+        var endpoint = self
+        endpoint.verifier = verifier
+        return endpoint
     }
 
     /// Connects to a peer that listens, and establishes a session.

@@ -109,10 +109,10 @@ extension Conversation {
     // MARK: Dialing
 
     private func dial() {
-        guard let (address, identity) = redialing else { return }
+        guard let (way, identity) = redialing else { return }
         dialing = Task {
             do throws(KamuneError) {
-                let session = try await endpoint.dial(address, expecting: identity)
+                let session = try await endpoint.verified(by: way.verifier).dial(way.address, expecting: identity)
                 // Also when it was called off meanwhile: the peer has this session too, and both must choose the same.
                 if !attach(session) { await session.close() }
             } catch {
@@ -171,9 +171,8 @@ extension Conversation {
 
     private func enqueue(_ operation: ConversationMachine.StoreOperation) {
         operations.append(operation)
-        guard !isStoring else { return }
-        isStoring = true
-        Task { await performOperations() }
+        guard storing == nil else { return }
+        storing = Task { await performOperations() }
     }
 
     /// Has the store do what it is to do: all that there is at a time in one transaction.
@@ -193,7 +192,7 @@ extension Conversation {
                 for operation in batch { notStored(operation, error) }
             }
         }
-        isStoring = false
+        storing = nil
     }
 
     private func stored(_ result: StoreResult) {

@@ -21,7 +21,8 @@ public actor Conversation {
     /// Who the peer is, as the first session knew them.
     public nonisolated let peer: Peer
     /// What happens, in order. Take them, or the conversation comes to rest: the peer is made to wait when a thousand messages,
-    /// or 2 MiB of them, were not taken. Beyond 4,096 events, changes of state are left out; the store knows them.
+    /// or 2 MiB of them, were not taken. Beyond 4,096 events, changes of state are left out; the store knows them. With a
+    /// ``ConversationObserver`` that is the only one, there is nothing here but the end.
     public nonisolated let events: ConversationEvents
 
     let endpoint: Endpoint
@@ -41,7 +42,7 @@ public actor Conversation {
     /// Why sessions were lost, for as long as anybody may be told.
     var losses: [LinkID: KamuneError] = [:]
     /// Where to dial again, and whom to expect there; nil when the peer is the one to dial.
-    var redialing: (address: String, identity: PublicIdentity)?
+    var redialing: (way: WayBack, identity: PublicIdentity)?
     /// The key of the session that joined last, and those that the peer had given up by then.
     private var latestKey: PublicIdentity
     private var givenUpKeys: Set<PublicIdentity> = []
@@ -52,7 +53,8 @@ public actor Conversation {
 
     /// What the store is to do.
     var operations: [ConversationMachine.StoreOperation] = []
-    var isStoring = false
+    /// Does it.
+    var storing: Task<Void, Never>?
     var storeError: KamuneError?
     private var lastWrite: UInt64 = 0
     /// Who waits for what it wrote to be stored.
@@ -76,7 +78,7 @@ public actor Conversation {
 
     init(
         _ peerID: PeerID, peer: Peer, endpoint: Endpoint, store: Store, reconnection: Reconnection,
-        onEnd: @escaping @Sendable (Conversation) async -> Void
+        observer: ConversationObserver? = nil, onEnd: @escaping @Sendable (Conversation) async -> Void
     ) {
         self.peerID = peerID
         self.peer = peer
@@ -84,12 +86,18 @@ public actor Conversation {
         self.endpoint = endpoint
         self.store = store
         self.onEnd = onEnd
-        events = ConversationEvents(reportsAtOnce: endpoint.configuration.acknowledgesWhenTaken)
+        events = ConversationEvents(
+            reportsAtOnce: endpoint.configuration.acknowledgesWhenTaken, isObservedOnly: observer?.isOnlyOne ?? false)
         machine = ConversationMachine(
             ConversationConfiguration(endpoint.configuration, reconnection), random: SystemRandomSource(),
             at: endpoint.configuration.time.monotonic)
         events.queue.onTaken { [weak self] load in
             Task { await self?.took(load) }
+        }
+        if let observer {
+            events.queue.observe { [weak self] event in
+                if let self { observer.body(self, event) }
+            }
         }
     }
 
@@ -185,10 +193,10 @@ public actor Conversation {
 
     /// Has a session carry the conversation from now on, in the place of an earlier one.
     ///
-    /// - Parameter address: Where to dial when it is lost; nil leaves that as it was.
+    /// - Parameter way: How to dial again when it is lost; nil leaves that as it was.
     /// - Returns: Whether the conversation goes on. When it is over, or about to be, the session is left alone.
     @discardableResult
-    func attach(_ new: Session, redialing address: String? = nil) -> Bool {
+    func attach(_ new: Session, redialing way: WayBack? = nil) -> Bool {
         guard machine.isOpen else { return false }
         // Kept before the peer took its present key, and come here after.
         guard !givenUpKeys.contains(new.peer.identity) else {
@@ -198,8 +206,8 @@ public actor Conversation {
         let succeeds = latestKey != new.peer.identity
         latestKey = new.peer.identity
         givenUpKeys = Set(new.kept?.peer.formerKeys.map(\.key) ?? [])
-        if let address {
-            redialing = (address, new.peer.identity)
+        if let way {
+            redialing = (way, new.peer.identity)
         } else {
             redialing?.identity = new.peer.identity
         }
@@ -216,7 +224,7 @@ public actor Conversation {
                 ConversationMachine.Joining(
                     isInitiator: new.isInitiator,
                     isOwnKeyFirst: own.lexicographicallyPrecedes(new.peer.identity.spki),
-                    acknowledges: new.agreed.contains(.delivery), canRedial: address != nil, succeeds: succeeds)))
+                    acknowledges: new.agreed.contains(.delivery), canRedial: way != nil, succeeds: succeeds)))
         return true
     }
 
@@ -254,10 +262,7 @@ public actor Conversation {
         contentsOf bodies: [[UInt8]], kind: MessageKind = .text
     ) async throws(KamuneError) -> [StoredMessage] {
         guard end == nil else { throw .sessionHasEnded }
-        let limit = maximumBodySize
-        for body in bodies where body.count > limit {
-            throw KamuneError(ProtocolError.misuse(.messageTooLarge(size: body.count, limit: limit)))
-        }
+        try Self.checkSizes(of: bodies, endpoint.configuration)
         if bodies.isEmpty { return [] }
         let now = endpoint.configuration.time.date.milliseconds
         let messages = zip(store.newMessageIDs(bodies.count, to: peerID), bodies).map { id, body in
@@ -272,6 +277,10 @@ public actor Conversation {
         return try result.get()
     }
 
+    /// Looks into the store again: messages to the peer were stored there beside this conversation
+    /// (``KamuneStore/Store/append(contentsOf:)``), and are to go out.
+    public func storeHasMore() { post(.storeHasMore) }
+
     /// The largest body of a message, in bytes.
     public nonisolated var maximumBodySize: Int {
         Self.maximumBodySize(endpoint.configuration)
@@ -280,6 +289,13 @@ public actor Conversation {
     /// The largest body that a message of conversations with this configuration can have, in bytes.
     public static func maximumBodySize(_ configuration: Configuration) -> Int {
         max(0, configuration.maximumMessageSize - DeliveryMessage.overhead)
+    }
+
+    static func checkSizes(of bodies: [[UInt8]], _ configuration: Configuration) throws(KamuneError) {
+        let limit = maximumBodySize(configuration)
+        for body in bodies where body.count > limit {
+            throw KamuneError(ProtocolError.misuse(.messageTooLarge(size: body.count, limit: limit)))
+        }
     }
 
     /// How many messages that were sent through this object have not come as far as they can yet: see
@@ -341,9 +357,10 @@ public actor Conversation {
         alarm = nil
         for waiter in endWaiters { waiter.resume(returning: how) }
         endWaiters = []
-        // Whoever hears of the end finds the next conversation free to begin.
+        // Whoever hears of the end finds the next conversation free to begin, and has heard of everything that was stored.
         Task { [onEnd, events] in
             await onEnd(self)
+            await storing?.value
             events.queue.finish(with: .ended(how))
         }
     }

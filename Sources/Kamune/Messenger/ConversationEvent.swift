@@ -68,8 +68,8 @@ public struct ConversationEvents: AsyncSequence, Sendable {
 
     let queue: ConversationEventQueue
 
-    init(reportsAtOnce: Bool) {
-        queue = ConversationEventQueue(reportsAtOnce: reportsAtOnce)
+    init(reportsAtOnce: Bool, isObservedOnly: Bool) {
+        queue = ConversationEventQueue(reportsAtOnce: reportsAtOnce, isObservedOnly: isObservedOnly)
     }
 
     /// Iterates over the events that were not taken yet.

@@ -5,6 +5,9 @@ import Synchronization
 
 /// The events of a conversation until the application takes them. Messages are added as they are stored; the conversation
 /// learns now and then how many were taken, and makes the peer wait when it is too few.
+///
+/// An observer is told of all of them at once. Where there is nobody else, none of them waits, and what it was told of counts
+/// as taken.
 final class ConversationEventQueue: Sendable {
     /// So many messages, with bodies of so many bytes.
     struct Load: Sendable {
@@ -18,10 +21,13 @@ final class ConversationEventQueue: Sendable {
         /// What was taken and not told of yet.
         var taken = Load()
         var onTaken: (@Sendable (Load) -> Void)?
+        var observer: (@Sendable (ConversationEvent) -> Void)?
     }
 
     /// Whether the conversation is to learn at once of what was taken.
     private let reportsAtOnce: Bool
+    /// Whether there is nobody but the observer.
+    private let isObservedOnly: Bool
     private let inbox = Mailbox<ConversationEvent>(limit: .max)
     private let state = Mutex(State())
 
@@ -31,8 +37,9 @@ final class ConversationEventQueue: Sendable {
     private static let reportCount = 64
     private static let reportBytes = 256 << 10
 
-    init(reportsAtOnce: Bool) {
+    init(reportsAtOnce: Bool, isObservedOnly: Bool) {
         self.reportsAtOnce = reportsAtOnce
+        self.isObservedOnly = isObservedOnly
     }
 
     /// How many events wait.
@@ -43,9 +50,24 @@ final class ConversationEventQueue: Sendable {
         state.withLock { $0.onTaken = report }
     }
 
+    /// - Parameter observer: Is told of every event, in order, by whoever adds it.
+    func observe(_ observer: @escaping @Sendable (ConversationEvent) -> Void) {
+        state.withLock { $0.observer = observer }
+    }
+
+    private func tell(_ events: [ConversationEvent]) {
+        guard let observer = state.withLock({ $0.observer }) else { return }
+        for event in events { observer(event) }
+    }
+
     /// Adds messages that came in. They go on counting in the budget of the session that brought them, until they are taken.
     func add(_ messages: [StoredMessage], in budget: MemoryBudget?) {
-        inbox.add(messages.map(ConversationEvent.message), size: \.memorySize, in: budget)
+        if messages.isEmpty { return }
+        let events = messages.map(ConversationEvent.message)
+        tell(events)
+        guard isObservedOnly else { return inbox.add(events, size: \.memorySize, in: budget) }
+        let load = Load(count: messages.count, bytes: messages.reduce(0) { $0 + $1.body.count })
+        state.withLock { $0.onTaken }?(load)
     }
 
     /// Adds something else.
@@ -53,6 +75,8 @@ final class ConversationEventQueue: Sendable {
 
     /// Adds other things, or drops those that are too many.
     func add(_ events: [ConversationEvent]) {
+        tell(events)
+        if isObservedOnly { return }
         let room = Self.maximumWaitingChanges - inbox.count
         if events.count <= room { return inbox.add(events, size: { _ in 1 }) }
         var waiting = Self.maximumWaitingChanges - room
@@ -72,6 +96,7 @@ final class ConversationEventQueue: Sendable {
     }
 
     func finish(with last: ConversationEvent) {
+        tell([last])
         inbox.add(last)
         inbox.finish()
     }

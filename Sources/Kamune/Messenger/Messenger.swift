@@ -24,7 +24,9 @@ public actor Messenger {
     /// What to do when connections are lost.
     public nonisolated let reconnection: Reconnection
 
-    private var conversations: [PeerID: Conversation] = [:]
+    let observer: ConversationObserver?
+
+    private var current: [PeerID: Conversation] = [:]
     /// Conversations that are over, of which the application has still to take messages that are acknowledged only then.
     private var untaken: [PeerID: Conversation] = [:]
 
@@ -36,9 +38,11 @@ public actor Messenger {
     ///   - verifier: Asked about every peer who introduces itself. Resumed sessions have no introductions.
     ///   - store: Keeps peers, sessions and messages.
     ///   - succession: By which earlier identities vouch for this one. By default what the store knows.
+    ///   - observer: Told what happens in all conversations.
     public init(
         identity: Identity, name: String? = nil, verifier: some PeerVerifier, store: Store,
-        configuration: Configuration = .init(), reconnection: Reconnection = .init(), succession: Succession? = nil
+        configuration: Configuration = .init(), reconnection: Reconnection = .init(), succession: Succession? = nil,
+        observer: ConversationObserver? = nil
     ) {
         var endpoint = Endpoint(
             identity: identity, name: name, verifier: verifier, store: store, configuration: configuration,
@@ -47,6 +51,7 @@ public actor Messenger {
         self.endpoint = endpoint
         self.store = store
         self.reconnection = reconnection
+        self.observer = observer
     }
 
     /// Connects to a peer that listens. When the connection is lost later, the peer is dialed again.
@@ -54,24 +59,35 @@ public actor Messenger {
     /// - Parameters:
     ///   - address: See ``Endpoint/dial(_:expecting:)``.
     ///   - peer: Whom we want to reach; nobody else is accepted then.
+    ///   - verifier: Asked in the place of the messenger's own, also when the peer is dialed again.
     /// - Returns: The conversation with the peer; the one that is under way, if there is one.
     /// - Throws: As ``Endpoint/dial(_:expecting:)``.
-    public func dial(_ address: String, expecting peer: PublicIdentity? = nil) async throws(KamuneError) -> Conversation
-    {
-        let session = try await endpoint.dial(address, expecting: peer)
-        return try await adopt(session, redialing: address).conversation
+    public func dial(
+        _ address: String, expecting peer: PublicIdentity? = nil, verifier: (any PeerVerifier)? = nil
+    ) async throws(KamuneError) -> Conversation {
+        let session = try await endpoint.verified(by: verifier).dial(address, expecting: peer)
+        return try await adopt(session, redialing: WayBack(address: address, verifier: verifier)).conversation
     }
 
     /// Waits for peers at an address. Whoever was lost and comes back goes on with the conversation that there was.
     ///
+    /// - Parameter verifier: Asked in the place of the messenger's own about whoever comes to this address.
     /// - Throws: As ``Endpoint/listen(on:)``.
-    public func listen(on address: String) async throws(KamuneError) -> ConversationListener {
-        ConversationListener(self, try await endpoint.listen(on: address))
+    public func listen(
+        on address: String, verifier: (any PeerVerifier)? = nil
+    ) async throws(KamuneError) -> ConversationListener {
+        ConversationListener(self, try await endpoint.verified(by: verifier).listen(on: address))
     }
+
+    /// The conversations that are under way.
+    public var conversations: [Conversation] { Array(current.values) }
+
+    /// The conversation with a peer, if one is under way.
+    public func conversation(with peer: PeerID) -> Conversation? { current[peer] }
 
     /// Says goodbye in all conversations.
     public func close() async {
-        let conversations = Array(conversations.values)
+        let conversations = conversations
         await withDiscardingTaskGroup { group in
             for conversation in conversations { group.addTask { await conversation.close() } }
         }
@@ -87,10 +103,10 @@ public actor Messenger {
 
     /// Has a session carry the conversation with its peer, and waits for an earlier one to be over.
     func adopt(
-        _ session: Session, redialing address: String? = nil
+        _ session: Session, redialing way: WayBack? = nil
     ) async throws(KamuneError) -> (conversation: Conversation, isNew: Bool) {
         while true {
-            switch try await adoptNow(session, redialing: address) {
+            switch try await adoptNow(session, redialing: way) {
             case .adopted(let conversation, let isNew): return (conversation, isNew)
             case .blocked(let conversation): await waitUntilOver(conversation)
             }
@@ -98,29 +114,30 @@ public actor Messenger {
     }
 
     /// Has a session carry the conversation with its peer, if that can be done without waiting for somebody else.
-    func adoptNow(_ session: Session, redialing address: String? = nil) async throws(KamuneError) -> Adoption {
+    func adoptNow(_ session: Session, redialing way: WayBack? = nil) async throws(KamuneError) -> Adoption {
         guard let id = session.record?.peer else {
             throw KamuneError(.misuse, "A session that is not kept cannot carry a conversation.")
         }
         // Two records that turned out to be one peer's are one now, and the conversation goes on under that one.
-        for (former, conversation) in conversations
+        for (former, conversation) in current
         where former != id
             && (session.kept?.absorbed.contains(former) == true || conversation.peer.identity == session.peer.identity)
         {
             Task { await conversation.close() }
         }
-        if let conversation = conversations[id] {
-            let isAttached = await conversation.attach(session, redialing: address)
+        if let conversation = current[id] {
+            let isAttached = await conversation.attach(session, redialing: way)
             return isAttached ? .adopted(conversation, isNew: false) : .blocked(by: conversation)
         }
         let conversation = Conversation(
-            id, peer: session.peer, endpoint: endpoint, store: store, reconnection: reconnection
+            id, peer: session.peer, endpoint: endpoint, store: store, reconnection: reconnection,
+            observer: observer
         ) { [weak self] ended in
             await self?.forget(ended)
         }
-        conversations[id] = conversation
+        current[id] = conversation
         if let earlier = untaken.removeValue(forKey: id) { await earlier.handOver(to: conversation) }
-        if await !conversation.attach(session, redialing: address) { await session.close() }
+        if await !conversation.attach(session, redialing: way) { await session.close() }
         return .adopted(conversation, isNew: true)
     }
 
@@ -134,7 +151,7 @@ public actor Messenger {
     private func forget(_ conversation: Conversation) async {
         let id = conversation.peerID
         let waits = endpoint.configuration.acknowledgesWhenTaken ? await conversation.hasUntaken : false
-        if conversations[id] === conversation { conversations[id] = nil }
+        if current[id] === conversation { current[id] = nil }
         if waits {
             untaken[id] = conversation
         } else if untaken[id] === conversation {

@@ -133,6 +133,8 @@ public struct ConversationMachine: Sendable {
         switch event {
         case .wrote(let write, let messages):
             wrote(write, messages)
+        case .storeHasMore:
+            if let link { with(link) { link, _ in link.outbox.storeHasMore() } }
         case .tookMessages(let count, let bytes, let ofEarlier):
             books.untaken.remove(count, bodies: bytes)
             books.unacknowledged.took(count, ofEarlier: ofEarlier)

@@ -17,6 +17,8 @@ extension ConversationMachine {
     public enum Event: Equatable, Sendable {
         /// The application has written messages: they are to be stored and sent.
         case wrote(WriteID, [DeliveryMessage])
+        /// Messages to the peer were stored by somebody else, and are to be sent.
+        case storeHasMore
         /// The application has taken messages that came in, in this conversation or one before it with the same peer.
         case tookMessages(count: Int, bytes: Int, ofEarlier: Bool = false)
         /// The application wants to end the conversation.

@@ -67,6 +67,15 @@ struct Outbox: Sendable {
         return nil
     }
 
+    /// The store holds more than it was known to.
+    mutating func storeHasMore() {
+        switch supply {
+        case .unread: break
+        case .fetching: supply = .fetching(isStale: true)
+        case .drained: supply = .unread
+        }
+    }
+
     /// Messages were stored that were to come here. None come when something else waits in the store before them.
     mutating func appended(_ messages: [OutgoingMessage]) {
         var load = Load()

@@ -156,7 +156,14 @@ extension ConversationSimulation {
             )
         }
         host.writes += 1
-        try tell(index, .wrote(ConversationMachine.WriteID(host.writes), messages))
+        let write = ConversationMachine.WriteID(host.writes)
+        // Somebody else writes, beside the conversation. What is written in it and not stored yet would come after.
+        guard host.operations.isEmpty, chance(perMille: 200) else {
+            return try tell(index, .wrote(write, messages))
+        }
+        _ = try await commit([.append(write, messages, for: nil)], host)
+        note("host \(index): stored beside the conversation: \(messages.compactMap { MessageKey($0.body) })")
+        try tell(index, .storeHasMore)
     }
 
     func scheduleTaking(_ host: SimulatedHost, soon: Bool = false) {
@@ -186,7 +193,8 @@ extension ConversationSimulation {
         case .received(let link, let arrivals):
             "received \(link.number): \(arrivals.map { summary($0.payload) })"
         case .stored(let outcome): "stored \(summary(outcome))"
-        case .tookMessages, .closeRequested, .joined, .sent, .ponged, .left, .doubted, .dialFailed, .timeElapsed:
+        case .storeHasMore, .tookMessages, .closeRequested, .joined, .sent, .ponged, .left, .doubted, .dialFailed,
+            .timeElapsed:
             "\(event)"
         }
     }

@@ -90,6 +90,7 @@ private struct FuzzedConversation {
             case 0: try take(.closeRequested)
             case 1: try take(.dialFailed(choices.below(2) == 0 ? .mayPass : .isFinal))
             case 2: try take(.ponged(links.last ?? LinkID(0)))
+            case 3: try take(.storeHasMore)
             default:
                 now += .milliseconds(1 << choices.below(16))
                 try take(.timeElapsed)

@@ -1,0 +1,30 @@
+/// Somebody who is told what happens in all conversations of a ``Messenger``, as it happens: what one builds a stream of
+/// events on, or keeps a list of conversations by.
+public struct ConversationObserver: Sendable {
+    /// Told of an event, in the order in which they happen in each conversation; of different conversations at once, too. It
+    /// holds up the conversation, so it must neither wait nor take long.
+    public typealias Body = @Sendable (Conversation, ConversationEvent) -> Void
+
+    /// Whether nobody takes ``Conversation/events``: messages count as taken when the observer was told of them, so that no
+    /// peer is made to wait, and that sequence has nothing but the end.
+    let isOnlyOne: Bool
+    let body: Body
+
+    /// Somebody who is told what happens.
+    ///
+    /// - Parameters:
+    ///   - isOnlyOne: Whether nobody takes ``Conversation/events``. The observer then answers for what is held in memory.
+    ///   - body: Told of every event, also of those that ``Conversation/events`` leaves out when they are not taken.
+    public init(isOnlyOne: Bool, _ body: @escaping Body) {
+        self.isOnlyOne = isOnlyOne
+        self.body = body
+    }
+}
+
+/// How a conversation gets its connection back.
+struct WayBack: Sendable {
+    /// Where to dial.
+    var address: String
+    /// Who decides then whether to talk to whom is found there; nil for the messenger's own verifier.
+    var verifier: (any PeerVerifier)?
+}
