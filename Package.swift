@@ -117,6 +117,7 @@ let package = Package(
             dependencies: [
                 "Kamune",
                 "KamuneBenchmark",
+                "KamuneNode",
                 "KamuneStore",
                 "KamuneSystem",
                 "KamuneTerminal",
@@ -208,7 +209,7 @@ let package = Package(
         .testTarget(
             name: "KamuneCommandTests",
             dependencies: [
-                "Kamune", "KamuneBenchmark", "KamuneCommand", "KamuneStore", "KamuneSystem", "KamuneTerminal",
+                "Kamune", "KamuneBenchmark", "KamuneCommand", "KamuneNode", "KamuneStore", "KamuneSystem", "KamuneTerminal",
                 "KamuneTestSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]

@@ -1,4 +1,4 @@
-import Kamune
+import KamuneNode
 import KamuneSystem
 
 /// Why a conversation, or the waiting for one, is over.
@@ -8,7 +8,7 @@ enum ChatEnding: Sendable, Equatable {
     /// A signal asked to end it.
     case signal(Int32)
     /// The session has ended.
-    case ended(SessionEnd)
+    case ended(ConversationEnd)
     /// It did not come about, or failed in some other way.
     case failed(Failure)
 
@@ -21,8 +21,7 @@ enum ChatEnding: Sendable, Equatable {
         case .quit: wasUnderWay ? nil : .interrupted
         case .signal(let number):
             wasUnderWay ? nil : Failure(signal: number)
-        case .ended(.closedByUs), .ended(.closedByPeer): nil
-        case .ended(.failed(let error)): Failure(error)
+        case .ended(let end): end.by == .failure ? end.error.map { Failure($0) } : nil
         case .failed(let failure): failure
         }
     }

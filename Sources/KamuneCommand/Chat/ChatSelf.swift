@@ -1,64 +1,66 @@
 import Kamune
+import KamuneNode
 import KamuneStore
 import KamuneSystem
 
-/// Who we are in a conversation, and what is kept of it.
-struct ChatSelf: Sendable {
-    let identity: Identity
-    /// By which earlier identities vouch for this one.
-    let succession: Succession
-    /// What the other side is told to call us; nil for the fingerprint.
-    let name: String?
-    let book: any PeerBook
-    /// Where conversations are kept: on the disk, or in memory for those that leave no trace.
-    let store: Store
-    /// Whether the store is gone when the program ends.
-    let isIncognito: Bool
-    /// What the person should know about how it went.
-    let notes: [(text: String, look: Style.Look)]
-
-    /// Opens the store, and finds out who we are.
-    static func find(_ options: EndpointOptions, _ context: CommandContext) async throws -> ChatSelf {
-        let opener = try StoreOpener(options.store, context)
+/// Who we are in a conversation, and what is kept of it: the node that a chat looks through.
+enum ChatSelf {
+    /// Comes to the node.
+    ///
+    /// - Returns: The window, and what the person should know about how it went.
+    static func open(
+        _ options: EndpointOptions, _ context: CommandContext, adjust: (inout Configuration) -> Void
+    ) async throws -> (NodeWindow, notes: [(text: String, look: Style.Look)]) {
         // Before a passphrase is asked for that may then be of no use.
         let file = try options.identity.map { try IdentityFile(path: $0).loadOrCreate() }
-        if options.incognito { return try await findIncognito(options, opener, file?.identity, context) }
+        var configuration = NodeConfiguration()
+        configuration.conversations = options.configuration
+        configuration.reconnection = options.reconnection(isTerminal: Console.availableKind(context) != nil)
+        configuration.name = options.name
+        adjust(&configuration.conversations)
+        if options.incognito { return try await incognito(options, file?.identity, context, configuration) }
 
-        let store = try await opener.open(.creating)
-        do {
-            var notes = opener.notes
-            if let (identity, isNew) = file {
-                if isNew, let path = options.identity {
-                    notes.append(("A new identity was made for you: \(path.shown)", .good))
-                }
-                return ChatSelf(
-                    identity: identity, succession: try await store.succession(to: identity.publicKey),
-                    name: options.name, book: StorePeerBook(store: store, time: context.time),
-                    store: store,
-                    isIncognito: false, notes: notes)
-            }
-            var current = try await store.currentIdentity()
-            if current?.privateKey == nil {
-                current = try await store.add(try .generate(.ed25519), name: "", at: context.time.date)
-                notes.append(("A new identity was made for you; “kamune identity show” shows it.", .good))
-            }
-            guard let current, let identity = current.privateKey else {
-                throw StoreError.noSuchRecord(what: "identity")
-            }
-            return ChatSelf(
-                identity: identity, succession: try await store.succession(to: current.publicKey),
-                name: options.name ?? named(current),
-                book: StorePeerBook(store: store, time: context.time),
-                store: store, isIncognito: false, notes: notes)
-        } catch {
-            try? await store.close()
-            throw error
+        configuration.identity = file.map { NodeConfiguration.OwnIdentity($0.identity) }
+        var notes: [(text: String, look: Style.Look)] = []
+        if let (_, isNew) = file, isNew, let path = options.identity {
+            notes.append(("A new identity was made for you: \(path.shown)", .good))
         }
+        let window = try await NodeWindow.open(options.store, .creating, in: context, configuration: configuration)
+        if window.own == nil {
+            do {
+                notes += try await check(options, file?.identity, window.access)
+            } catch {
+                await window.close(in: context)
+                throw error
+            }
+        }
+        return (window, notes)
     }
 
-    private static func findIncognito(
-        _ options: EndpointOptions, _ opener: StoreOpener, _ file: Identity?, _ context: CommandContext
-    ) async throws -> ChatSelf {
+    /// Makes sure that a node of another process is who this one is to be, and says what it does in its own way.
+    private static func check(
+        _ options: EndpointOptions, _ identity: Identity?, _ node: any NodeAccess
+    ) async throws -> [(text: String, look: Style.Look)] {
+        let own = try await node.ask(GetSelf())
+        if let identity, own.publicKey.key != identity.publicKey { throw Failure(.otherIdentity) }
+        let others = options.ofNode
+        guard !others.isEmpty else { return [] }
+        return [
+            (
+                "The Kamune that runs already keeps its own settings, so these are not heeded: "
+                    + others.joined(separator: ", ") + ".", .warning
+            )
+        ]
+    }
+
+    private static func incognito(
+        _ options: EndpointOptions, _ file: Identity?, _ context: CommandContext, _ settings: NodeConfiguration
+    ) async throws -> (NodeWindow, notes: [(text: String, look: Style.Look)]) {
+        var configuration = settings
+        configuration.leavesNoTrace = true
+        // What leaves no trace is delivered when it is written, and not before.
+        configuration.conversations.acknowledgesWhenTaken = true
+        let opener = try StoreOpener(options.store, context)
         let store = try await opener.openForReading()
         let current = try await store?.currentIdentity()
         let identity = try file ?? current?.privateKey ?? .generate(.ed25519)
@@ -66,17 +68,12 @@ struct ChatSelf: Sendable {
         if file == nil, current?.privateKey == nil {
             notes.append(("You have no identity yet, so this one is made for this conversation only.", .faint))
         }
+        configuration.identity = NodeConfiguration.OwnIdentity(
+            identity, succession: try await store?.succession(to: identity.publicKey) ?? Succession.none)
+        if options.name == nil, file == nil, let name = current?.name, !name.isEmpty { configuration.name = name }
         // Whom the person knows is known here too; what is learned of them is gone with the conversation.
         let memory = if let store { try await Store.inMemory(knowingPeersOf: store) } else { try Store.inMemory() }
-        return ChatSelf(
-            identity: identity, succession: try await store?.succession(to: identity.publicKey) ?? .none,
-            name: options.name ?? (file == nil ? current.flatMap(named) : nil),
-            book: StorePeerBook(store: memory, time: context.time),
-            store: memory,
-            isIncognito: true, notes: notes)
-    }
-
-    private static func named(_ identity: StoredIdentity) -> String? {
-        identity.name.isEmpty ? nil : identity.name
+        try await store?.close()
+        return (await NodeWindow.own(Node(store: memory, configuration: configuration), at: nil), notes)
     }
 }

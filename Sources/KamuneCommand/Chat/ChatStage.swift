@@ -1,4 +1,5 @@
 import Kamune
+import KamuneNode
 import KamuneStore
 import KamuneSystem
 import KamuneTerminal
@@ -11,7 +12,11 @@ struct ChatStage: Sendable {
         case pipe(StatusLog)
     }
 
-    let messenger: Messenger
+    /// Where everything is asked for.
+    let window: NodeWindow
+    let desk: ChatDesk
+    /// Who we are.
+    let own: GetSelf.Answer
     let reception: Reception
     let setting: Setting
     /// Where what arrives is written.
@@ -30,46 +35,52 @@ struct ChatStage: Sendable {
         asksAtTerminal: Bool = false, adjust: (inout Configuration) -> Void = { _ in }
     ) async throws {
         self.context = context
-        let own = try await ChatSelf.find(options, context)
-        var configuration = options.configuration
-        // What leaves no trace is delivered when it is written, and not before.
-        configuration.acknowledgesWhenTaken = own.isIncognito
-        adjust(&configuration)
+        let window: NodeWindow
+        var notes: [(text: String, look: Style.Look)]
+        (window, notes) = try await ChatSelf.open(options, context, adjust: adjust)
+        self.window = window
+        isIncognito = options.incognito
+        let node = window.access
+        let isTerminal = Console.availableKind(context) != nil
+        do {
+            own = try await node.ask(GetSelf())
+        } catch {
+            await window.close(in: context)
+            throw error
+        }
+        if own.isNew { notes.append(("A new identity was made for you; “kamune identity show” shows it.", .good)) }
 
+        let configuration = options.configuration
         let host: any Reception.Host
-        let outputName = own.isIncognito ? nil : options.output ?? MessageOutput.standardName
+        let outputName = isIncognito ? nil : options.output ?? MessageOutput.standardName
         if let kind = Console.availableKind(context) {
             let console = Console(
                 kind: kind, maximumLineSize: Conversation.maximumBodySize(configuration), context: context)
             setting = .terminal(console)
-            output = MessageOutput(own.store, name: outputName, put: MessageOutput.console(console))
+            output = MessageOutput(node, name: outputName, put: MessageOutput.console(console))
             // Before anything is said that somebody could answer.
             await console.start()
             host = ConsoleHost(console: console)
         } else {
             let log = StatusLog(context)
             setting = .pipe(log)
-            output = MessageOutput(
-                own.store, name: outputName, put: MessageOutput.stream(context, isJSON: options.json))
+            output = MessageOutput(node, name: outputName, put: MessageOutput.stream(context, isJSON: options.json))
             if asksAtTerminal, let terminal = context.openTerminal() {
                 host = TerminalHost(terminal: terminal, log: log, isLogSeen: context.errors.isTerminal)
             } else {
                 host = LogHost(log: log)
             }
         }
-        let isTerminal = if case .terminal = setting { true } else { false }
         context.signals.concludeFirst()
         Self.limitConclusion(context)
         let reception = Reception(
-            rule: options.verify, book: own.book, host: host, time: context.time,
+            rule: options.verify, book: NodePeerBook(node: node), host: host, time: context.time,
             patience: configuration.handshakeTimeout, capacity: isTerminal ? 1 : capacity)
         self.reception = reception
         log = EventLog(level: options.logLevel) { await host.tell($0, .faint) }
-        isIncognito = own.isIncognito
-        messenger = Messenger(
-            identity: own.identity, name: own.name, verifier: reception, store: own.store, configuration: configuration,
-            reconnection: options.reconnection(isTerminal: isTerminal), succession: own.succession)
-        for (text, look) in own.notes { await host.tell(text, look) }
+        let output = output
+        desk = ChatDesk(node, verifier: reception) { await output.contactsHaveChanged() }
+        for (text, look) in notes { await host.tell(text, look) }
     }
 
     /// How long concluding may be held up by somebody who does not read what is written, once a signal has asked for it.
@@ -87,6 +98,12 @@ struct ChatStage: Sendable {
     /// Writes what came in before and was not written, because the program was killed or nobody read it.
     func begin() async throws(Failure) {
         let signals = context.signals
+        do throws(NodeError) {
+            try await desk.start()
+        } catch {
+            await finish()
+            throw Failure(error)
+        }
         let problem = await output.begin { signals.first.value != nil }
         // An output that nobody reads is given up soon after the program was told to end; that is no failure of it.
         guard let failure = signals.first.value.map({ Failure(signal: $0) }) ?? problem else { return }
@@ -99,54 +116,35 @@ struct ChatStage: Sendable {
     func finish() async {
         await output.finish()
         await log.finish()
-        do throws(StoreError) {
-            try await messenger.store.close()
-        } catch {
-            await tell(TerminalText(error.description).description, .warning)
-        }
+        await window.close(in: context)
         if case .pipe(let log) = setting { await log.finish() }
     }
 
     /// Tells the person what the other side is to see.
     func tellOwnFingerprint() async {
-        let fingerprint = messenger.endpoint.identity.publicKey.fingerprint
+        let fingerprint = own.publicKey.key.fingerprint
         let pseudonym = fingerprint.pseudonym == ownName.description ? "" : ", \(fingerprint.pseudonym)"
         await tell("You are \(ownName): \(fingerprint.emoji.joined(separator: " "))\(pseudonym)")
     }
 
     /// What we are called here.
     var ownName: TerminalText {
-        let endpoint = messenger.endpoint
-        return PeerName.shown(
-            for: Peer(name: endpoint.name, identity: endpoint.identity.publicKey, version: "", capabilities: []))
+        PeerName.shown(for: Peer(name: own.name, identity: own.publicKey.key, version: "", capabilities: []))
     }
 
     /// What the other side of a conversation is called here.
-    func name(of conversation: Conversation) async -> TerminalText {
-        let stored = try? await messenger.store.peer(conversation.peerID)
-        return stored.map { PeerName.shown(for: $0) } ?? PeerName.shown(for: conversation.peer)
+    func name(of conversation: ChatConversation) async -> TerminalText {
+        let known = try? await window.access.ask(GetContact(conversation.contact)).contact
+        return known.map { PeerName.shown(for: $0) } ?? PeerName.shown(for: conversation.peer)
     }
 
     /// Tells when somebody seemed to sit in between before a session was established.
-    func tellDoubt(of summary: SessionSummary) async {
-        guard let failure = summary.resumptionFailure else { return }
+    func tellDoubt(of link: LinkInfo) async {
+        guard let failure = link.doubt else { return }
         await tell(
             "WARNING: the earlier session could not be resumed, and somebody may be in between: "
                 + "\(TerminalText(failure.message, maximumColumns: TextLimit.sentence)) You have introduced yourselves to each "
                 + "other anew.", .warning)
-    }
-
-    /// How many messages of a conversation that leaves no trace are kept in memory, so that none is taken twice.
-    private static let incognitoMemory = 4_096
-
-    /// After how many more messages the older ones are forgotten.
-    static let trimmingInterval = 4_096
-
-    /// Forgets the older part of a conversation that leaves no trace: it may go on for long.
-    func trim(_ conversation: Conversation) async {
-        guard isIncognito else { return }
-        // What fails in memory fails at the next message too, where it is told.
-        _ = try? await messenger.store.trimHistory(with: conversation.peerID, keeping: Self.incognitoMemory)
     }
 
     /// What to tell about messages that did not get through.
@@ -156,7 +154,7 @@ struct ChatStage: Sendable {
     func lineSource() -> LineSource {
         LineSource(
             InputReader(context.input),
-            maximumLineSize: Conversation.maximumBodySize(messenger.endpoint.configuration))
+            maximumLineSize: Conversation.maximumBodySize(Configuration()))
     }
 
     /// Tells the person something that is fit to be shown.

@@ -1,18 +1,18 @@
-import KamuneStore
+import KamuneNode
 
 /// How far the messages that a person wrote have come, in few words.
 struct DeliveryStatus: Sendable {
     /// Those that may come further.
-    private var unsettled: [MessageID: MessageState] = [:]
+    private var unsettled: [MessageName: MessageInfo.State] = [:]
     /// Those of which it was told that they are settled before it was told that they were written.
-    private var early: Set<MessageID> = []
-    private var latest: (id: MessageID, state: MessageState)?
+    private var early: Set<MessageName> = []
+    private var latest: (id: MessageName, state: MessageInfo.State)?
 
     /// How many are kept that came early. They come when a peer is quicker than the terminal.
     private static let maximumEarly = 1_024
 
     /// A message was stored, to be sent.
-    mutating func wrote(_ id: MessageID) {
+    mutating func wrote(_ id: MessageName) {
         guard early.remove(id) == nil else {
             latest = (id, .delivered)
             return
@@ -22,7 +22,7 @@ struct DeliveryStatus: Sendable {
     }
 
     /// A message has come further.
-    mutating func changed(_ id: MessageID, to state: MessageState) {
+    mutating func changed(_ id: MessageName, to state: MessageInfo.State) {
         if latest?.id == id { latest?.state = state }
         if state.isPending {
             if unsettled[id] != nil { unsettled[id] = state }

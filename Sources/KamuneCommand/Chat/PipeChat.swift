@@ -1,5 +1,5 @@
 import Kamune
-import KamuneStore
+import KamuneNode
 import KamuneSystem
 import KamuneTerminal
 
@@ -13,7 +13,7 @@ struct PipeChat: Sendable {
         case time(Duration)
     }
 
-    let conversation: Conversation
+    let conversation: ChatConversation
     /// What the other side is called.
     let name: TerminalText
     let stage: ChatStage
@@ -80,83 +80,74 @@ struct PipeChat: Sendable {
         if Task.isCancelled { await conversation.close() }
         let end = await conversation.waitUntilEnded()
         if let failure { throw failure }
-        if case .failed(let error) = end { throw Failure(afterConnecting: error) }
-        let undelivered = await conversation.undeliveredCount
+        if end.by == .failure, let error = end.error { throw Failure(afterConnecting: error) }
+        let (undelivered, waiting) = await conversation.counts()
         if undelivered > 0 {
             // Those of earlier conversations wait too, and are in the way of these.
-            let waiting = (try? await conversation.waitingCount()) ?? 0
             throw Failure(stage.whatBecomes(ofUnsent: max(undelivered, waiting)))
         }
     }
 
     private func receive() async -> Failure? {
         var lost = 0
-        var count = 0
-        var suspicion: KamuneError.Code?
-        do throws(KamuneError) {
-            var events = conversation.events.makeAsyncIterator()
-            while true {
-                let batch = try await events.next(atMost: Self.batchSize)
-                if batch.isEmpty { break }
-                let messages = batch.compactMap { if case .message(let message) = $0 { message } else { nil } }
-                if let failure = await stage.output.write(messages) { return failure }
-                for event in batch {
-                    switch event {
-                    case .stateChanged(_, .maybeLost): lost += 1
-                    case .reconnectionFailed(let error):
-                        stage.log.reconnectionFailed(error)
-                        // Said once: it may be anybody on the path who says so, again and again.
-                        guard error.isSuspicious, suspicion != error.code else { continue }
-                        suspicion = error.code
-                        await stage.tell(
-                            "\(TerminalText(error.message, maximumColumns: TextLimit.sentence)) Trying again.", .warning
-                        )
-                    case .message, .stateChanged: break
-                    case .connected, .disconnected, .reconnecting, .ended: await tell(event)
-                    }
-                }
-                let isDue = (count + batch.count) / ChatStage.trimmingInterval > count / ChatStage.trimmingInterval
-                count += batch.count
-                if isDue { await stage.trim(conversation) }
+        var suspicion: NodeError.Code?
+        while true {
+            let batch = await conversation.events.next(atMost: Self.batchSize)
+            if batch.isEmpty { break }
+            let messages = batch.compactMap { event in
+                if case .message(let message) = event, message.direction == .incoming { message } else { nil }
             }
-        } catch {
-            if error.code != .cancelled { return Failure(error) }
+            if let failure = await stage.output.write(messages) { return failure }
+            for event in batch {
+                switch event {
+                case .stateChanged(_, _, .maybeLost): lost += 1
+                case .reconnectionFailed(_, let error):
+                    stage.log.reconnectionFailed(error)
+                    // Said once: it may be anybody on the path who says so, again and again.
+                    guard error.isSuspicious, suspicion != error.code else { continue }
+                    suspicion = error.code
+                    await stage.tell(
+                        "\(TerminalText(error.message, maximumColumns: TextLimit.sentence)) Trying again.", .warning)
+                case .lagged: if let failure = await stage.output.catchUp() { return failure }
+                case .message, .stateChanged: break
+                default: await tell(event)
+                }
+            }
         }
         guard lost > 0 else { return nil }
         return Failure(.maybeLost(lost))
     }
 
-    private func tell(_ event: ConversationEvent) async {
+    private func tell(_ event: NodeEvent) async {
         switch event {
-        case .connected(let summary):
-            stage.log.established(summary)
-            let isBack = await stage.reception.isLost(conversation.peerID)
-            _ = await stage.reception.connected(conversation.peerID)
-            await stage.tellDoubt(of: summary)
-            await stage.tell(isBack ? "\(name) is back." : "Connected with \(name) (\(summary.remoteAddress)).")
-        case .disconnected(let error):
+        case .connected(_, let link):
+            stage.log.established(link)
+            let isBack = await stage.reception.isLost(conversation.contact)
+            _ = await stage.reception.connected(conversation.contact)
+            await stage.tellDoubt(of: link)
+            await stage.tell(isBack ? "\(name) is back." : "Connected with \(name) (\(link.address)).")
+        case .disconnected(_, let error):
             stage.log.lost(error)
-            await stage.reception.lost(conversation.peerID)
+            await stage.reception.lost(conversation.contact)
             await stage.tell(
                 "The connection with \(name) is lost: \(TerminalText(error.message, maximumColumns: TextLimit.sentence))",
                 .warning)
-        case .reconnecting(let attempt, let delay):
-            stage.log.reconnecting(attempt: attempt, delay)
+        case .reconnecting(_, let attempt, let seconds):
+            stage.log.reconnecting(attempt: attempt, .seconds(seconds))
             if attempt == 1 { await stage.tell("Reconnecting…") }
-        case .reconnectionFailed, .message, .stateChanged, .ended: break
+        default: break
         }
     }
 
     private func send(_ input: LineSource) async -> Failure? {
         do {
             while let lines = try await input.next(atMost: Self.batchSize) {
-                await conversation.waitForRoom()
-                try await conversation.send(contentsOf: lines)
+                _ = try await conversation.send(contentsOf: lines)
             }
             return nil
         } catch let error as LineSplitter.LineTooLong {
             return Failure(error)
-        } catch let error as KamuneError {
+        } catch let error as NodeError {
             switch error.code {
             case .cancelled: return nil
             case .sessionEnded:
@@ -186,13 +177,13 @@ struct PipeChat: Sendable {
 
     /// Waits until the other side has everything, or confirms nothing more.
     private func waitUntilDelivered() async {
-        var count = await conversation.undeliveredCount
-        while await !conversation.waitUntilDelivered(for: Self.confirmationLimit) {
-            let left = await conversation.undeliveredCount
+        var count = Int.max
+        while true {
+            let left = await conversation.waitUntilDelivered(for: Self.confirmationLimit)
             // While the connection is lost, how long to try is the reconnection's business.
-            let isConnected = await conversation.isConnected
-            let hasEnded = await conversation.hasEnded
-            guard left < count || !isConnected, !hasEnded, !Task.isCancelled else { return }
+            guard left > 0, left < count || !conversation.isConnected, !conversation.hasEnded, !Task.isCancelled else {
+                return
+            }
             count = left
         }
     }
@@ -214,7 +205,7 @@ struct PipeChat: Sendable {
     }
 }
 
-extension KamuneError {
+extension NodeError {
     /// Whether it says that somebody else than the peer may be answering, or that the peer wants nothing of us.
     var isSuspicious: Bool {
         switch code {

@@ -1,19 +1,19 @@
 import Foundation
 import Kamune
-import KamuneStore
+import KamuneNode
 import KamuneTerminal
 
 /// Conversations in a terminal, one at a time: what is typed goes to the other side, or waits for it, and what they say is
 /// shown. Nothing from outside ends it: the person does, since what they are typing would else go to a shell.
 actor TerminalChat {
     private struct Current {
-        let conversation: Conversation
+        let conversation: ChatConversation
         let addressee: PromptMachine.Addressee
         /// Fulfilled when the conversation is not the current one any more.
         let isOver = Promise<Void>()
-        var summary: SessionSummary?
+        var link: LinkInfo?
         /// Why it was last said that somebody else may be answering.
-        var lastSuspicion: KamuneError.Code?
+        var lastSuspicion: NodeError.Code?
         var isConnected = false
         var delivery = DeliveryStatus()
 
@@ -28,7 +28,7 @@ actor TerminalChat {
     /// Whether it was said that what comes in cannot be shown any more.
     private var hasToldOfOutput = false
     /// How the last conversation ended; nil when there was none.
-    private(set) var lastEnd: SessionEnd?
+    private(set) var lastEnd: ConversationEnd?
     /// Whether there has been a conversation.
     private(set) var hasTalked = false
 
@@ -43,9 +43,6 @@ actor TerminalChat {
         To send a line that begins with /, type it twice: //
         """
 
-    /// How many messages of earlier conversations that still wait are counted.
-    private static let maximumCounted = 1_000
-
     init(console: Console, stage: ChatStage) {
         self.console = console
         self.stage = stage
@@ -57,8 +54,8 @@ actor TerminalChat {
     /// Talks until the conversation is over.
     ///
     /// - Returns: How it ended; nil when another conversation is under way, and this one was closed instead.
-    func converse(_ conversation: Conversation) async -> SessionEnd? {
-        guard !isClosing, await stage.reception.connected(conversation.peerID) else {
+    func converse(_ conversation: ChatConversation) async -> ConversationEnd? {
+        guard !isClosing, await stage.reception.connected(conversation.contact) else {
             await conversation.close()
             return nil
         }
@@ -68,20 +65,11 @@ actor TerminalChat {
             _ = await lost.isOver.wait()
         }
         let addressee = PromptMachine.Addressee(
-            id: conversation.peerID, key: conversation.peer.identity, name: await stage.name(of: conversation))
+            id: conversation.contact, key: conversation.peer.identity, name: await stage.name(of: conversation))
         current = Current(conversation: conversation, addressee: addressee)
         hasTalked = true
-        var count = 0
-        do throws(KamuneError) {
-            for try await event in conversation.events {
-                count += 1
-                if count % ChatStage.trimmingInterval == 0 { await stage.trim(conversation) }
-                await take(event, addressee)
-            }
-        } catch {
-            // The task was cancelled.
-            await conversation.close()
-        }
+        for await event in conversation.events { await take(event, addressee) }
+        if Task.isCancelled { await conversation.close() }
         let end = await conversation.waitUntilEnded()
         let unsent = current?.delivery.waitingCount ?? 0
         current?.isOver.fulfill(())
@@ -89,12 +77,12 @@ actor TerminalChat {
         lastEnd = end
         await console.setNote("")
         if !isClosing { await console.address(nil) }
-        await stage.reception.ended(conversation.peerID)
+        await stage.reception.ended(conversation.contact)
         let name = addressee.name
-        switch end {
-        case .closedByPeer: await console.show(status: "\(name) has ended the conversation.")
-        case .closedByUs: await console.show(status: "The conversation with \(name) is closed.")
-        case .failed(let error):
+        switch (end.by, end.error) {
+        case (.peer, _): await console.show(status: "\(name) has ended the conversation.")
+        case (.us, _), (.failure, nil): await console.show(status: "The conversation with \(name) is closed.")
+        case (.failure, let error?):
             await console.show(
                 status:
                     "The conversation with \(name) broke off: \(TerminalText(error.message, maximumColumns: TextLimit.sentence))",
@@ -104,11 +92,11 @@ actor TerminalChat {
         return end
     }
 
-    private func take(_ event: ConversationEvent, _ addressee: PromptMachine.Addressee) async {
+    private func take(_ event: NodeEvent, _ addressee: PromptMachine.Addressee) async {
         let name = addressee.name
         switch event {
-        case .connected(let summary): await connected(summary, addressee)
-        case .disconnected(let error):
+        case .connected(_, let link): await connected(link, addressee)
+        case .disconnected(_, let error):
             current?.isConnected = false
             await stage.reception.lost(addressee.id)
             stage.log.lost(error)
@@ -119,21 +107,26 @@ actor TerminalChat {
                     + "kept, and goes out when \(name) is back.", .warning)
             await console.setAway(true)
             await console.setNote("reconnecting")
-        case .reconnecting(let attempt, let delay):
-            stage.log.reconnecting(attempt: attempt, delay)
+        case .reconnecting(_, let attempt, let seconds):
+            stage.log.reconnecting(attempt: attempt, .seconds(seconds))
             if attempt == 1 { await console.show(status: "Reconnecting…") }
-        case .reconnectionFailed(let error):
+        case .reconnectionFailed(_, let error):
             stage.log.reconnectionFailed(error)
             // Said once: it may be anybody on the path who says so, again and again.
             guard error.isSuspicious, current?.lastSuspicion != error.code else { return }
             current?.lastSuspicion = error.code
             await console.show(
                 status: "\(TerminalText(error.message, maximumColumns: TextLimit.sentence)) Trying again.", .warning)
+        case .message(let message) where message.direction == .outgoing:
+            // Written in another window.
+            current?.delivery.wrote(message.id)
+            await console.show(message: message.text, from: ownName, at: MessageTimes(message), isOwn: true)
+            await showNote()
         case .message(let message):
             guard let failure = await stage.output.write([message]), !hasToldOfOutput else { return }
             hasToldOfOutput = true
             await console.show(status: failure.message ?? "", .warning)
-        case .stateChanged(let id, let state):
+        case .stateChanged(_, let id, let state):
             current?.delivery.changed(id, to: state)
             await showNote()
             if state == .maybeLost {
@@ -142,18 +135,22 @@ actor TerminalChat {
                         "A message to \(name) may be lost: the connection broke before it was known to have arrived.",
                     .warning)
             }
-        case .ended: break
+        case .lagged:
+            guard let failure = await stage.output.catchUp(), !hasToldOfOutput else { return }
+            hasToldOfOutput = true
+            await console.show(status: failure.message ?? "", .warning)
+        default: break
         }
     }
 
-    private func connected(_ summary: SessionSummary, _ addressee: PromptMachine.Addressee) async {
+    private func connected(_ link: LinkInfo, _ addressee: PromptMachine.Addressee) async {
         guard let current else { return }
-        let isFirst = current.summary == nil
-        self.current?.summary = summary
+        let isFirst = current.link == nil
+        self.current?.link = link
         self.current?.isConnected = true
-        stage.log.established(summary)
+        stage.log.established(link)
         _ = await stage.reception.connected(addressee.id)
-        await stage.tellDoubt(of: summary)
+        await stage.tellDoubt(of: link)
         // Before anything is said that the person could answer.
         await console.address(addressee)
         await console.setAway(false)
@@ -164,10 +161,9 @@ actor TerminalChat {
         }
         await console.show(
             status:
-                "Connected with \(addressee.name) (\(summary.remoteAddress)). A line is a message; /help says more.",
+                "Connected with \(addressee.name) (\(link.address)). A line is a message; /help says more.",
             .good)
-        let pending = try? await stage.messenger.store.pendingMessages(to: addressee.id, limit: Self.maximumCounted)
-        let waiting = pending?.count { $0.state == .waiting } ?? 0
+        let waiting = await current.conversation.counts().waiting
         if waiting > 0 {
             await console.show(status: "\(Count.messages(waiting)) from before waited, and go out now.")
         }
@@ -221,10 +217,10 @@ actor TerminalChat {
 
     private func showWho() async {
         var rows =
-            ["You:"] + FingerprintCard.rows(stage.messenger.endpoint.identity.publicKey, name: ownName.description)
+            ["You:"] + FingerprintCard.rows(stage.own.publicKey.key, name: ownName.description)
         if let current {
-            let peer = current.summary?.peer ?? current.conversation.peer
-            let place = current.isConnected ? current.summary?.remoteAddress ?? "" : "not connected at the moment"
+            let peer = current.conversation.peer
+            let place = current.isConnected ? current.link?.address ?? "" : "not connected at the moment"
             rows += ["The other side (\(place)):"]
             rows += FingerprintCard.rows(peer.identity, name: current.name.description)
             rows += FingerprintCard.row(
@@ -238,7 +234,7 @@ actor TerminalChat {
             await console.show(status: "Nobody is connected.")
             return
         }
-        do throws(KamuneError) {
+        do throws(NodeError) {
             let time = try await current.conversation.ping()
             await console.show(status: "\(current.name) answered after \(Times.milliseconds(time)).")
         } catch {
@@ -261,7 +257,7 @@ actor TerminalChat {
                     + "\(TerminalText(text, maximumColumns: TextLimit.line))", .warning)
             return
         }
-        do throws(KamuneError) {
+        do throws(NodeError) {
             let message = try await current.conversation.send(text)
             self.current?.delivery.wrote(message.id)
             await console.show(message: text, from: ownName, at: MessageTimes(message), isOwn: true)

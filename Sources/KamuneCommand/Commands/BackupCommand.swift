@@ -1,5 +1,6 @@
 import ArgumentParser
 import Kamune
+import KamuneNode
 import KamuneStore
 import KamuneSystem
 import KamuneTerminal
@@ -75,17 +76,25 @@ struct BackupCommand: ContextualCommand {
     @OptionGroup var store: StoreOptions
 
     func run(in context: CommandContext) async throws {
-        try await store.withStore(.reading, in: context) { store in
-            if path == "-" { return try await write(store, context) }
+        try await store.withNode(.reading, in: context) { node in
+            let opener = try StoreOpener(store, context)
+            if path == "-" { return try await write(node, opener, context) }
             let secret = try await passphrase.choose(context)
-            let text = try path.text()
-            let summary: BackupSummary
+            let summary: BackupContents
             do {
-                summary = try await store.backup(to: text, passphrase: secret.secret.copy(), replacing: force)
-            } catch StoreError.alreadyExists {
-                throw FileFailure.exists(path: path, what: "it")
-            } catch StoreError.notFound {
-                throw FileFailure.system(path: path, doing: "written", code: ENOENT)
+                let place = try path.absolute.text()
+                summary = try await opener.authorized(node) {
+                    try await node.ask(
+                        CreateBackup(
+                            to: place, backupPassphrase: SecretText(secret.secret.copy()), passphrase: $0,
+                            replaces: force))
+                }
+            } catch let error as NodeError {
+                switch error.code {
+                case .storeExists: throw FileFailure.exists(path: path, what: "it")
+                case .storeMissing: throw FileFailure.system(path: path, doing: "written", code: ENOENT)
+                default: throw error
+                }
             }
             try context.output.print(
                 "Saved and checked: \(summary.words), in “\(path.shown)”.")
@@ -93,13 +102,17 @@ struct BackupCommand: ContextualCommand {
     }
 
     /// Writes the backup to standard output, once it is made and checked in a file beside the store.
-    private func write(_ store: Store, _ context: CommandContext) async throws {
+    private func write(_ node: any NodeAccess, _ opener: StoreOpener, _ context: CommandContext) async throws {
         guard !context.output.isTerminal else {
             throw Failure(.backupAtTerminal)
         }
         let secret = try await passphrase.choose(context)
-        let place = FilePath(store.location?.path ?? "kamune") + ".backup-\(UInt64.systemRandom())"
-        let summary = try await store.backup(to: try place.text(), passphrase: secret.secret.copy())
+        let place = FilePath(try store.location(context.environment).resolved.path) + ".backup-\(UInt64.systemRandom())"
+        let path = try place.absolute.text()
+        let summary = try await opener.authorized(node) {
+            try await node.ask(
+                CreateBackup(to: path, backupPassphrase: SecretText(secret.secret.copy()), passphrase: $0))
+        }
         defer { _ = place.withCString { unlink($0) } }
         let descriptor = place.withCString { open($0, O_RDONLY | O_CLOEXEC) }
         guard descriptor >= 0 else { throw FileFailure.system(path: place, doing: "read", code: errno) }
@@ -155,9 +168,11 @@ struct RestoreCommand: ContextualCommand {
     }
 
     private func mergeIntoStore(_ backup: String, _ context: CommandContext) async throws {
-        try await store.withStore(in: context) { store in
+        try await store.withNode(in: context) { node in
             let secret = try await passphrase.open(backup, context).passphrase
-            let summary = try await store.merge(backup: backup, passphrase: secret.secret.copy())
+            let summary = try await node.ask(
+                MergeBackup(
+                    try FilePath(backup).absolute.text(), backupPassphrase: SecretText(secret.secret.copy())))
             try context.output.print("Added what was new: \(summary.words).")
         }
     }
@@ -176,15 +191,15 @@ struct RestoreCommand: ContextualCommand {
         try await store.close()
         opener.tell()
         try context.output.print(
-            "Restored to “\(TerminalText(location.path))”: \(summary.words).")
+            "Restored to “\(TerminalText(location.path))”: \(BackupContents(summary).words).")
     }
 }
 
-extension BackupSummary {
+extension BackupContents {
     /// The numbers for people.
     fileprivate var words: String {
         [
-            Count.of(identities, "identity", "identities"), Count.of(peers, "peer", "peers"),
+            Count.of(identities, "identity", "identities"), Count.of(contacts, "peer", "peers"),
             Count.of(sessions, "conversation", "conversations"), Count.messages(messages),
         ].joined(separator: ", ")
     }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Kamune
+import KamuneNode
 import KamuneSystem
 import KamuneTerminal
 
@@ -63,11 +64,11 @@ struct DialCommand: ContextualCommand {
 
     private func runTerminal(_ stage: ChatStage, _ console: Console, _ address: String) async throws(Failure) {
         try await stage.runTerminal(console, isStandingOffer: false) { chat in
-            do throws(KamuneError) {
-                let conversation = try await stage.messenger.dial(address)
+            do throws(NodeError) {
+                let conversation = try await stage.desk.dial(Dial(address: address))
                 if let end = await chat.converse(conversation) {
                     stage.log.ended(end)
-                    if end != .closedByUs { await stage.tell("Nobody is connected any more; /quit or Ctrl-D ends.") }
+                    if end.by != .us { await stage.tell("Nobody is connected any more; /quit or Ctrl-D ends.") }
                 }
                 // The person ends it: what they are typing must not go to whoever comes after this program.
                 return nil
@@ -78,20 +79,29 @@ struct DialCommand: ContextualCommand {
     }
 
     private func runPipe(_ stage: ChatStage, _ address: String) async throws {
-        let dialing = Task { () async throws(KamuneError) -> Conversation in try await stage.messenger.dial(address) }
+        let dialing = Promise<Result<ChatConversation, NodeError>>()
+        let attempt = Task {
+            do throws(NodeError) {
+                dialing.fulfill(.success(try await stage.desk.dial(Dial(address: address))))
+            } catch {
+                dialing.fulfill(.failure(error))
+            }
+        }
         let watching = Task {
             guard await stage.context.signals.first.wait() != nil else { return }
-            dialing.cancel()
+            dialing.fulfill(.failure(NodeError(.cancelled, "The program was told to end.")))
+            attempt.cancel()
         }
-        let conversation: Conversation
-        do {
-            conversation = try await dialing.value
+        let conversation: ChatConversation
+        do throws(NodeError) {
+            conversation = try await (dialing.wait() ?? .failure(NodeError(.cancelled, ""))).get()
         } catch {
             await stage.finish()
-            throw stage.context.signals.first.value.map { Failure(signal: $0) } ?? error
+            if let signal = stage.context.signals.first.value { throw Failure(signal: signal) }
+            throw error
         }
         watching.cancel()
-        _ = await stage.reception.connected(conversation.peerID)
+        _ = await stage.reception.connected(conversation.contact)
         let chat = PipeChat(
             conversation: conversation, name: await stage.name(of: conversation), stage: stage,
             input: stage.lineSource(), linger: options.linger.map { .time(.seconds($0)) } ?? .none,

@@ -142,6 +142,20 @@ enum ReconnectionTime: ExpressibleByArgument, Equatable {
 }
 
 extension EndpointOptions {
+    /// The options that are said, and are the node's: who runs it has said how.
+    var ofNode: [String] {
+        let standard = EndpointOptions.standard
+        return [
+            name != nil ? "--name" : nil,
+            handshakeTimeout != standard.handshakeTimeout ? "--handshake-timeout" : nil,
+            turbo ? "--turbo" : nil,
+            congestion != standard.congestion ? "--congestion" : nil,
+            reconnect != nil ? "--reconnect" : nil,
+        ].compactMap(\.self)
+    }
+
+    private static let standard = (handshakeTimeout: 30.0, congestion: CongestionControl.rateBased)
+
     /// What to do when a connection is lost.
     func reconnection(isTerminal: Bool) -> Reconnection {
         var reconnection = Reconnection()

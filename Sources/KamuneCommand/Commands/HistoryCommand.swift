@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
 import Kamune
-import KamuneStore
+import KamuneNode
 import KamuneSystem
 import KamuneTerminal
 
@@ -54,14 +54,21 @@ struct Period: Sendable {
 
 /// The conversations in the order in which they were had, which is how they are numbered.
 struct SessionList {
-    let sessions: [StoredSession]
+    let sessions: [SessionInfo]
 
-    init(_ store: Store) async throws(StoreError) {
-        sessions = try await store.sessions().reversed()
+    init(_ node: some NodeAccess) async throws(NodeError) {
+        var pages: [[SessionInfo]] = []
+        var before: Int?
+        repeat {
+            let page = try await node.ask(ListSessions(before: before)).sessions
+            pages.append(page)
+            before = page.first?.number
+        } while before.map { $0 > 1 } ?? false
+        sessions = pages.reversed().flatMap { $0 }
     }
 
     /// The conversation of a number.
-    func select(_ number: Int) throws(Failure) -> StoredSession {
+    func select(_ number: Int) throws(Failure) -> SessionInfo {
         guard sessions.indices.contains(number - 1) else {
             throw Failure(.noSuchConversation(number))
         }
@@ -90,25 +97,25 @@ struct HistoryListCommand: ContextualCommand {
     }
 
     func run(in context: CommandContext) async throws {
-        try await store.withStore(.reading, in: context) { store in
-            let peers = try await PeerList(store)
+        try await store.withNode(.reading, in: context) { node in
+            let peers = try await PeerList(node)
             let wanted = try peer.map { text throws(Failure) in try peers.select(text).id }
-            let all = try await SessionList(store).sessions.enumerated().filter { _, session in
-                wanted.map { session.peer == $0 } ?? true
+            let all = try await SessionList(node).sessions.filter { session in
+                wanted.map { session.contact == $0 } ?? true
             }
             let sessions = all.suffix(limit ?? all.count)
             if json {
-                for (index, session) in sessions {
-                    try context.output.print(Self.json(index + 1, session, peers).description)
+                for session in sessions {
+                    try context.output.print(Self.json(session, peers).description)
                 }
                 return
             }
             guard !sessions.isEmpty else { return try context.output.print("There were no conversations yet.") }
             var table = TextTable(["#", "begun", "ended", "peer", "by", "name"])
-            for (index, session) in sessions {
+            for session in sessions {
                 table.append([
-                    "\(index + 1)", Times.localMinute(session.established),
-                    session.ended.map { Times.localMinute($0) } ?? "-", peers.name(of: session.peer).description,
+                    "\(session.number)", Times.localMinute(session.begun),
+                    session.ended.map { Times.localMinute($0) } ?? "-", peers.name(of: session.contact).description,
                     TerminalText(session.transport, maximumColumns: TextLimit.word).description,
                     session.name.map { TerminalText($0, maximumColumns: TextLimit.name).description } ?? "",
                 ])
@@ -118,13 +125,13 @@ struct HistoryListCommand: ContextualCommand {
         }
     }
 
-    private static func json(_ number: Int, _ session: StoredSession, _ peers: PeerList) -> JSONText {
-        let peer = peers.peers.first { $0.id == session.peer }
+    private static func json(_ session: SessionInfo, _ peers: PeerList) -> JSONText {
+        let peer = peers.peers.first { $0.id == session.contact }
         return .object([
-            ("number", .number(number)), ("id", .text(session.identifier)), ("name", .optional(session.name)),
-            ("peer", .text(peer?.displayName ?? "")), ("fingerprint", .optional(peer?.key.fingerprint.sum)),
-            ("begun", .text(Times.stamp(session.established))), ("ended", .optional(session.ended.map(Times.stamp))),
-            ("transport", .text(session.transport)), ("dialed", .flag(session.isInitiator)),
+            ("number", .number(session.number)), ("id", .text(session.id)), ("name", .optional(session.name)),
+            ("peer", .text(peer?.name ?? "")), ("fingerprint", .optional(peer?.key.fingerprint.sum)),
+            ("begun", .text(Times.stamp(session.begun))), ("ended", .optional(session.ended.map(Times.stamp))),
+            ("transport", .text(session.transport)), ("dialed", .flag(session.dialed)),
         ])
     }
 }
@@ -147,9 +154,9 @@ struct HistoryRenameCommand: ContextualCommand {
     }
 
     func run(in context: CommandContext) async throws {
-        try await store.withStore(in: context) { store in
-            let session = try (try await SessionList(store)).select(number)
-            try await store.rename(session.id, to: name)
+        try await store.withNode(in: context) { node in
+            let session = try (try await SessionList(node)).select(number)
+            _ = try await node.ask(RenameSession(session.id, to: name))
             try context.output.print(
                 name.map { "Conversation \(number) is called “\(TerminalText($0))” now." }
                     ?? "Conversation \(number) has no name now.")
@@ -194,15 +201,15 @@ struct HistoryDeleteCommand: ContextualCommand {
     }
 
     func run(in context: CommandContext) async throws {
-        try await store.withStore(in: context) { store in
-            let peers = try await PeerList(store)
+        try await store.withNode(in: context) { node in
+            let peers = try await PeerList(node)
             if let session {
-                let found = try (try await SessionList(store)).select(session)
-                let name = peers.name(of: found.peer)
+                let found = try (try await SessionList(node)).select(session)
+                let name = peers.name(of: found.contact)
                 try await Confirmation.ask(
-                    "Delete conversation \(session) with “\(name)” of \(Times.localMinute(found.established))?",
+                    "Delete conversation \(session) with “\(name)” of \(Times.localMinute(found.begun))?",
                     isGiven: yes, context)
-                try await store.delete(found.id)
+                _ = try await node.ask(DeleteSession(found.id))
                 return try context.output.print("Conversation \(session) is deleted; those after it have moved up.")
             }
             let wanted = try peer.map { text throws(Failure) in [try peers.select(text)] } ?? peers.peers
@@ -211,7 +218,9 @@ struct HistoryDeleteCommand: ContextualCommand {
             let period = limit.map { " before \(Times.localMinute($0))" } ?? ""
             try await Confirmation.ask("Delete what was said with \(subject)\(period)?", isGiven: yes, context)
             var count = 0
-            for peer in wanted { count += try await store.deleteHistory(with: peer.id, before: limit) }
+            for peer in wanted {
+                count += try await node.ask(DeleteMessages(with: peer.id, before: limit)).messages
+            }
             try context.output.print("\(Count.messages(count)) deleted.")
         }
     }

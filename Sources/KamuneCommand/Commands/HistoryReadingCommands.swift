@@ -1,6 +1,6 @@
 import ArgumentParser
 import Kamune
-import KamuneStore
+import KamuneNode
 import KamuneSystem
 import KamuneTerminal
 
@@ -39,23 +39,26 @@ struct HistoryShowCommand: ContextualCommand {
     }
 
     func run(in context: CommandContext) async throws {
-        try await store.withStore(.reading, in: context) { store in
-            let peers = try await PeerList(store)
+        try await store.withNode(.reading, in: context) { node in
+            let peers = try await PeerList(node)
             var wanted = try peer.map { text throws(Failure) in try peers.select(text).id }
-            var only: SessionID?
+            var only: String?
             if let session {
-                let found = try (try await SessionList(store)).select(session)
-                guard wanted.map({ $0 == found.peer }) ?? true else {
-                    throw Failure(.conversationWithAnother(session, peer: peers.name(of: found.peer)))
+                let found = try (try await SessionList(node)).select(session)
+                guard wanted.map({ $0 == found.contact }) ?? true else {
+                    throw Failure(.conversationWithAnother(session, peer: peers.name(of: found.contact)))
                 }
-                (wanted, only) = (found.peer, found.id)
+                (wanted, only) = (found.contact, found.id)
             }
             let period = period.resolved(at: context.time.date)
-            let search = MessageSearch(peer: wanted, from: period.from, until: period.until)
-            var messages: [StoredMessage] = []
-            for try await message in store.search(search) where only.map({ message.session == $0 }) ?? true {
+            var messages: [MessageInfo] = []
+            try await node.eachMessage(
+                GetMessages(
+                    with: wanted, session: only, from: period.from, until: period.until,
+                    limit: min(limit, NodePages.largest))
+            ) { message in
                 messages.append(message)
-                if messages.count == limit { break }
+                return messages.count < limit
             }
             if messages.isEmpty, !json { return try context.output.print("Nothing was said.") }
             var text = HistoryText(
@@ -103,21 +106,21 @@ struct HistorySearchCommand: ContextualCommand {
     }
 
     func run(in context: CommandContext) async throws {
-        try await store.withStore(.reading, in: context) { store in
-            let peers = try await PeerList(store)
+        try await store.withNode(.reading, in: context) { node in
+            let peers = try await PeerList(node)
             let wanted = try peer.map { text throws(Failure) in try peers.select(text).id }
             let period = period.resolved(at: context.time.date)
-            let search = MessageSearch(
-                words.joined(separator: " "), wholeWords: wholeWords, peer: wanted, from: period.from,
-                until: period.until)
+            let request = GetMessages(
+                with: wanted, words: words.joined(separator: " "), wholeWords: wholeWords, from: period.from,
+                until: period.until, limit: min(limit ?? NodePages.search, NodePages.search))
             var text = HistoryText(
                 json ? .jsonl : .text, peers: peers, isMixed: wanted == nil,
                 style: context.style(for: context.output), screen: context.screen(for: context.output))
             var count = 0
-            for try await message in store.search(search) {
+            try await node.eachMessage(request) { message in
                 try context.output.put(text.text(of: message))
                 count += 1
-                if count == limit { break }
+                return count != limit
             }
             if count == 0, !json { try context.output.print("Nothing was found.") }
         }
@@ -154,8 +157,8 @@ struct HistoryExportCommand: ContextualCommand {
     private static let chunkSize = 64 * 1_024
 
     func run(in context: CommandContext) async throws {
-        try await store.withStore(.reading, in: context) { store in
-            let peers = try await PeerList(store)
+        try await store.withNode(.reading, in: context) { node in
+            let peers = try await PeerList(node)
             let wanted = try peer.map { text throws(Failure) in try peers.select(text) }
             let existing = try self.store.existing(force: force, context)
             let file = try output.map { path throws(FileFailure) in
@@ -165,7 +168,8 @@ struct HistoryExportCommand: ContextualCommand {
             var text = HistoryText(format, peers: peers, isMixed: wanted == nil)
             let subject = wanted.map { "Conversations with \(PeerName.shown(for: $0))" } ?? "Conversations"
             var chunk = Array(text.head(of: subject, at: context.time.date).utf8)
-            for try await message in store.history(with: wanted?.id) where period.contains(message.localTime) {
+            try await node.eachMessage(forwardWith: wanted?.id) { message in
+                guard period.contains(message.localTime) else { return }
                 chunk += text.text(of: message).utf8
                 if chunk.count >= Self.chunkSize {
                     try Self.write(chunk, to: file, context.output)

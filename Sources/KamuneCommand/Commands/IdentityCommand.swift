@@ -1,5 +1,6 @@
 import ArgumentParser
 import Kamune
+import KamuneNode
 import KamuneStore
 import KamuneSystem
 import KamuneTerminal
@@ -72,10 +73,11 @@ struct IdentityNewCommand: ContextualCommand {
             try file.save(identity, try place.store.existing(force: force, context))
             return try IdentityReport.print(to: context.output, identity.publicKey, path: file.path)
         }
-        try await place.store.withStore(.creating, in: context) { store in
-            let identity = try Identity.generate(algorithm)
-            try await IdentityReport.adopt(identity, in: store, force: force, at: context.time.date)
-            try IdentityReport.print(to: context.output, identity.publicKey, path: nil)
+        try await place.store.withNode(.creating, in: context) { node in
+            let identity = try await IdentityReport.adopting {
+                try await node.ask(CreateIdentity(algorithm, replaces: force))
+            }
+            try IdentityReport.print(to: context.output, identity.publicKey.key, path: nil)
         }
     }
 }
@@ -104,17 +106,16 @@ struct IdentityShowCommand: ContextualCommand {
             return try IdentityReport.print(
                 to: context.output, try IdentityReport.load(file).publicKey, path: file.path)
         }
-        try await place.store.withStore(.reading, in: context) { store in
-            let all = try await store.identities()
+        try await place.store.withNode(.reading, in: context) { node in
+            let all = try await node.ask(ListIdentities()).identities
             guard let current = all.first(where: \.isCurrent) else { throw IdentityReport.none }
             let name = current.name.isEmpty ? nil : TerminalText(current.name).description
-            try IdentityReport.print(to: context.output, current.publicKey, path: nil, name: name)
+            try IdentityReport.print(to: context.output, current.publicKey.key, path: nil, name: name)
             let retired = all.filter { !$0.isCurrent }
             if retired.isEmpty { return }
-            let vouching = try await store.succession(to: current.publicKey).formerKeys
             try context.output.print("Earlier identities:")
             for identity in retired {
-                try context.output.print(IdentityReport.line(identity, vouching: vouching))
+                try context.output.print(IdentityReport.line(identity))
             }
         }
     }
@@ -141,10 +142,12 @@ struct IdentityNameCommand: ContextualCommand {
     }
 
     func run(in context: CommandContext) async throws {
-        try await store.withStore(in: context) { store in
-            guard let current = try await store.currentIdentity() else { throw IdentityReport.none }
-            if let new = none ? "" : name { try await store.rename(current.id, to: new) }
-            let now = try await store.currentIdentity()?.name ?? ""
+        try await store.withNode(in: context) { node in
+            guard let current = try await node.ask(ListIdentities()).identities.first(where: \.isCurrent) else {
+                throw IdentityReport.none
+            }
+            let new = none ? "" : name
+            let now = if let new { try await node.ask(NameIdentity(new)).name } else { current.name }
             try context.output.print(
                 now.isEmpty
                     ? "You have no name; others see your fingerprint." : "You are called “\(TerminalText(now))”."
@@ -176,15 +179,31 @@ struct IdentityExportCommand: ContextualCommand {
 
     func run(in context: CommandContext) async throws {
         if let file = place.file { return try write(try IdentityReport.load(file), context) }
-        try await place.store.withStore(.reading, in: context) { store in
-            guard let identity = try await store.currentIdentity()?.privateKey else { throw IdentityReport.none }
-            try write(identity, context)
+        try await place.store.withNode(.reading, in: context) { node in
+            if isPublic {
+                let all = try await node.ask(ListIdentities()).identities
+                guard let current = all.first(where: \.isCurrent) else { throw IdentityReport.none }
+                return try write(SecretBytes(copying: Array(current.publicKey.key.pem.utf8)), context)
+            }
+            let pem: SecretText
+            do {
+                pem = try await StoreOpener(place.store, context).authorized(node) {
+                    try await node.ask(ExportIdentity(passphrase: $0)).pem
+                }
+            } catch let error as NodeError where error.code == .noIdentity {
+                throw IdentityReport.none
+            }
+            try write(pem.copy(), context)
         }
     }
 
     private func write(_ identity: Identity, _ context: CommandContext) throws {
-        let existing = try place.store.existing(force: force, context)
         let pem = isPublic ? SecretBytes(copying: Array(identity.publicKey.pem.utf8)) : identity.pemBytes()
+        try write(pem, context)
+    }
+
+    private func write(_ pem: borrowing SecretBytes, _ context: CommandContext) throws {
+        let existing = try place.store.existing(force: force, context)
         try pem.withUnsafeBytes { pem in
             if let output {
                 try PrivateFile.write(pem, to: output, existing: existing, what: "it")
@@ -226,9 +245,11 @@ struct IdentityImportCommand: ContextualCommand {
             try file.save(identity, try place.store.existing(force: force, context))
             return try IdentityReport.print(to: context.output, identity.publicKey, path: file.path)
         }
-        try await place.store.withStore(.creating, in: context) { store in
-            try await IdentityReport.adopt(identity, in: store, force: force, at: context.time.date)
-            try IdentityReport.print(to: context.output, identity.publicKey, path: nil)
+        try await place.store.withNode(.creating, in: context) { node in
+            let identity = try await IdentityReport.adopting {
+                try await node.ask(ImportIdentity(identity, replaces: force))
+            }
+            try IdentityReport.print(to: context.output, identity.publicKey.key, path: nil)
         }
     }
 }

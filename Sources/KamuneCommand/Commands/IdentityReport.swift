@@ -1,6 +1,6 @@
 import Foundation
 import Kamune
-import KamuneStore
+import KamuneNode
 import KamuneTerminal
 
 /// What the identity commands read and print.
@@ -18,32 +18,29 @@ enum IdentityReport {
     }
 
     /// A line about an identity that is not in use any more.
-    ///
-    /// - Parameter vouching: The identities that vouch for the one in use.
-    static func line(_ identity: StoredIdentity, vouching: [PublicIdentity] = []) -> String {
+    static func line(_ identity: IdentityInfo) -> String {
         let until = identity.retired.map { ", retired \(Times.localDay($0))" } ?? ""
-        let key = identity.privateKey == nil ? "its private key is erased" : "its private key is still kept"
-        let vouches = vouching.contains(identity.publicKey) ? "; vouches for the one in use" : ""
+        let key = !identity.hasPrivateKey ? "its private key is erased" : "its private key is still kept"
+        let vouches = identity.vouches ? "; vouches for the one in use" : ""
         return
-            "  \(identity.publicKey.fingerprint.sum) (\(FingerprintCard.name(of: identity.publicKey.algorithm)), made "
+            "  \(identity.fingerprint) (\(FingerprintCard.name(of: identity.publicKey.key.algorithm)), made "
             + "\(Times.localDay(identity.created))\(until))\(vouches); \(key)"
     }
 
     /// What is said when the store has no identity.
     static let none = Failure(.noIdentity)
 
-    /// Makes an identity the one in use.
-    ///
-    /// - Parameter force: Whether to retire one that is there.
-    static func adopt(_ identity: Identity, in store: Store, force: Bool, at now: Date) async throws {
-        let current = try await store.currentIdentity()
-        guard current == nil || force else {
-            throw Failure(.identityExists)
+    /// Makes an identity the one in use by `body`, and says why that cannot be.
+    static func adopting(_ body: () async throws -> IdentityInfo) async throws -> IdentityInfo {
+        do {
+            return try await body()
+        } catch let error as NodeError {
+            throw switch error.code {
+            case .identityExists: Failure(.identityExists)
+            case .conflict: Failure(.identityKnown)
+            default: error
+            }
         }
-        guard try await !store.identities().contains(where: { $0.publicKey == identity.publicKey }) else {
-            throw Failure(.identityKnown)
-        }
-        try await store.add(identity, name: current?.name ?? "", at: now)
     }
 
     /// Reads the identity, and says how to make one when there is none.

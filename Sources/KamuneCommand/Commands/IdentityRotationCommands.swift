@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
 import Kamune
-import KamuneStore
+import KamuneNode
 import KamuneSystem
 
 /// `kamune identity rotate`
@@ -29,18 +29,13 @@ struct IdentityRotateCommand: ContextualCommand {
     @OptionGroup var store: StoreOptions
 
     func run(in context: CommandContext) async throws {
-        try await store.withStore(in: context) { store in
-            guard let current = try await store.currentIdentity(), let old = current.privateKey else {
-                throw IdentityReport.none
-            }
+        try await store.withNode(in: context) { node in
+            let all = try await node.ask(ListIdentities()).identities
+            guard let current = all.first(where: \.isCurrent), current.hasPrivateKey else { throw IdentityReport.none }
             try await Confirmation.ask(
-                "Take a new identity in the place of \(current.publicKey.fingerprint.sum)?", isGiven: yes, context)
-            let new = try Identity.generate(algorithm)
-            let now = context.time.date
-            let statement = try SuccessionStatement(
-                from: old, to: new, milliseconds: Int64(now.timeIntervalSince1970 * 1_000))
-            try await store.add(new, name: current.name, at: now, statement: statement.encoded)
-            try IdentityReport.print(to: context.output, new.publicKey, path: nil)
+                "Take a new identity in the place of \(current.fingerprint)?", isGiven: yes, context)
+            let new = try await node.ask(RotateIdentity(to: algorithm, from: current.publicKey))
+            try IdentityReport.print(to: context.output, new.publicKey.key, path: nil)
             try context.output.print(
                 "The identity before it is retired, and vouches for this one to everybody whom you talk to. “kamune "
                     + "identity erase-old” erases its private key; what it has signed stays.")
@@ -64,15 +59,15 @@ struct IdentityEraseOldCommand: ContextualCommand {
     @OptionGroup var store: StoreOptions
 
     func run(in context: CommandContext) async throws {
-        try await store.withStore(in: context) { store in
-            let retired = try await store.identities().filter { !$0.isCurrent && $0.privateKey != nil }
+        try await store.withNode(in: context) { node in
+            let retired = try await node.ask(ListIdentities()).identities.filter { !$0.isCurrent && $0.hasPrivateKey }
             guard !retired.isEmpty else {
                 return try context.output.print("There is no private key of a retired identity.")
             }
             try context.output.print(retired.map { IdentityReport.line($0) }.joined(separator: "\n"))
             try await Confirmation.ask("Erase these private keys for good?", isGiven: yes, context)
-            for identity in retired { try await store.erasePrivateKey(of: identity.id) }
-            try context.output.print("\(Count.of(retired.count, "private key", "private keys")) erased.")
+            let erased = try await node.ask(EraseOldIdentities(retired.map(\.publicKey))).erased
+            try context.output.print("\(Count.of(erased, "private key", "private keys")) erased.")
         }
     }
 }

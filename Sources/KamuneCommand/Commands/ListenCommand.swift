@@ -1,5 +1,6 @@
 import ArgumentParser
 import Kamune
+import KamuneNode
 import KamuneSystem
 import KamuneTerminal
 
@@ -67,27 +68,44 @@ struct ListenCommand: ContextualCommand {
         let stage = try await ChatStage(
             options, in: context, pipeCapacity: continuation == .keepListening ? Self.pipeCapacity : 1)
         try await stage.begin()
-        let listener: ConversationListener
-        do throws(KamuneError) {
-            listener = try await stage.messenger.listen(on: address)
+        let listening: Listening
+        do throws(NodeError) {
+            listening = Listening(try await stage.desk.listen(on: address), stage.desk)
         } catch {
             await stage.finish()
             throw error
         }
-        await stage.tell("Listening on \(listener.address)", .good)
+        await stage.tell("Listening on \(listening.address)", .good)
         await stage.tellOwnFingerprint()
-        let failures = Task { await report(listener.failures, stage) }
+        let failures = Task { await report(stage.desk.handshakeFailures, stage) }
         defer { failures.cancel() }
         switch stage.setting {
-        case .terminal(let console): try await runTerminal(stage, console, listener)
-        case .pipe: try await runPipe(stage, listener)
+        case .terminal(let console): try await runTerminal(stage, console, listening)
+        case .pipe: try await runPipe(stage, listening)
         }
+    }
+
+    /// An address that the node listens on for us.
+    private struct Listening: Sendable {
+        let address: String
+        let conversations: AsyncStream<ChatConversation>
+        private let desk: ChatDesk
+
+        init(_ answer: (address: String, conversations: AsyncStream<ChatConversation>), _ desk: ChatDesk) {
+            (address, conversations) = answer
+            self.desk = desk
+        }
+
+        func close() async { await desk.stopListening() }
+
+        /// Why it has come to an end by itself, if it has.
+        var failure: NodeError? { get async { await desk.failure } }
     }
 
     // MARK: Terminal
 
     private func runTerminal(
-        _ stage: ChatStage, _ console: Console, _ listener: ConversationListener
+        _ stage: ChatStage, _ console: Console, _ listener: Listening
     ) async throws(Failure) {
         let isOnce = continuation == .once
         await stage.tell("The other side types: kamune dial \(Self.hint(listener.address))")
@@ -95,7 +113,7 @@ struct ListenCommand: ContextualCommand {
             let ending = await withTaskGroup(of: ChatEnding?.self) { group in
                 group.addTask {
                     await Self.serve(listener, stage) { conversation in
-                        if let end = await chat.converse(conversation), end != .closedByUs {
+                        if let end = await chat.converse(conversation), end.by != .us {
                             await stage.tell(
                                 isOnce
                                     ? "Nobody else is let in (--once); /quit or Ctrl-D ends."
@@ -114,24 +132,21 @@ struct ListenCommand: ContextualCommand {
 
     /// Takes every conversation, until one of them or the listener is the end.
     private static func serve(
-        _ listener: ConversationListener, _ stage: ChatStage,
-        _ converse: @escaping @Sendable (Conversation) async -> ChatEnding?
+        _ listener: Listening, _ stage: ChatStage,
+        _ converse: @escaping @Sendable (ChatConversation) async -> ChatEnding?
     ) async -> ChatEnding? {
         let stop = Promise<ChatEnding>()
         return await withDiscardingTaskGroup { group in
             group.addTask {
                 if await stop.wait() != nil { await listener.close() }
             }
-            do throws(KamuneError) {
-                for try await conversation in listener {
-                    group.addTask {
-                        if let ending = await converse(conversation) { stop.fulfill(ending) }
-                        stage.log.ended(await conversation.waitUntilEnded())
-                    }
+            for await conversation in listener.conversations {
+                group.addTask {
+                    if let ending = await converse(conversation) { stop.fulfill(ending) }
+                    stage.log.ended(await conversation.waitUntilEnded())
                 }
-            } catch {
-                if error.code != .cancelled { stop.fulfill(.failed(Failure(error))) }
             }
+            if let failure = await listener.failure { stop.fulfill(.failed(Failure(failure))) }
             let ending = stop.value
             group.cancelAll()
             return ending
@@ -140,7 +155,7 @@ struct ListenCommand: ContextualCommand {
 
     // MARK: Pipe
 
-    private func runPipe(_ stage: ChatStage, _ listener: ConversationListener) async throws {
+    private func runPipe(_ stage: ChatStage, _ listener: Listening) async throws {
         let keepsListening = continuation == .keepListening
         let linger = options.linger.map { PipeChat.Linger.time(.seconds($0)) } ?? .none
         let input = PipeInput(stage.lineSource())
@@ -149,7 +164,7 @@ struct ListenCommand: ContextualCommand {
         }
         defer { stopping.cancel() }
         let ending = await Self.serve(listener, stage) { conversation in
-            guard await stage.reception.connected(conversation.peerID) else {
+            guard await stage.reception.connected(conversation.contact) else {
                 await conversation.close()
                 return nil
             }
@@ -163,7 +178,7 @@ struct ListenCommand: ContextualCommand {
             } catch {
                 failure = error
             }
-            await stage.reception.ended(conversation.peerID)
+            await stage.reception.ended(conversation.contact)
             let wasStopped = stage.context.signals.first.value != nil
             // What more came could not be written either.
             if !wasStopped, let failure = await stage.output.failure { return .failed(failure) }
@@ -184,17 +199,17 @@ struct ListenCommand: ContextualCommand {
     // MARK: Failures
 
     /// Tells of handshakes that failed, but not of each when there are many.
-    private func report(_ failures: AsyncStream<HandshakeFailure>, _ stage: ChatStage) async {
+    private func report(_ failures: AsyncStream<(NodeError, address: String)>, _ stage: ChatStage) async {
         var limiter = ReportLimiter()
-        for await failure in failures {
-            stage.log.failed(failure)
+        for await (error, address) in failures {
+            stage.log.failed(error, address: address)
             // The peer comes again at once, with an introduction.
-            if failure.error.code == .resumptionRefused { continue }
+            if error.code == .resumptionRefused { continue }
             switch limiter.admit(at: stage.context.time.monotonic) {
             case .tell(let missed):
                 if missed > 0 { await stage.tell("… and \(missed) more connections came to nothing.") }
                 await stage.tell(
-                    "A connection from \(failure.remoteAddress) came to nothing: \(TerminalText(failure.error.message, maximumColumns: TextLimit.sentence))"
+                    "A connection from \(address) came to nothing: \(TerminalText(error.message, maximumColumns: TextLimit.sentence))"
                 )
             case .tellLast:
                 await stage.tell("Many connections come to nothing; the next ones are only counted.", .warning)

@@ -1,6 +1,6 @@
 import ArgumentParser
 import Kamune
-import KamuneStore
+import KamuneNode
 
 /// `kamune passphrase`
 struct PassphraseCommand: ContextualCommand {
@@ -25,9 +25,10 @@ struct PassphraseCommand: ContextualCommand {
     @OptionGroup var store: StoreOptions
 
     func run(in context: CommandContext) async throws {
-        try await store.withStore(in: context) { store in
+        try await store.withNode(in: context) { node in
+            let opener = try StoreOpener(store, context)
             if remove {
-                try await store.changeCredential(to: .unprotected)
+                _ = try await opener.authorized(node) { try await node.ask(ChangePassphrase(from: $0, to: nil)) }
                 context.tell(StoreOpener.warning, .warning)
                 return try context.output.print("The passphrase is removed.")
             }
@@ -36,7 +37,9 @@ struct PassphraseCommand: ContextualCommand {
                 what: "everything that is kept, the new one",
                 option: "--new-passphrase-fd"
             ).read(context, isNew: true)
-            try await store.changeCredential(to: .passphrase(secret.secret.copy()))
+            _ = try await opener.authorized(node) {
+                try await node.ask(ChangePassphrase(from: $0, to: SecretText(secret.secret.copy())))
+            }
             try context.output.print("The passphrase is changed.")
         }
     }

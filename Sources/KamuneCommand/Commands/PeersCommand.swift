@@ -1,6 +1,6 @@
 import ArgumentParser
 import Kamune
-import KamuneStore
+import KamuneNode
 import KamuneSystem
 import KamuneTerminal
 
@@ -40,12 +40,9 @@ struct PeersListCommand: ContextualCommand {
     @OptionGroup var store: StoreOptions
 
     func run(in context: CommandContext) async throws {
-        try await store.withStore(.reading, in: context) { store in
-            let list = try await PeerList(store)
-            let terms = try await store.peerTerms()
-            let reports = list.peers.enumerated().map {
-                PeerReport(peer: $0.element, number: $0.offset + 1, terms: terms, now: context.time.date)
-            }
+        try await store.withNode(.reading, in: context) { node in
+            let list = try await PeerList(node)
+            let reports = list.peers.map { PeerReport(peer: $0) }
             if json {
                 for report in reports { try context.output.print(report.json().description) }
                 return
@@ -72,13 +69,11 @@ struct PeersShowCommand: ContextualCommand {
     @OptionGroup var store: StoreOptions
 
     func run(in context: CommandContext) async throws {
-        try await store.withStore(.reading, in: context) { store in
-            let list = try await PeerList(store)
-            let peer = try list.select(argument.peer)
-            let report = PeerReport(
-                peer: peer, number: list.number(of: peer.id) ?? 0, terms: try await store.peerTerms(),
-                now: context.time.date)
-            let count = try await store.messageCount(with: peer.id)
+        try await store.withNode(.reading, in: context) { node in
+            let peer = try (try await PeerList(node)).select(argument.peer)
+            let answer = try await node.ask(GetContact(peer.id))
+            let report = PeerReport(peer: answer.contact)
+            let count = answer.messages
             let text =
                 json
                 ? report.json(messageCount: count).description
@@ -107,10 +102,9 @@ struct PeersRenameCommand: ContextualCommand {
     }
 
     func run(in context: CommandContext) async throws {
-        try await store.withStore(in: context) { store in
-            let peer = try (try await PeerList(store)).select(argument.peer)
-            try await store.rename(peer.id, to: name)
-            let now = try await store.peer(peer.id) ?? peer
+        try await store.withNode(in: context) { node in
+            let peer = try (try await PeerList(node)).select(argument.peer)
+            let now = try await node.ask(RenameContact(peer.id, to: name))
             try context.output.print("This peer is called “\(PeerName.shown(for: now))” now.")
         }
     }
@@ -150,21 +144,22 @@ struct PeersVerifyCommand: ContextualCommand {
     @OptionGroup var store: StoreOptions
 
     func run(in context: CommandContext) async throws {
-        try await store.withStore(in: context) { store in
-            let peer = try (try await PeerList(store)).select(argument.peer)
+        try await store.withNode(in: context) { node in
+            let peer = try (try await PeerList(node)).select(argument.peer)
             let name = PeerName.shown(for: peer)
             if undo {
-                try await store.setVerified(peer.id, at: nil)
+                _ = try await node.ask(VerifyContact(peer.id, false, key: peer.publicKey))
                 return try context.output.print("“\(name)” is not verified any more.")
             }
             try context.output.print(FingerprintCard.rows(peer.key, name: name.description).joined(separator: "\n"))
             try await Confirmation.ask("Is this what the other side sees?", isGiven: yes, context)
-            do {
-                try await store.setVerified(peer.id, at: context.time.date)
-            } catch StoreError.refused(let refusal) {
+            do throws(NodeError) {
+                _ = try await node.ask(VerifyContact(peer.id, true, key: peer.publicKey))
+            } catch {
+                guard error.code == .keyRefused else { throw error }
                 // Saying --yes beforehand says nothing about this.
-                try await Confirmation.ask("\(refusal) Accept it all the same?", isGiven: false, context)
-                try await store.setVerified(peer.id, at: context.time.date, overruling: true)
+                try await Confirmation.ask("\(error.message) Accept it all the same?", isGiven: false, context)
+                _ = try await node.ask(VerifyContact(peer.id, true, key: peer.publicKey, overruling: true))
             }
             try context.output.print("“\(name)” is verified.")
         }
@@ -180,9 +175,9 @@ struct PeersBlockCommand: ContextualCommand {
     @OptionGroup var store: StoreOptions
 
     func run(in context: CommandContext) async throws {
-        try await store.withStore(in: context) { store in
-            let peer = try (try await PeerList(store)).select(argument.peer)
-            try await store.setBlocked(peer.id, true)
+        try await store.withNode(in: context) { node in
+            let peer = try (try await PeerList(node)).select(argument.peer)
+            _ = try await node.ask(BlockContact(peer.id, true))
             try context.output.print("“\(PeerName.shown(for: peer))” is blocked.")
         }
     }
@@ -197,9 +192,9 @@ struct PeersUnblockCommand: ContextualCommand {
     @OptionGroup var store: StoreOptions
 
     func run(in context: CommandContext) async throws {
-        try await store.withStore(in: context) { store in
-            let peer = try (try await PeerList(store)).select(argument.peer)
-            try await store.setBlocked(peer.id, false)
+        try await store.withNode(in: context) { node in
+            let peer = try (try await PeerList(node)).select(argument.peer)
+            _ = try await node.ask(BlockContact(peer.id, false))
             try context.output.print("“\(PeerName.shown(for: peer))” is not blocked.")
         }
     }
@@ -220,14 +215,14 @@ struct PeersForgetCommand: ContextualCommand {
     @OptionGroup var store: StoreOptions
 
     func run(in context: CommandContext) async throws {
-        try await store.withStore(in: context) { store in
-            let peer = try (try await PeerList(store)).select(argument.peer)
+        try await store.withNode(in: context) { node in
+            let peer = try (try await PeerList(node)).select(argument.peer)
             let name = PeerName.shown(for: peer)
-            let count = try await store.messageCount(with: peer.id)
+            let count = try await node.ask(GetContact(peer.id)).messages
             try await Confirmation.ask(
                 "Forget “\(name)” (\(peer.key.fingerprint.sum)) and \(Count.messages(count))?", isGiven: yes, context)
-            try await store.forget(peer.id)
-            try context.output.print("“\(name)” is forgotten, with \(Count.messages(count)).")
+            let forgotten = try await node.ask(ForgetContact(peer.id)).messages
+            try context.output.print("“\(name)” is forgotten, with \(Count.messages(forgotten)).")
         }
     }
 }
@@ -253,10 +248,11 @@ struct PeersExpiryCommand: ContextualCommand {
         case never
         case days(Int)
 
-        var expiry: PeerExpiry {
+        /// In seconds; nil for ever.
+        var seconds: Int64? {
             switch self {
-            case .never: .never
-            case .days(let days): .days(days)
+            case .never: nil
+            case .days(let days): Int64(days) * 86_400
             }
         }
 
@@ -284,20 +280,20 @@ struct PeersExpiryCommand: ContextualCommand {
     @OptionGroup var store: StoreOptions
 
     func run(in context: CommandContext) async throws {
-        try await store.withStore(in: context) { store in
-            var terms = try await store.peerTerms()
-            if let term { terms.accepted = term.expiry }
-            if let verified { terms.verified = verified.expiry }
-            if term != nil || verified != nil { try await store.setPeerTerms(terms) }
+        try await store.withNode(in: context) { node in
+            var terms = try await node.ask(GetTerms())
+            if let term { terms.accepted = term.seconds }
+            if let verified { terms.verified = verified.seconds }
+            if term != nil || verified != nil { terms = try await node.ask(SetTerms(terms)) }
             try context.output.print(Self.sentence(terms.accepted, of: "whom you have accepted"))
             try context.output.print(Self.sentence(terms.verified, of: "whom you have verified"))
         }
     }
 
-    private static func sentence(_ expiry: PeerExpiry, of whom: String) -> String {
-        switch expiry {
-        case .never: "You are never asked again about a peer \(whom)."
-        case .after(let seconds):
+    private static func sentence(_ seconds: Int64?, of whom: String) -> String {
+        switch seconds {
+        case nil: "You are never asked again about a peer \(whom)."
+        case let seconds?:
             "You are asked again about a peer \(whom) after \(Count.of(Int(seconds / 86_400), "day", "days")) without contact."
         }
     }

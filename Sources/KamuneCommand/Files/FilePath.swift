@@ -1,4 +1,5 @@
 import ArgumentParser
+import KamuneSystem
 import KamuneTerminal
 
 /// The path of a file, as the system has it: bytes, which need not be UTF-8.
@@ -32,6 +33,15 @@ struct FilePath: Hashable, Sendable {
 
     /// Whether it begins at the root.
     var isAbsolute: Bool { bytes.first == UInt8(ascii: "/") }
+
+    /// The same from the root on, for who may be in another directory.
+    var absolute: FilePath {
+        if isAbsolute { return self }
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+        guard getcwd(&buffer, buffer.count) != nil else { return self }
+        let directory = buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+        return FilePath(bytes: directory + [UInt8(ascii: "/")] + bytes)
+    }
 
     /// The path as a text, for those who take no other.
     ///

@@ -1,4 +1,4 @@
-import Kamune
+import KamuneNode
 import KamuneTerminal
 import Logging
 
@@ -33,16 +33,16 @@ struct EventLog: Sendable {
     }
 
     /// A session begins.
-    func established(_ session: SessionSummary) {
+    func established(_ session: LinkInfo) {
         logger.info(
             session.isResumed ? "session resumed" : "session established",
             metadata: [
-                "session": "\(session.id)", "remote": "\(session.remoteAddress)",
-                "version": "\(TerminalText(session.peer.version, maximumColumns: TextLimit.word))",
-                "capabilities": "\(Self.listed(session.peer.capabilities))",
+                "session": "\(session.session)", "remote": "\(session.address)",
+                "version": "\(TerminalText(session.version, maximumColumns: TextLimit.word))",
+                "capabilities": "\(Self.listed(session.capabilities))",
             ])
         for step in session.handshake {
-            logger.debug("handshake: \(step.kind.rawValue)", metadata: ["took": "\(Times.milliseconds(step.duration))"])
+            logger.debug("handshake: \(step.name)", metadata: ["took": "\(Times.milliseconds(.seconds(step.seconds)))"])
         }
     }
 
@@ -56,8 +56,8 @@ struct EventLog: Sendable {
     }
 
     /// A session was lost.
-    func lost(_ error: KamuneError) {
-        logger.info("session lost (\(error.code)): \(TerminalText(error.message, maximumColumns: TextLimit.sentence))")
+    func lost(_ error: NodeError) {
+        logger.info("session lost (\(error.code.rawValue)): \(TerminalText(error.message, maximumColumns: TextLimit.sentence))")
     }
 
     /// The peer will be dialed again.
@@ -66,27 +66,28 @@ struct EventLog: Sendable {
     }
 
     /// Dialing again came to nothing.
-    func reconnectionFailed(_ error: KamuneError) {
-        logger.debug("reconnecting failed", metadata: ["code": "\(error.code)", "error": "\(error.message)"])
+    func reconnectionFailed(_ error: NodeError) {
+        logger.debug("reconnecting failed", metadata: ["code": "\(error.code.rawValue)", "error": "\(error.message)"])
     }
 
     /// A conversation has ended.
-    func ended(_ end: SessionEnd) {
+    func ended(_ end: ConversationEnd) {
         let how =
-            switch end {
-            case .closedByUs: "closed by us"
-            case .closedByPeer: "closed by the peer"
-            case .failed(let error):
-                "failed (\(error.code)): \(TerminalText(error.message, maximumColumns: TextLimit.sentence))"
+            switch (end.by, end.error) {
+            case (.us, _): "closed by us"
+            case (.peer, _): "closed by the peer"
+            case (.failure, nil): "failed"
+            case (.failure, let error?):
+                "failed (\(error.code.rawValue)): \(TerminalText(error.message, maximumColumns: TextLimit.sentence))"
             }
         logger.info("conversation ended: \(how)")
     }
 
     /// A handshake has come to nothing.
-    func failed(_ failure: HandshakeFailure) {
+    func failed(_ error: NodeError, address: String) {
         logger.info(
-            "handshake failed (\(failure.error.code)): \(TerminalText(failure.error.message, maximumColumns: TextLimit.sentence))",
-            metadata: ["remote": "\(failure.remoteAddress)"])
+            "handshake failed (\(error.code.rawValue)): \(TerminalText(error.message, maximumColumns: TextLimit.sentence))",
+            metadata: ["remote": "\(address)"])
     }
 }
 

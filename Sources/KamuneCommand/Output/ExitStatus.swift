@@ -1,5 +1,6 @@
 import ArgumentParser
 import Kamune
+import KamuneNode
 import KamuneStore
 import KamuneTerminal
 
@@ -70,6 +71,27 @@ enum ExitStatus: Int32, CaseIterable, Sendable {
         case .invalidAddress: self = .usage
         case .cancelled: self = .interrupted
         default: self = .failure
+        }
+    }
+
+    /// The code for an error of the node.
+    init(_ code: NodeError.Code) {
+        switch code {
+        case .refusedByPeer, .peerBusy, .peerAway, .waitingForAcceptance: self = .refusedByPeer
+        case .refusedByUs, .keyRefused: self = .refusedByUs
+        case .unreachable, .nameNotResolved, .noAddress: self = .unreachable
+        case .timedOut: self = .timedOut
+        case .protocolViolation, .authenticationFailed, .incompatible: self = .protocolFailure
+        case .connectionLost, .sessionEnded, .nodeGone: self = .connectionLost
+        case .addressUnavailable: self = .cannotListen
+        case .invalidAddress, .invalidParameter: self = .usage
+        case .cancelled: self = .interrupted
+        case .wrongPassphrase, .passphraseRequired, .locked: self = .locked
+        case .storeUnusable, .readOnly, .tooManyClients, .incompatibleNode: self = .storeUnusable
+        case .resumptionRefused, .messageTooLarge, .misuse, .overloaded, .system, .storeMissing, .storeExists,
+            .noSuchRecord, .conflict, .fileFailed, .noSuchContact, .ambiguousContact, .noIdentity, .identityExists, .notConnected,
+            .malformed, .unknownRequest, .tooLarge, .notAvailable, .other:
+            self = .failure
         }
     }
 

@@ -1,5 +1,6 @@
 import Kamune
 import KamuneBenchmark
+import KamuneNode
 import KamuneStore
 import KamuneSystem
 import KamuneTerminal
@@ -25,6 +26,7 @@ extension Failure {
         case let error as Failure: self = error
         case let error as KamuneError: self.init(error)
         case let error as StoreError: self.init(error)
+        case let error as NodeError: self.init(error)
         case let error as FileFailure: self.init(error)
         case let error as CryptoError: self.init(.failure, Self.shown(error.description))
         case let error as Trouble: self.init(error)
@@ -51,7 +53,7 @@ extension Failure {
 
     /// What ended a conversation that had been connected. That the peer could not be reached again is how its connection is
     /// lost, whatever was in the way of the last attempt.
-    init(afterConnecting error: KamuneError) {
+    init(afterConnecting error: NodeError) {
         let failure = Failure(error)
         switch failure.status {
         case .unreachable, .timedOut, .refusedByPeer: self.init(.connectionLost, failure.message)
@@ -62,6 +64,11 @@ extension Failure {
     /// An error of the store.
     init(_ error: StoreError) {
         self.init(ExitStatus(error), Self.shown(error.description))
+    }
+
+    /// An error of the node.
+    init(_ error: NodeError) {
+        self.init(ExitStatus(error.code), Self.shown(error.message))
     }
 
     /// An error with a file.

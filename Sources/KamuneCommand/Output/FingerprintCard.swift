@@ -1,4 +1,5 @@
 import Kamune
+import KamuneNode
 
 /// A public key as people see and compare it, a row for each form.
 enum FingerprintCard {

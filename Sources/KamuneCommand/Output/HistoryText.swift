@@ -1,6 +1,6 @@
 import Foundation
 import Kamune
-import KamuneStore
+import KamuneNode
 import KamuneTerminal
 
 /// Messages of the history as text, for people and for programs. In a terminal, what a message holds is made fit to be
@@ -20,7 +20,7 @@ struct HistoryText {
     /// The terminal that it goes to; nil for a file or another program.
     let screen: Screen?
     /// The names of peers, which are looked up once.
-    private var names: [PeerID: String] = [:]
+    private var names: [ContactID: String] = [:]
     private var lastDay: String?
 
     init(
@@ -44,7 +44,7 @@ struct HistoryText {
     }
 
     /// A message, with the line break at its end.
-    mutating func text(of message: StoredMessage) -> String {
+    mutating func text(of message: MessageInfo) -> String {
         switch format {
         case .text: line(of: message)
         case .markdown: markdown(of: message)
@@ -52,13 +52,13 @@ struct HistoryText {
         }
     }
 
-    private func name(_ peer: PeerID) -> String { names[peer] ?? peers.name(of: peer).description }
+    private func name(_ peer: ContactID) -> String { names[peer] ?? peers.name(of: peer).description }
 
     // MARK: Text
 
-    private func line(of message: StoredMessage) -> String {
+    private func line(of message: MessageInfo) -> String {
         let isOwn = message.direction == .outgoing
-        let peer = PeerName.speaker(name(message.peer))
+        let peer = PeerName.speaker(name(message.contact))
         let name = isOwn ? (isMixed ? "You to \(peer)" : "You") : peer
         let time = MessageTimes(message).inFull
         let direction = PeerName.direction(isOwn: isOwn)
@@ -87,14 +87,14 @@ struct HistoryText {
 
     // MARK: Markdown (CommonMark)
 
-    private mutating func markdown(of message: StoredMessage) -> String {
+    private mutating func markdown(of message: MessageInfo) -> String {
         var text = ""
         let day = Times.localDay(message.localTime)
         if day != lastDay {
             text += "\n## \(day)\n\n"
             lastDay = day
         }
-        let peer = Self.escaped(PeerName.speaker(name(message.peer)))
+        let peer = Self.escaped(PeerName.speaker(name(message.contact)))
         let isOwn = message.direction == .outgoing
         let name = isOwn ? (isMixed ? "You to \(peer)" : "You") : peer
         // A backslash at the end of a row breaks the line there.
@@ -155,20 +155,20 @@ struct HistoryText {
 
     // MARK: JSON
 
-    private func json(of message: StoredMessage) -> JSONText {
-        let peer = peers.peers.first { $0.id == message.peer }
-        let isText = message.kind == .text && String(validating: message.body, as: UTF8.self) != nil
+    private func json(of message: MessageInfo) -> JSONText {
+        let peer = peers.peers.first { $0.id == message.contact }
+        let isText = message.kind == 0 && String(validating: message.body, as: UTF8.self) != nil
         var members: [(String, JSONText)] = [
-            ("time", .text(Times.stamp(message.localTime))), ("peer", .text(peer?.displayName ?? "")),
+            ("time", .text(Times.stamp(message.localTime))), ("peer", .text(peer?.name ?? "")),
             ("fingerprint", .optional(peer?.key.fingerprint.sum)),
             ("direction", .text(message.direction == .incoming ? "in" : "out")),
-            ("state", .text(Self.word(for: message.state))), ("sent", .text(Times.stamp(message.sent))),
+            ("state", .text(Self.word(for: message.state))), ("sent", .text(Times.stamp(message.written))),
             ("received", .optional(message.received.map(Times.stamp))), ("id", .text(message.id.description)),
         ]
         if isText {
             members.append(("text", .text(message.text)))
         } else {
-            members.append(("kind", .number(Int(message.kind.rawValue))))
+            members.append(("kind", .number(Int(message.kind))))
             members.append(("base64", .text(Data(message.body).base64EncodedString())))
         }
         return .object(members)
@@ -177,13 +177,13 @@ struct HistoryText {
     // MARK: Parts
 
     /// A message's lines, as they were sent.
-    private static func lines(of message: StoredMessage) -> [String] {
-        guard message.kind == .text else { return ["[\(Count.of(message.body.count, "byte", "bytes")), not a text]"] }
+    private static func lines(of message: MessageInfo) -> [String] {
+        guard message.kind == 0 else { return ["[\(Count.of(message.body.count, "byte", "bytes")), not a text]"] }
         return message.text.split(omittingEmptySubsequences: false) { $0.isNewline }.map(String.init)
     }
 
     /// How far a message of ours has come.
-    private static func note(on message: StoredMessage) -> [String] {
+    private static func note(on message: MessageInfo) -> [String] {
         switch message.state {
         case .received: []
         case .waiting: ["waiting"]
@@ -194,7 +194,7 @@ struct HistoryText {
     }
 
     /// The state for programs.
-    private static func word(for state: MessageState) -> String {
+    private static func word(for state: MessageInfo.State) -> String {
         switch state {
         case .received: "received"
         case .waiting: "waiting"

@@ -1,5 +1,5 @@
 import Kamune
-import KamuneStore
+import KamuneNode
 import KamuneSystem
 import KamuneTerminal
 
@@ -10,25 +10,28 @@ import KamuneTerminal
 /// After a kill a few messages may be written again. What is not kept is written as it comes.
 actor MessageOutput {
     /// Writes messages, and tells what went wrong, if something did.
-    typealias Writing = @Sendable (_ messages: [StoredMessage], _ peers: PeerList) async -> SystemError?
+    typealias Writing = @Sendable (_ messages: [MessageInfo], _ peers: PeerList) async -> SystemError?
 
     /// The output of those who name none.
     static let standardName = "standard"
 
-    private let store: Store
+    private let node: any NodeAccess
     /// By which the store knows how far this output has come; nil where nothing is kept.
     private let name: String?
     private let put: Writing
     /// How far it has come, and how far the store knows that it has.
-    private var written: MessagePosition?
-    private var noted: MessagePosition?
+    private var written: Position?
+    private var noted: Position?
+    /// Those whose messages were written, as they were then.
+    private var peers = PeerList([])
+    private var known: Set<ContactID> = []
     private var writing: Task<Void, Never>?
     private var noting: Task<Void, Never>?
     /// Why nothing more can be written.
     private(set) var failure: Failure?
 
-    init(_ store: Store, name: String?, put: @escaping Writing) {
-        self.store = store
+    init(_ node: any NodeAccess, name: String?, put: @escaping Writing) {
+        self.node = node
         self.name = name
         self.put = put
     }
@@ -43,8 +46,8 @@ actor MessageOutput {
     /// - Returns: What went wrong, if something did.
     func begin(isStopped: @Sendable () -> Bool = { false }) async -> Failure? {
         guard let name else { return nil }
-        do throws(StoreError) {
-            written = try await store.outputPosition(name)
+        do throws(NodeError) {
+            written = try await node.ask(GetOutput(name)).written
             noted = written
             var isEnd = false
             while !isEnd, failure == nil, !isStopped() {
@@ -59,7 +62,7 @@ actor MessageOutput {
     /// Writes messages that came in, after what came before them. Waits while the reader is slow.
     ///
     /// - Returns: What went wrong, if something did.
-    func write(_ messages: [StoredMessage]) async -> Failure? {
+    func write(_ messages: [MessageInfo]) async -> Failure? {
         guard let last = messages.last?.position, failure == nil else { return failure }
         guard name != nil else {
             // Several conversations at once: what one brings stays together.
@@ -70,6 +73,26 @@ actor MessageOutput {
             await inTurn { await self.writeKept(messages, through: last) }
         }
         return failure
+    }
+
+    /// What is known of peers may have changed.
+    func contactsHaveChanged() { known = [] }
+
+    /// Writes what came in and was not written, in whatever way it was missed.
+    ///
+    /// - Returns: What went wrong, if something did.
+    func catchUp() async -> Failure? {
+        guard name != nil else { return failure }
+        await inTurn { await self.writeRest() }
+        return failure
+    }
+
+    private func writeRest() async {
+        do throws(NodeError) {
+            while failure == nil, try await !writePage(through: nil) {}
+        } catch {
+            failure = Failure(error)
+        }
     }
 
     /// Waits until the store knows how far it has come.
@@ -89,18 +112,18 @@ actor MessageOutput {
         await task.value
     }
 
-    private func writeUnkept(_ messages: [StoredMessage]) async {
+    private func writeUnkept(_ messages: [MessageInfo]) async {
         guard failure == nil else { return }
-        do throws(StoreError) {
+        do throws(NodeError) {
             try await pass(messages)
         } catch {
             failure = Failure(error)
         }
     }
 
-    private func writeKept(_ messages: [StoredMessage], through last: MessagePosition) async {
+    private func writeKept(_ messages: [MessageInfo], through last: Position) async {
         guard failure == nil, let written, written < last else { return }
-        do throws(StoreError) {
+        do throws(NodeError) {
             // Most of the time they are what comes next, and need not be read from the store.
             if Self.follow(messages, written) {
                 try await pass(messages)
@@ -114,9 +137,9 @@ actor MessageOutput {
     }
 
     /// - Returns: Whether there is nothing more to write.
-    private func writePage(through last: MessagePosition?, bytes: Int = 512 << 10) async throws(StoreError) -> Bool {
+    private func writePage(through last: Position?, bytes: Int? = nil) async throws(NodeError) -> Bool {
         guard let written else { return true }
-        let page = try await store.incomingMessages(after: written, through: last, bytes: bytes)
+        let page = try await node.ask(GetIncoming(after: written, through: last, bytes: bytes))
         try await pass(page.messages)
         guard failure == nil else { return true }
         advance(to: page.through)
@@ -124,28 +147,29 @@ actor MessageOutput {
     }
 
     /// Whether messages follow a position and one another directly, so that nothing else is to be written between them.
-    private static func follow(_ messages: [StoredMessage], _ position: MessagePosition) -> Bool {
+    private static func follow(_ messages: [MessageInfo], _ position: Position) -> Bool {
         var last = position
         for message in messages {
-            guard message.position.isNext(after: last) else { return false }
+            guard message.position.place.isNext(after: last.place) else { return false }
             last = message.position
         }
         return true
     }
 
-    private func advance(to position: MessagePosition) {
+    private func advance(to position: Position) {
         guard failure == nil else { return }
         written = position
         note()
     }
 
-    private func pass(_ messages: [StoredMessage]) async throws(StoreError) {
+    private func pass(_ messages: [MessageInfo]) async throws(NodeError) {
         if messages.isEmpty { return }
-        var peers: [StoredPeer] = []
-        for id in Set(messages.map(\.peer)) {
-            if let peer = try await store.peer(id) { peers.append(peer) }
+        let wanted = Set(messages.map(\.contact))
+        if !wanted.isSubset(of: known) {
+            peers = try await PeerList(node)
+            known = Set(peers.peers.map(\.id))
         }
-        if let error = await put(messages, PeerList(peers)) { failure = Failure(output: error) }
+        if let error = await put(messages, peers) { failure = Failure(output: error) }
     }
 
     /// Has the store note how far it has come. Nobody waits for that: what is written meanwhile is noted together.
@@ -154,8 +178,8 @@ actor MessageOutput {
         noting = Task {
             // Also when nothing more can be written: what was written is not to come again.
             while let position = written, noted != position {
-                do throws(StoreError) {
-                    try await store.noteWritten(through: position, to: name)
+                do throws(NodeError) {
+                    _ = try await node.ask(NoteWritten(name, through: position))
                     noted = position
                 } catch {
                     failure = failure ?? Failure(error)
@@ -198,7 +222,7 @@ extension MessageOutput {
         { messages, peers in
             for message in messages {
                 await console.show(
-                    message: message.text, from: peers.name(of: message.peer), at: MessageTimes(message), isOwn: false)
+                    message: message.text, from: peers.name(of: message.contact), at: MessageTimes(message), isOwn: false)
             }
             return nil
         }

@@ -1,5 +1,5 @@
 import Foundation
-import KamuneStore
+import KamuneNode
 
 /// When a message was written, and when it came, if that is not about the same: it may have waited for days.
 struct MessageTimes: Sendable, Equatable {
@@ -11,9 +11,9 @@ struct MessageTimes: Sendable, Equatable {
     /// By how much clocks and networks differ without anybody minding, in seconds.
     private static let tolerance = 60.0
 
-    init(_ message: StoredMessage) {
+    init(_ message: MessageInfo) {
         self.init(
-            written: message.sent, received: message.direction == .incoming ? message.received : nil)
+            written: message.written, received: message.direction == .incoming ? message.received : nil)
     }
 
     /// - Parameter received: When it came in, if it did.

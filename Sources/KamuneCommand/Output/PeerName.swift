@@ -1,5 +1,5 @@
 import Kamune
-import KamuneStore
+import KamuneNode
 import KamuneTerminal
 
 /// What a peer is called here.
@@ -16,7 +16,7 @@ enum PeerName {
     }
 
     /// The name of a peer in the store: the person's own for them, else the one that they gave.
-    static func shown(for peer: StoredPeer) -> TerminalText { shown(peer.displayName, peer.key) }
+    static func shown(for peer: ContactInfo) -> TerminalText { shown(peer.name, peer.key) }
 
     /// What stands before the colon and the words of somebody. The words of a person with a colon in their name would seem to
     /// begin within it, so such a name is put in quotation marks.
@@ -30,7 +30,7 @@ enum PeerName {
     static func direction(isOwn: Bool) -> String { isOwn ? ">" : "<" }
 
     /// The name that a peer in the store gave itself.
-    static func given(by peer: StoredPeer) -> TerminalText { shown(peer.givenName, peer.key) }
+    static func given(by peer: ContactInfo) -> TerminalText { shown(peer.givenName, peer.key) }
 
     private static func shown(_ name: String, _ identity: PublicIdentity) -> TerminalText {
         let name = TerminalText(name, maximumColumns: TextLimit.name)

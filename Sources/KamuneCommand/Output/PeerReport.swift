@@ -1,21 +1,18 @@
 import Foundation
 import Kamune
-import KamuneStore
+import KamuneNode
 import KamuneTerminal
 
 /// A peer as people and programs read about them.
 struct PeerReport {
-    let peer: StoredPeer
-    let number: Int
-    let terms: PeerTerms
-    let now: Date
+    let peer: ContactInfo
 
     /// How the peer stands, in a word or two.
     var standing: String {
-        if peer.isBlocked { return "blocked" }
-        if !peer.wasAccepted { return "not accepted" }
-        let state = peer.isVerified ? "verified" : "accepted"
-        return peer.isExpired(at: now, by: terms) ? state + ", expired" : state
+        if peer.blocked { return "blocked" }
+        if peer.accepted == nil { return "not accepted" }
+        let state = peer.verified != nil ? "verified" : "accepted"
+        return peer.expired ? state + ", expired" : state
     }
 
     /// The cells of the list.
@@ -23,14 +20,14 @@ struct PeerReport {
 
     var cells: [String] {
         [
-            "\(number)", PeerName.shown(for: peer).description, String(peer.key.fingerprint.sum.prefix(12)),
+            "\(peer.number)", PeerName.shown(for: peer).description, String(peer.key.fingerprint.sum.prefix(12)),
             Times.localMinute(peer.lastSeen), standing,
         ]
     }
 
     /// Everything that is known of the peer but what was said.
     func rows(messageCount: Int) -> [String] {
-        var rows = FingerprintCard.row("number", ["\(number)"])
+        var rows = FingerprintCard.row("number", ["\(peer.number)"])
         rows += FingerprintCard.row("name", [PeerName.shown(for: peer).description])
         if peer.ownName != nil {
             rows += FingerprintCard.row("calls itself", [PeerName.given(by: peer).description])
@@ -42,7 +39,7 @@ struct PeerReport {
         rows += FingerprintCard.row("state", [standing])
         rows += FingerprintCard.row("first seen", [Times.localMinute(peer.firstSeen)])
         rows += FingerprintCard.row("last seen", [Times.localMinute(peer.lastSeen)])
-        if peer.wasAccepted { rows += FingerprintCard.row("accepted", [Times.localMinute(peer.accepted)]) }
+        if let accepted = peer.accepted { rows += FingerprintCard.row("accepted", [Times.localMinute(accepted)]) }
         if let verified = peer.verified { rows += FingerprintCard.row("verified", [Times.localMinute(verified)]) }
         rows += FingerprintCard.row("messages", ["\(messageCount)"])
         if !peer.version.isEmpty {
@@ -51,7 +48,7 @@ struct PeerReport {
         }
         for former in peer.formerKeys {
             rows += FingerprintCard.row(
-                "former key", ["\(former.key.fingerprint.sum), until \(Times.localDay(former.until))"])
+                "former key", ["\(former.fingerprint), until \(Times.localDay(former.until))"])
         }
         return rows
     }
@@ -59,20 +56,20 @@ struct PeerReport {
     /// The same for programs.
     func json(messageCount: Int? = nil) -> JSONText {
         var members: [(String, JSONText)] = [
-            ("number", .number(number)), ("name", .text(peer.displayName)), ("given_name", .text(peer.givenName)),
+            ("number", .number(peer.number)), ("name", .text(peer.name)), ("given_name", .text(peer.givenName)),
             ("own_name", .optional(peer.ownName)), ("fingerprint", .text(peer.key.fingerprint.sum)),
             ("public_key", .text(peer.key.fingerprint.base64)), ("algorithm", .text(peer.key.algorithm.rawValue)),
             ("version", .text(peer.version)), ("capabilities", .list(peer.capabilities.map { .text($0) })),
             ("first_seen", .text(Times.stamp(peer.firstSeen))), ("last_seen", .text(Times.stamp(peer.lastSeen))),
-            ("accepted", peer.wasAccepted ? .text(Times.stamp(peer.accepted)) : .null),
-            ("verified", .optional(peer.verified.map(Times.stamp))), ("blocked", .flag(peer.isBlocked)),
-            ("expired", .flag(peer.isExpired(at: now, by: terms))),
+            ("accepted", .optional(peer.accepted.map(Times.stamp))),
+            ("verified", .optional(peer.verified.map(Times.stamp))), ("blocked", .flag(peer.blocked)),
+            ("expired", .flag(peer.expired)),
             (
                 "former_keys",
                 .list(
                     peer.formerKeys.map {
                         .object([
-                            ("fingerprint", .text($0.key.fingerprint.sum)), ("until", .text(Times.stamp($0.until))),
+                            ("fingerprint", .text($0.fingerprint)), ("until", .text(Times.stamp($0.until))),
                         ])
                     })
             ),

@@ -15,10 +15,14 @@ enum Trouble: Error, Equatable, Sendable {
     case noIdentityFile(FilePath)
     case identityExists
     case identityKnown
+    /// The node that runs is somebody else.
+    case otherIdentity
 
     // What is kept.
     case nothingKept(at: String)
     case storeExists(at: String)
+    /// Another Kamune has the store, and does not answer.
+    case holderSilent(process: Int32?)
     case backupAtTerminal
 
     // Passphrases.
@@ -54,7 +58,7 @@ enum Trouble: Error, Equatable, Sendable {
     var status: ExitStatus {
         switch self {
         case .noSuchPeer, .ambiguousPeer, .noSuchConversation, .conversationWithAnother, .noIdentity, .noIdentityFile,
-            .identityExists, .identityKnown, .nothingKept, .storeExists, .declined, .demoListenerClosed,
+            .identityExists, .identityKnown, .otherIdentity, .nothingKept, .storeExists, .declined, .demoListenerClosed,
             .noProcessFiles:
             .failure
         case .passphraseNeeded, .storePassphraseNeeded, .passphraseEmpty, .passphraseTooLong, .passphraseUnreadable,
@@ -63,6 +67,7 @@ enum Trouble: Error, Equatable, Sendable {
         case .nobodyToAsk, .backupAtTerminal: .usage
         case .undelivered, .maybeLost, .endedEarly, .demoSessionEnded, .demoWithoutGoodbye: .connectionLost
         case .tooFewFiles: .tooFewFiles
+        case .holderSilent: .storeUnusable
         }
     }
 
@@ -87,12 +92,17 @@ enum Trouble: Error, Equatable, Sendable {
                 + "told of; --force takes this one, and retires the other."
         case .identityKnown:
             "This identity is in the store already."
+        case .otherIdentity:
+            "The Kamune that runs already has another identity than the one of this file; end it first."
         case .nothingKept(let path):
             "Nothing is kept at “\(TerminalText(path))” yet; that begins when you listen or dial for the first time, or by "
                 + "“kamune identity new”."
         case .storeExists(let path):
             "There is a store at “\(TerminalText(path))” already; say --merge to add what is missing in it, or name another "
                 + "by --db."
+        case .holderSilent(let process):
+            "Another Kamune" + (process.map { " (process \($0))" } ?? "")
+                + " has what is kept, and does not answer; end it, and try again."
         case .backupAtTerminal:
             "A backup is not for the eye; have standard output go to a file or a program."
         case .passphraseNeeded(let what, let variable, let option):

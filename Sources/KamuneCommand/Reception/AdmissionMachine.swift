@@ -1,5 +1,5 @@
 import Kamune
-import KamuneStore
+import KamuneNode
 import KamuneTerminal
 
 /// How strict to be with peers who are not known.
@@ -22,7 +22,7 @@ struct AdmissionMachine: Sendable {
         let id: ApplicantID
         let question: Question
         /// Whom the book takes them for.
-        let acquaintance: PeerID?
+        let acquaintance: ContactID?
     }
 
     private let rule: AdmissionRule
@@ -83,7 +83,7 @@ struct AdmissionMachine: Sendable {
         }
     }
 
-    private func busy(for peer: Peer, _ acquaintance: PeerID?) -> Refusal? {
+    private func busy(for peer: Peer, _ acquaintance: ContactID?) -> Refusal? {
         registry.hasRoom || acquaintance.map { registry.contains($0) } ?? false ? nil : .busy(peer)
     }
 
@@ -195,7 +195,7 @@ struct AdmissionMachine: Sendable {
     }
 
     /// A conversation begins, or its connection is back.
-    mutating func connected(_ id: PeerID) -> Beginning {
+    mutating func connected(_ id: ContactID) -> Beginning {
         guard registry.connected(id) else { return .refused }
         guard let asked, busy(for: asked.question.peer, asked.acquaintance) != nil else { return .begun }
         self.asked = nil
@@ -203,13 +203,13 @@ struct AdmissionMachine: Sendable {
     }
 
     /// The connection of a conversation is lost.
-    mutating func lost(_ id: PeerID) { registry.lost(id) }
+    mutating func lost(_ id: ContactID) { registry.lost(id) }
 
     /// A conversation is over.
-    mutating func ended(_ id: PeerID) { registry.ended(id) }
+    mutating func ended(_ id: ContactID) { registry.ended(id) }
 
     /// Whether the connection of a conversation is lost at the moment.
-    func isLost(_ id: PeerID) -> Bool { registry.isLost(id) }
+    func isLost(_ id: ContactID) -> Bool { registry.isLost(id) }
 
     // MARK: What is told
 
@@ -327,5 +327,5 @@ enum Refusal: Equatable, Sendable {
     /// The answer came when it did not count any more.
     case tooLate(Peer)
     /// The book of known peers cannot be read.
-    case unreadable(StoreError)
+    case unreadable(NodeError)
 }

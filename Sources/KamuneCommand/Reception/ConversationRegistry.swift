@@ -1,4 +1,4 @@
-import KamuneStore
+import KamuneNode
 
 /// With whom there are conversations. A peer is who the store takes them for, whatever key they show: keys change hands.
 struct ConversationRegistry: Sendable {
@@ -10,7 +10,7 @@ struct ConversationRegistry: Sendable {
 
     /// How many conversations may go on at once.
     private let capacity: Int
-    private var links: [PeerID: Link] = [:]
+    private var links: [ContactID: Link] = [:]
 
     init(capacity: Int) {
         self.capacity = capacity
@@ -23,27 +23,27 @@ struct ConversationRegistry: Sendable {
     }
 
     /// Whether there is a conversation with somebody.
-    func contains(_ peer: PeerID) -> Bool { links[peer] != nil }
+    func contains(_ peer: ContactID) -> Bool { links[peer] != nil }
 
     /// Whether there is one whose connection is lost at the moment.
-    func isLost(_ peer: PeerID) -> Bool { links[peer] == .lost }
+    func isLost(_ peer: ContactID) -> Bool { links[peer] == .lost }
 
     /// A conversation begins, or its connection is back.
     ///
     /// - Returns: False when every place is taken.
-    mutating func connected(_ peer: PeerID) -> Bool {
+    mutating func connected(_ peer: ContactID) -> Bool {
         guard contains(peer) || hasRoom else { return false }
         links[peer] = .connected
         return true
     }
 
     /// The connection of a conversation is lost.
-    mutating func lost(_ peer: PeerID) {
+    mutating func lost(_ peer: ContactID) {
         if contains(peer) { links[peer] = .lost }
     }
 
     /// A conversation is over.
-    mutating func ended(_ peer: PeerID) {
+    mutating func ended(_ peer: ContactID) {
         links[peer] = nil
     }
 }

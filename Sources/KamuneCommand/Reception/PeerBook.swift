@@ -1,12 +1,12 @@
 import Foundation
 import Kamune
-import KamuneStore
+import KamuneNode
 import KamuneTerminal
 
 /// The peers whom a person knows.
 protocol PeerBook: Sendable {
     /// What is known about somebody who introduces themselves.
-    func trust(in peer: Peer) async throws(StoreError) -> Trust
+    func trust(in peer: Peer) async throws(NodeError) -> Trust
 }
 
 /// What is known about a peer.
@@ -29,7 +29,7 @@ enum Trust: Equatable, Sendable {
     case unknown
 
     /// Whom the book takes somebody for, as far as nothing speaks against the key.
-    var acquaintance: PeerID? {
+    var acquaintance: ContactID? {
         switch self {
         case .known(let peer), .expired(let peer), .met(let peer): peer.id
         case .changed, .retired, .forked, .blocked, .unknown: nil
@@ -40,7 +40,7 @@ enum Trust: Equatable, Sendable {
 /// A peer whom the person knows.
 struct KnownPeer: Equatable, Sendable {
     /// Who they are, whatever key they show.
-    let id: PeerID
+    let id: ContactID
     /// What the person calls them.
     let name: String
     /// What they called themselves last.
@@ -61,9 +61,9 @@ struct KnownPeer: Equatable, Sendable {
 }
 
 extension KnownPeer {
-    init(_ peer: StoredPeer) {
+    init(_ peer: ContactInfo) {
         self.init(
             id: peer.id, name: PeerName.shown(for: peer).description, givenName: PeerName.given(by: peer).description,
-            identity: peer.key, lastTrusted: peer.lastTrusted)
+            identity: peer.key, lastTrusted: peer.lastTrusted ?? .distantPast)
     }
 }

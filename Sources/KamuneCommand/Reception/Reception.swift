@@ -1,5 +1,5 @@
 import Kamune
-import KamuneStore
+import KamuneNode
 import KamuneSystem
 
 /// Lets peers in, or not: has the machine decide, asks the book of known peers and the person on its behalf, and says what
@@ -38,7 +38,7 @@ actor Reception: PeerVerifier {
     // MARK: Conversations
 
     /// A conversation begins, or its connection is back. False when every place is taken: then it is to be closed.
-    func connected(_ peer: PeerID) async -> Bool {
+    func connected(_ peer: ContactID) async -> Bool {
         switch machine.connected(peer) {
         case .begun: return true
         case .begunWithdrawingQuestion:
@@ -49,19 +49,19 @@ actor Reception: PeerVerifier {
     }
 
     /// The connection of a conversation is lost.
-    func lost(_ peer: PeerID) { machine.lost(peer) }
+    func lost(_ peer: ContactID) { machine.lost(peer) }
 
     /// A conversation is over.
-    func ended(_ peer: PeerID) { machine.ended(peer) }
+    func ended(_ peer: ContactID) { machine.ended(peer) }
 
     /// Whether the connection of a conversation is lost at the moment.
-    func isLost(_ peer: PeerID) -> Bool { machine.isLost(peer) }
+    func isLost(_ peer: ContactID) -> Bool { machine.isLost(peer) }
 
     // MARK: Verification
 
     func verify(_ peer: Peer) async -> Verdict {
         let trust: Trust
-        do throws(StoreError) {
+        do throws(NodeError) {
             trust = try await book.trust(in: peer)
         } catch {
             return .refuse(reason: Refusal.unreadable(error).words)

@@ -1,5 +1,5 @@
 import Kamune
-import KamuneStore
+import KamuneNode
 import KamuneTerminal
 
 // What is said about who comes: all of it, and nothing else.

@@ -1,5 +1,6 @@
 import Foundation
 import Kamune
+import KamuneNode
 import KamuneStore
 import KamuneSystem
 import KamuneTerminal

@@ -1,31 +1,24 @@
 import ArgumentParser
 import Foundation
 import Kamune
-import KamuneStore
+import KamuneNode
 import KamuneTerminal
 
 /// The peers in the order in which they were met, which is how they are numbered: so numbers change only when somebody is
 /// forgotten.
 struct PeerList: Sendable {
-    let peers: [StoredPeer]
+    let peers: [ContactInfo]
 
-    init(_ peers: [StoredPeer]) {
-        self.peers = peers.sorted {
-            ($0.firstSeen, $0.key.fingerprint.sum) < ($1.firstSeen, $1.key.fingerprint.sum)
-        }
+    init(_ peers: [ContactInfo]) {
+        self.peers = peers
     }
 
-    init(_ store: Store) async throws(StoreError) {
-        self.init(try await store.peers())
-    }
-
-    /// A peer's number, from 1.
-    func number(of peer: PeerID) -> Int? {
-        peers.firstIndex { $0.id == peer }.map { $0 + 1 }
+    init(_ node: some NodeAccess) async throws(NodeError) {
+        self.init(try await node.ask(ListContacts()).contacts)
     }
 
     /// What to call a peer.
-    func name(of peer: PeerID) -> TerminalText {
+    func name(of peer: ContactID) -> TerminalText {
         peers.first { $0.id == peer }.map { PeerName.shown(for: $0) } ?? TerminalText("somebody forgotten")
     }
 
@@ -35,7 +28,7 @@ struct PeerList: Sendable {
     /// everything that fits counts, and more than one is none.
     ///
     /// - Throws: A ``Failure`` that says why nobody, or who all, fits.
-    func select(_ text: String) throws(Failure) -> StoredPeer {
+    func select(_ text: String) throws(Failure) -> ContactInfo {
         let shown = TerminalText(text, maximumColumns: TextLimit.name)
         let matches = matches(text)
         if matches.count == 1 { return matches[0] }
@@ -43,12 +36,12 @@ struct PeerList: Sendable {
             throw Failure(.noSuchPeer(shown))
         }
         let all = matches.prefix(8).map { peer in
-            "#\(number(of: peer.id) ?? 0) \(PeerName.shown(for: peer)) (\(peer.key.fingerprint.sum))"
+            "#\(peer.number) \(PeerName.shown(for: peer)) (\(peer.key.fingerprint.sum))"
         }
         throw Failure(.ambiguousPeer(shown, count: matches.count, among: all))
     }
 
-    private func matches(_ text: String) -> [StoredPeer] {
+    private func matches(_ text: String) -> [ContactInfo] {
         let text = text.trimmingCharacters(in: .whitespaces)
         if text.hasPrefix("#") {
             return Int(text.dropFirst()).flatMap { peers.indices.contains($0 - 1) ? [peers[$0 - 1]] : nil } ?? []

@@ -1,4 +1,5 @@
 import Kamune
+import KamuneNode
 import KamuneStore
 import KamuneSystem
 import KamuneTerminal
@@ -73,6 +74,43 @@ final class StoreOpener {
     func openForReading() async throws -> Store? {
         isReadOnly = true
         return location.exists ? try await openExisting() : nil
+    }
+
+    /// Unlocks a node that was begun without a passphrase.
+    func unlock(_ node: RemoteNode) async throws {
+        if let source = source(hasTerminal: terminal != nil), source != .terminal {
+            return try await node.unlock(try await read(source).secret.copy())
+        }
+        guard let terminal else { throw Self.missing }
+        var attempts = 1
+        while true {
+            let passphrase = try await terminal.askSecret("Passphrase: ")
+            do throws(NodeError) {
+                return try await node.unlock(passphrase.secret.copy())
+            } catch {
+                guard error.code == .wrongPassphrase, attempts < Self.attempts else { throw error }
+                terminal.tell(error.message)
+            }
+            attempts += 1
+        }
+    }
+
+    /// Has something done that, through the socket of another process, needs the passphrase.
+    ///
+    /// - Parameter body: Is given the passphrase; nil where none is needed.
+    func authorized<Result>(
+        _ node: any NodeAccess, _ body: (SecretText?) async throws -> Result
+    ) async throws -> Result {
+        if node is LocalNode || options.isUnprotected { return try await body(nil) }
+        if let source = source(hasTerminal: terminal != nil), source != .terminal {
+            return try await body(SecretText(try await read(source).secret.copy()))
+        }
+        do {
+            return try await body(nil)
+        } catch let error as NodeError where error.code == .passphraseRequired {
+            guard let terminal else { throw Self.missing }
+            return try await body(SecretText(try await terminal.askSecret("Passphrase: ").secret.copy()))
+        }
     }
 
     // MARK: Opening

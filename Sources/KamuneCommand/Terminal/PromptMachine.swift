@@ -1,5 +1,5 @@
 import Kamune
-import KamuneStore
+import KamuneNode
 import KamuneTerminal
 
 /// The line that is being typed, and whom it is for: a state machine without a terminal.
@@ -11,7 +11,7 @@ import KamuneTerminal
 struct PromptMachine: Sendable {
     /// Whom a line is for.
     struct Addressee: Hashable, Sendable {
-        let id: PeerID
+        let id: ContactID
         let key: PublicIdentity
         let name: TerminalText
     }
@@ -62,7 +62,7 @@ struct PromptMachine: Sendable {
     private var question: Question?
     private var lastQuestion: UInt64 = 0
     /// The lines that were begun for others, and under a question that for the one in view. Nobody's has no peer.
-    private var drafts: [(owner: PeerID?, editor: TextEditor)] = []
+    private var drafts: [(owner: ContactID?, editor: TextEditor)] = []
     /// When a key was last typed.
     private var lastKey: Duration?
     /// Whom the last question was about that the person has answered, if nothing else has come into view since.
@@ -164,7 +164,7 @@ struct PromptMachine: Sendable {
         return true
     }
 
-    private mutating func setAside(for owner: PeerID?) -> String? {
+    private mutating func setAside(for owner: ContactID?) -> String? {
         let begun = editor.text
         drafts.append((owner, editor))
         if drafts.count > Self.maximumDrafts {
@@ -173,7 +173,7 @@ struct PromptMachine: Sendable {
         return begun.isEmpty ? nil : begun
     }
 
-    private mutating func takeDraft(of owner: PeerID?) -> TextEditor {
+    private mutating func takeDraft(of owner: ContactID?) -> TextEditor {
         guard let index = drafts.lastIndex(where: { $0.owner == owner }) else {
             return TextEditor(maximumSize: maximumSize)
         }

@@ -25,10 +25,13 @@ public final class NodeEvents: AsyncSequence, Sendable {
     /// How many bytes of events may wait.
     static let maximumBytes = 4 << 20
 
-    init() {}
+    /// With nothing in it.
+    package init() {}
 
+    /// Adds events.
+    ///
     /// - Parameter isLimited: Whether events are left out when too many wait.
-    func add(_ events: [NodeEvent], isLimited: Bool = true) {
+    package func add(_ events: [NodeEvent], isLimited: Bool = true) {
         let consumer = state.withLock { state -> CheckedContinuation<Void, Never>? in
             guard !state.isFinished else { return nil }
             for event in events {
@@ -44,7 +47,8 @@ public final class NodeEvents: AsyncSequence, Sendable {
         consumer?.resume()
     }
 
-    func finish() {
+    /// Nothing more comes.
+    package func finish() {
         let (consumer, waiters) = state.withLock { state in
             state.isFinished = true
             defer { state.emptyWaiters = [] }

@@ -21,10 +21,12 @@ final class EventHub: Sendable {
     func client(_ number: Int) -> NodeClient? { clients.withLock { $0[number] } }
 
     /// Tells all clients who want to know.
-    func publish(_ events: [NodeEvent]) {
+    ///
+    /// - Parameter sender: Who knows already.
+    func publish(_ events: [NodeEvent], except sender: NodeClient? = nil) {
         let clients = clients.withLock { Array($0.values) }
         let shared = SharedEvents(events)
-        for client in clients { client.deliver(shared) }
+        for client in clients where client !== sender { client.deliver(shared) }
     }
 
     /// Waits until those who must have it before more may come have taken what they were told.

@@ -27,6 +27,7 @@ public actor Node {
     private var verificationClients: [VerificationID: Int] = [:]
     private var lastVerification = 0
     private(set) var isClosed = false
+    private var isIdentityNew = false
 
     /// A conversation, and who holds it open.
     struct Talk {
@@ -66,19 +67,28 @@ public actor Node {
         return made
     }
 
+    /// Whether an identity was made because there was none. Told once.
+    func hasNewIdentity() -> Bool {
+        defer { isIdentityNew = false }
+        return isIdentityNew
+    }
+
     /// What talks and listens, if anything does.
     var presentTalker: Messenger? { messenger }
 
     private func makeMessenger() async throws -> Messenger {
         let (identity, name, succession): (Identity, String?, Succession)
         if let own = configuration.identity {
-            (identity, name, succession) = (own.identity, configuration.name, own.succession)
+            let kept = try await store.succession(to: own.identity.publicKey)
+            (identity, name, succession) = (own.identity, configuration.name, own.succession ?? kept)
         } else {
+            let isKept = try await store.currentIdentity()?.privateKey != nil
             identity = try await store.identity(name: "")
             let current = try await store.currentIdentity()
             let kept = current.flatMap { $0.name.isEmpty ? nil : $0.name }
             name = configuration.name ?? kept
             succession = try await store.succession(to: identity.publicKey)
+            if !isKept { isIdentityNew = true }
         }
         return Messenger(
             identity: identity, name: name, verifier: NodeVerifier(node: self, client: nil, listener: nil), store: store,

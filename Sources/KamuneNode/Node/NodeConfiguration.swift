@@ -18,11 +18,11 @@ public struct NodeConfiguration: Sendable {
     public struct OwnIdentity: Sendable {
         /// The private key.
         public let identity: Identity
-        /// By which earlier identities vouch for it.
-        public let succession: Succession
+        /// By which earlier identities vouch for it; nil for what the store knows.
+        public let succession: Succession?
 
         /// An identity.
-        public init(_ identity: Identity, succession: Succession = .none) {
+        public init(_ identity: Identity, succession: Succession? = nil) {
             self.identity = identity
             self.succession = succession
         }

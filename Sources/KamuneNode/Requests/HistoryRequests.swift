@@ -37,8 +37,13 @@ public struct ListSessions: NodeRequest {
     /// At most so many, the latest: 1,000, and without it.
     public var limit: Int?
 
+    /// Only those with a smaller number.
+    public var before: Int?
+
     /// Asks for them.
-    public init(with contact: ContactID? = nil, limit: Int? = nil) { (self.contact, self.limit) = (contact, limit) }
+    public init(with contact: ContactID? = nil, limit: Int? = nil, before: Int? = nil) {
+        (self.contact, self.limit, self.before) = (contact, limit, before)
+    }
 
     /// More would be too long for a line.
     private static let maximumCount = 1_000
@@ -47,8 +52,8 @@ public struct ListSessions: NodeRequest {
     public func perform(on node: Node, for client: NodeClient) async throws(NodeError) -> Answer {
         let store = node.store
         let all = try await asNode { try await store.sessions() }
-        let wanted = all.reversed().enumerated().filter { _, session in
-            contact.map { session.peer == $0.peer } ?? true
+        let wanted = all.reversed().enumerated().filter { index, session in
+            (contact.map { session.peer == $0.peer } ?? true) && (before.map { index + 1 < $0 } ?? true)
         }
         let limit = min(max(0, limit ?? Self.maximumCount), Self.maximumCount)
         return Answer(

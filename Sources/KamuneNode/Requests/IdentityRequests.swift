@@ -60,6 +60,33 @@ public struct ListIdentities: NodeRequest {
     }
 }
 
+/// Who we are in conversations. Makes an identity when there is none.
+public struct GetSelf: NodeRequest {
+    /// How it is called.
+    public static let name = "identities.self"
+
+    /// Who we are.
+    public struct Answer: Codable, Sendable, Equatable {
+        /// The key.
+        public var publicKey: PublicKeyText
+        /// What others are told to call us.
+        public var name: String
+        /// Whether the identity was made for this, just now.
+        public var isNew: Bool
+    }
+
+    /// Asks for it.
+    public init() {}
+
+    /// Does it.
+    public func perform(on node: Node, for client: NodeClient) async throws(NodeError) -> Answer {
+        let endpoint = try await node.talker().endpoint
+        return Answer(
+            publicKey: PublicKeyText(endpoint.identity.publicKey), name: endpoint.name,
+            isNew: await node.hasNewIdentity())
+    }
+}
+
 /// Has others be told another name.
 public struct NameIdentity: NodeRequest {
     /// How it is called.
@@ -279,7 +306,7 @@ extension Node {
         try await asNode {
             let current = try await store.currentIdentity()
             guard current == nil || replacing else {
-                throw NodeError(.conflict, "An identity exists already.")
+                throw NodeError(.identityExists, "An identity exists already.")
             }
             try await store.add(identity, name: current?.name ?? "", at: now)
         }

@@ -50,28 +50,24 @@ public struct SendMessages: NodeRequest {
             throw NodeError(.invalidParameter, "There must be 1 to \(Self.maximumCount) messages.")
         }
         let kind = MessageKind(rawValue: kind ?? 0)
-        let stored: [StoredMessage]
         var isConnected = false
-        if let talk = await node.talk(with: contact.peer) {
-            let conversation = talk.conversation
+        if let conversation = await node.talk(with: contact.peer)?.conversation {
             if waitsForRoom == true { await conversation.waitForRoom() }
             isConnected = await conversation.isConnected
-            stored = try await asNode { try await conversation.send(contentsOf: bodies, kind: kind) }
-        } else {
-            let (peer, _) = try await node.peer(contact)
-            stored = try await node.write(bodies, kind: kind, to: peer.id)
         }
+        let stored = try await node.write(bodies, kind: kind, to: contact)
         let messages = stored.map(MessageInfo.init)
-        node.hub.publish(messages.map { .message($0) })
+        node.hub.publish(messages.map { .message($0) }, except: client)
         return Answer(messages: messages, isConnected: isConnected)
     }
 }
 
 extension Node {
-    /// Keeps messages for somebody who is not there.
-    func write(_ bodies: [[UInt8]], kind: MessageKind, to peer: PeerID) async throws(NodeError) -> [StoredMessage] {
+    /// Sends messages to somebody, who may be there or not.
+    func write(_ bodies: [[UInt8]], kind: MessageKind, to contact: ContactID) async throws(NodeError) -> [StoredMessage] {
         let messenger = try await talker()
-        return try await asNode { try await messenger.write(bodies, kind: kind, to: peer) }
+        if talks[contact.peer] == nil { _ = try await peer(contact) }
+        return try await asNode { try await messenger.write(bodies, kind: kind, to: contact.peer) }
     }
 }
 
@@ -116,6 +112,8 @@ public struct GetMessages: NodeRequest {
 
     /// How many bytes of bodies a page has, less the last message.
     private static let pageBytes = 256 << 10
+    /// After this time a page has what was found: whoever searches wants to see it.
+    private static let patience = Duration.milliseconds(50)
 
     /// Does it.
     public func perform(on node: Node, for client: NodeClient) async throws(NodeError) -> Answer {
@@ -137,10 +135,13 @@ public struct GetMessages: NodeRequest {
             }
             var messages: [MessageInfo] = []
             var size = 0
+            let clock = node.time
+            let start = clock.monotonic
             for try await message in store.search(wanted) where only.map({ message.session == $0 }) ?? true {
                 messages.append(MessageInfo(message))
                 size += message.body.count
-                if messages.count == limit || size >= Self.pageBytes {
+                let isLate = clock.monotonic - start > Self.patience
+                if messages.count == limit || size >= Self.pageBytes || isLate {
                     return Answer(messages: messages, next: Position(message.position))
                 }
             }

@@ -1,4 +1,4 @@
-import KamuneStore
+public import KamuneStore
 
 /// What a backup holds.
 public struct BackupContents: Codable, Sendable, Equatable {
@@ -11,7 +11,8 @@ public struct BackupContents: Codable, Sendable, Equatable {
     /// How many messages.
     public var messages: Int
 
-    init(_ summary: BackupSummary) {
+    /// What the store says.
+    public init(_ summary: BackupSummary) {
         identities = summary.identities
         contacts = summary.peers
         sessions = summary.sessions

@@ -70,6 +70,9 @@ public struct ContactInfo: Codable, Sendable, Equatable, Identifiable {
     public var lastSeen: Date
     /// When the person last accepted the key; nil for who was only let in unseen.
     public var accepted: Date?
+    /// When the key was accepted last, or there was a session with it last while that held: from here on trust expires. nil for
+    /// who was only let in unseen.
+    public var lastTrusted: Date?
     /// When the person compared fingerprints; nil if never.
     public var verified: Date?
     /// Whether the person wants nothing of them.
@@ -99,6 +102,7 @@ extension ContactInfo {
             ownName: peer.ownName, fingerprint: peer.key.fingerprint.sum, publicKey: PublicKeyText(peer.key),
             algorithm: peer.key.algorithm.rawValue, version: peer.version, capabilities: peer.capabilities,
             firstSeen: peer.firstSeen, lastSeen: peer.lastSeen, accepted: peer.wasAccepted ? peer.accepted : nil,
+            lastTrusted: peer.wasAccepted ? peer.lastTrusted : nil,
             verified: peer.verified, blocked: peer.isBlocked, expired: peer.isExpired(at: now, by: terms),
             formerKeys: peer.formerKeys.map {
                 FormerKeyInfo(fingerprint: $0.key.fingerprint.sum, until: $0.until)

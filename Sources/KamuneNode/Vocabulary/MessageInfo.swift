@@ -37,18 +37,24 @@ public struct MessageInfo: Codable, Sendable, Equatable, Identifiable {
         case received
         /// It has not been sent yet.
         case waiting
-        /// It was sent. A contact who acknowledges will say when it has it.
+        /// It was sent, and the contact will say when it has it.
+        case inFlight = "in_flight"
+        /// It was sent, and no more will be known: the contact does not acknowledge.
         case sent
         /// The contact has stored it.
         case delivered
         /// It was sent, but the connection broke, and nobody knows whether it arrived.
         case maybeLost = "may_be_lost"
 
+        /// Whether it is sent again until the contact has acknowledged it.
+        public var isPending: Bool { self == .waiting || self == .inFlight }
+
         init(_ state: MessageState) {
             switch state {
             case .received: self = .received
             case .waiting: self = .waiting
-            case .inFlight, .sent: self = .sent
+            case .inFlight: self = .inFlight
+            case .sent: self = .sent
             case .delivered: self = .delivered
             case .maybeLost: self = .maybeLost
             }

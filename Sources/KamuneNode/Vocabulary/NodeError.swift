@@ -56,6 +56,7 @@ public struct NodeError: Error, Codable, Sendable, Equatable {
         case noSuchContact = "no_such_contact"
         case ambiguousContact = "ambiguous_contact"
         case noIdentity = "no_identity"
+        case identityExists = "identity_exists"
         case notConnected = "not_connected"
         case noAddress = "no_address"
         case malformed

@@ -93,8 +93,20 @@ public struct LinkInfo: Codable, Sendable, Equatable {
     public var isAcknowledged: Bool
     /// The version of the protocol that the contact uses; empty when an earlier session goes on.
     public var version: String
+    /// What the contact announced that it can do beyond the base protocol.
+    public var capabilities: [String]
+    /// How long each step of the handshake took.
+    public var handshake: [Step]
     /// Why an earlier session was not resumed, when it looked as if somebody sat in between.
     public var doubt: NodeError?
+
+    /// A step of a handshake.
+    public struct Step: Codable, Sendable, Equatable {
+        /// What was done.
+        public var name: String
+        /// How long it took.
+        public var seconds: Double
+    }
 
     /// A session.
     public init(_ summary: SessionSummary) {
@@ -104,6 +116,8 @@ public struct LinkInfo: Codable, Sendable, Equatable {
         isResumed = summary.isResumed
         isAcknowledged = summary.isAcknowledged
         version = summary.peer.version
+        capabilities = summary.peer.capabilities
+        handshake = summary.handshake.map { Step(name: $0.kind.rawValue, seconds: $0.duration / .seconds(1)) }
         doubt = summary.resumptionFailure.map { NodeError($0) }
     }
 }
@@ -138,6 +152,9 @@ public struct ConversationEnd: Codable, Sendable, Equatable {
         /// It broke off.
         case failure
     }
+
+    /// An end.
+    public init(by: Side, error: NodeError?) { (self.by, self.error) = (by, error) }
 
     /// An end.
     public init(_ end: SessionEnd) {
