@@ -139,6 +139,7 @@ extension WriteTransaction {
             "WHERE session IN (SELECT id FROM session WHERE peer = ?)", [id.row], in: self)
         try tables.sessions.deleteAll("WHERE peer = ?", [id.row], in: self)
         try tables.outboxes.delete(id.row, in: self)
+        try tables.contacts.delete(id.row, in: self)
         try delete(peer)
         try scheduleErasure()
     }

@@ -134,10 +134,13 @@ public final class Store: Sendable {
     ///
     /// - Parameter other: whose peers are known here too, as they are now. Nothing goes back.
     public static func inMemory(knowingPeersOf other: Store) async throws(StoreError) -> Store {
-        let (peers, terms) = try await other.read { (try $0.peers(), try $0.peerTerms()) }
+        let (peers, contacts, terms) = try await other.read {
+            (try $0.peers(), try $0.tables.contacts.all(in: $0), try $0.peerTerms())
+        }
         let store = try inMemory()
         try await store.write { transaction in
             for peer in peers { try transaction.insert(peer) }
+            for contact in contacts { try transaction.tables.contacts.insert(contact, in: transaction) }
         }
         try await store.setPeerTerms(terms)
         return store

@@ -7,32 +7,32 @@ import Testing
 /// Stores and backups that earlier versions made must open for ever. A fixture that was published is never made again; a
 /// new format gets a new one beside it.
 @Suite struct FixtureTests {
-    @Test(arguments: ["store-v1", "store-v2", "store-v3"])
+    @Test(arguments: ["store-v1", "store-v2", "store-v3", "store-v4"])
     func store(name: String) async throws {
         let folder = try Folder()
         let url = try #require(Bundle.module.url(forResource: name, withExtension: "db", subdirectory: "Resources"))
         try folder.write([UInt8](Data(contentsOf: url)), to: "kamune.db")
         let store = try folder.reopen()
-        try await expectContents(store)
+        try await expectContents(store, of: name)
         let session = try #require(try await store.session(identifier: "ABCDEFGHIJKLMNOPQRSTUVWX"))
         #expect(try await store.consumeToken([UInt8](repeating: 3, count: 32), of: session.id, at: noon))
         #expect(try await store.takeToken(of: session.id, at: noon) == [UInt8](repeating: 4, count: 32))
         try await store.verify()
     }
 
-    @Test(arguments: ["backup-v1", "backup-v2"])
+    @Test(arguments: ["backup-v1", "backup-v2", "backup-v3"])
     func backup(name: String) async throws {
         let folder = try Folder()
         let url = try #require(Bundle.module.url(forResource: name, withExtension: "kamune", subdirectory: "Resources"))
         let store = try await Store.restore(
             backup: url.path, passphrase: SecretBytes(copying: Array("fixture".utf8)), to: folder.location(),
             credential: .unprotected, derivation: cheap)
-        try await expectContents(store)
+        try await expectContents(store, of: name)
         try await store.verify()
     }
 
     /// A store of any version can be looked into without a byte of it changing.
-    @Test(arguments: ["store-v1", "store-v2", "store-v3"])
+    @Test(arguments: ["store-v1", "store-v2", "store-v3", "store-v4"])
     func lookedInto(name: String) async throws {
         let folder = try Folder()
         let url = try #require(Bundle.module.url(forResource: name, withExtension: "db", subdirectory: "Resources"))
@@ -40,7 +40,7 @@ import Testing
         try folder.write(bytes, to: "kamune.db")
         let location = folder.location()
         let store = try Store.openNow(at: location, credential: .passphrase(passphrase), isReadOnly: true)
-        try await expectContents(store)
+        try await expectContents(store, of: name)
         guard case .retired = try await store.recognize(key(3), name: "x", at: noon).standing else {
             Issue.record("not retired")
             return
@@ -52,7 +52,7 @@ import Testing
         #expect(try folder.contents()["kamune.db"] == bytes)
     }
 
-    private func expectContents(_ store: Store) async throws {
+    private func expectContents(_ store: Store, of name: String) async throws {
         let identities = try await store.identities()
         #expect(try identities.map(\.publicKey) == [key(1), key(2, .mldsa65)])
         #expect(identities.map(\.isCurrent) == [false, true])
@@ -79,6 +79,11 @@ import Testing
         #expect(try await store.peerTerms().accepted == .never)
         #expect(try await store.found(MessageSearch("GRÜSSE grüße")).isEmpty)
         #expect(try await store.found(MessageSearch("GRÜßE")) == ["Grüße 👋"])
+        let addresses = try await store.addresses(of: bob.id, at: noon).map(\.text)
+        let knowsAddresses = ["store-v4", "backup-v3"].contains(name)
+        #expect(
+            addresses == (knowsAddresses ? ["udp://dialed.example", "tcp://given.example", "tcp://told.example"] : []))
+        #expect(try await store.requests(at: noon).map(\.note) == (name == "store-v4" ? ["let me in"] : []))
     }
 
     private let announced = SessionAnnouncements(
@@ -116,6 +121,12 @@ import Testing
         _ = try await store.write {
             try $0.handOver(to: bob, .acknowledged, after: nil, limit: 9, bytes: .max, at: noon)
         }
+        try await store.addAddress("tcp://given.example", of: bob, at: noon)
+        try await store.noteReached(bob, at: "udp://dialed.example", time: noon)
+        try await store.setToldRoutes(["tcp://told.example"], of: bob, at: noon.plus(hours: 1))
+        try await store.noteRequest(
+            NewRequest(key: try key(8), name: "zoe", network: "192.0.2.0/24", isProven: true, note: "let me in"),
+            at: noon)
         try await store.setTextSetting("colour", to: "blue")
         try await store.setPeerExpiry(.never)
         let secret = SecretBytes(copying: Array("fixture".utf8))

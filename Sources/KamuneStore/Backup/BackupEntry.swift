@@ -2,6 +2,7 @@
 enum BackupEntry {
     case identity(StoredIdentity)
     case peer(StoredPeer)
+    case contact(ContactRecord)
     case session(StoredSession)
     case setting(name: String, value: [UInt8])
     case message(MessageRecord)
@@ -19,6 +20,9 @@ enum BackupEntry {
             case .peer:
                 let id = PeerID(row: try reader.integer())
                 return .peer(try StoredPeer(id: id, decoding: Array(bytes.dropFirst(8))))
+            case .contact:
+                let peer = try reader.integer()
+                return .contact(try ContactRecord(peer: peer, decoding: Array(bytes.dropFirst(8))))
             case .session:
                 let id = SessionID(row: try reader.integer())
                 let peer = PeerID(row: try reader.integer())

@@ -1,10 +1,11 @@
 import Crypto
 import KamuneCrypto
 
-/// The format of a backup, version 2. In version 1 the records of peers and sessions had fewer fields.
+/// The format of a backup, version 3. In version 1 the records of peers and sessions had fewer fields; up to version 2 there
+/// were no addresses of peers.
 ///
 /// ```
-/// "KAMUNE BACKUP" 0 | version u16 = 2 | log₂ N u8 | r u8 | p u8 | salt, 32 bytes        the header
+/// "KAMUNE BACKUP" 0 | version u16 = 3 | log₂ N u8 | r u8 | p u8 | salt, 32 bytes        the header
 /// (size u32 | nonce, 24 bytes | ciphertext | tag, 16 bytes) …                            chunks
 /// ```
 ///
@@ -17,7 +18,7 @@ import KamuneCrypto
 /// there again.
 enum BackupFormat {
     static let magic = Array("KAMUNE BACKUP".utf8) + [0]
-    static let version = 2
+    static let version = 3
     static let headerSize = magic.count + 2 + 3 + KeyDerivation.saltSize
     static let chunkSize = 64 * 1_024
 
@@ -31,6 +32,15 @@ enum BackupFormat {
         case setting = 4
         case message = 5
         case end = 6
+        case contact = 7
+
+        /// The version that brought it.
+        var version: Int { self == .contact ? 3 : 1 }
+    }
+
+    /// The version that a header names, if it is one.
+    static func version(of header: [UInt8]) -> Int {
+        header.count < headerSize ? version : Int(header[magic.count]) << 8 | Int(header[magic.count + 1])
     }
 
     static func header(_ derivation: KeyDerivation, salt: [UInt8]) -> [UInt8] {
@@ -43,7 +53,7 @@ enum BackupFormat {
     static func parse(_ header: [UInt8], path: String) throws(StoreError) -> (KeyDerivation, salt: [UInt8]) {
         guard header.starts(with: magic.prefix(header.count)), !header.isEmpty else { throw .notABackup(path: path) }
         guard header.count == headerSize else { throw .truncated(path: path) }
-        let found = Int(header[magic.count]) << 8 | Int(header[magic.count + 1])
+        let found = version(of: header)
         guard found <= version else { throw .newerVersion(found: found, supported: version) }
         let parameters = header[(magic.count + 2)...].prefix(3).map { Int($0) }
         guard found > 0, parameters[0] < 30 else { throw .damaged(what: "the header of the backup") }
@@ -86,10 +96,16 @@ public struct BackupSummary: Sendable, Equatable {
     public var settings = 0
     /// Messages.
     public var messages = 0
+    /// Peers of whom an address is known.
+    public var contacts = 0
 
-    var encoded: [UInt8] {
+    var encoded: [UInt8] { encoded(version: BackupFormat.version) }
+
+    /// The entry that ends a backup.
+    func encoded(version: Int) -> [UInt8] {
         var writer = RecordWriter()
         for count in [identities, peers, sessions, settings, messages] { writer.append(count: count) }
+        if version >= BackupFormat.Tag.contact.version { writer.append(count: contacts) }
         return writer.bytes
     }
 
@@ -100,6 +116,7 @@ public struct BackupSummary: Sendable, Equatable {
         case .session: sessions += 1
         case .setting: settings += 1
         case .message: messages += 1
+        case .contact: contacts += 1
         case .end: break
         }
     }

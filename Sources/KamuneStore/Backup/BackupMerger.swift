@@ -38,6 +38,7 @@ struct BackupMerger {
             switch entry {
             case .identity(let identity): try merge(identity)
             case .peer(let peer): waitingPeers.append(peer)
+            case .contact(let contact): try merge(contact)
             case .session(let session): try merge(session)
             case .setting(let name, let value): try mergeSetting(name: name, value: value)
             case .message(let record): try merge(record)
@@ -113,6 +114,11 @@ struct BackupMerger {
         if same.key == peer.key { same.verified = same.verified ?? peer.verified }
         try transaction.replace(earlier, with: same)
         known?.replace(index, with: same)
+    }
+
+    private mutating func merge(_ contact: ContactRecord) throws {
+        guard let peer = peers[contact.peer] else { throw RecordReader.Malformed() }
+        if try transaction.joinContact(contact.addresses, to: peer) { summary.contacts += 1 }
     }
 
     private mutating func readKnown() throws {

@@ -9,6 +9,7 @@ final class BackupReader {
     /// Reads so many bytes, fewer only at the end.
     private let source: (Int) throws -> [UInt8]
     private let header: [UInt8]
+    private var version: Int { BackupFormat.version(of: header) }
     private let cipher: XChaCha20Poly1305
     private var buffer: [UInt8] = []
     private var position = 0
@@ -48,7 +49,7 @@ final class BackupReader {
     /// The next entry; `nil` at the end, after which nothing may follow and the counts are right.
     func next() throws -> (tag: BackupFormat.Tag, entry: [UInt8])? {
         guard let rawTag = try byte() else { throw StoreError.truncated(path: path) }
-        guard let tag = BackupFormat.Tag(rawValue: rawTag) else { throw damaged }
+        guard let tag = BackupFormat.Tag(rawValue: rawTag), tag.version <= version else { throw damaged }
         var count = 0
         var shift = 0
         while true {
@@ -68,7 +69,7 @@ final class BackupReader {
         writer.append(bytes: entry)
         hash.update(data: writer.bytes)
         if tag == .end {
-            guard position == buffer.count, ended, entry == summary.encoded else { throw damaged }
+            guard position == buffer.count, ended, entry == summary.encoded(version: version) else { throw damaged }
             return nil
         }
         summary.count(tag)

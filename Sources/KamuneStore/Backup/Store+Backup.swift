@@ -73,6 +73,8 @@ extension ReadTransaction {
             try writer.append(.identity, identity.id.row, identity.encoded())
         }
         for peer in try peers() { try writer.append(.peer, peer.id.row, peer.encoded()) }
+        let contacts = try tables.contacts.cursor(in: self)
+        while let contact = try contacts.next() { try writer.append(.contact, contact.peer, contact.encoded()) }
         let sessions = try tables.sessions.cursor(in: self)
         while let session = try sessions.next() {
             try writer.append(.session, session.id.row, session.peer.row, session.encoded())

@@ -4,7 +4,8 @@ import GRDB
 ///
 /// What stands in the open is what a thief of the file may see: how many rows there are, how large, in which order
 /// messages were stored, which of them belong to one (nameless) peer or session, and which wait to be delivered, in which
-/// order; and in all, how many names the accepted peers bear and how many keys were given up, but not whose they are.
+/// order; and in all, how many names the accepted peers bear, how many keys were given up, of how many peers an address is
+/// known (and how large all of one peer's are), and how many strangers have asked to talk, but not whose they are.
 enum Schema {
     /// The column that holds the sealed record in every table.
     static let sealed = "sealed"
@@ -20,7 +21,7 @@ enum Schema {
     static let applicationID = 0x4B4D_4E45
 
     /// The format that this version writes, and the last that it reads (PRAGMA user_version). Grows with every migration.
-    static let version = 3
+    static let version = 4
 
     /// Versions beyond this one are none: the number is damaged.
     private static let plausibleVersions = 1...10_000
@@ -59,6 +60,10 @@ enum Schema {
         migrator.registerMigration("3", foreignKeyChecks: .immediate) { database in
             try database.execute(sql: versionThree)
             try database.execute(sql: "PRAGMA user_version = 3")
+        }
+        migrator.registerMigration("4", foreignKeyChecks: .immediate) { database in
+            try database.execute(sql: versionFour)
+            try database.execute(sql: "PRAGMA user_version = 4")
         }
         return migrator
     }
@@ -142,6 +147,19 @@ enum Schema {
         CREATE INDEX message_turn ON message (peer, turn) WHERE turn IS NOT NULL;
         CREATE TABLE outbox (
             id INTEGER PRIMARY KEY,
+            sealed BLOB NOT NULL
+        );
+        """
+
+    /// A peer's addresses stand under the peer's number, all in one record.
+    private static let versionFour = """
+        CREATE TABLE contact (
+            id INTEGER PRIMARY KEY,
+            sealed BLOB NOT NULL
+        );
+        CREATE TABLE request (
+            id INTEGER PRIMARY KEY,
+            lookup BLOB NOT NULL UNIQUE,
             sealed BLOB NOT NULL
         );
         """

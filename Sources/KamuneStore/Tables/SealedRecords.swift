@@ -95,6 +95,32 @@ extension OutboxRecord: SealedRecord {
     func index(_ cipher: RecordCipher) -> NoIndex { NoIndex() }
 }
 
+extension ContactRecord: SealedRecord {
+    static let table = "contact"
+    static let ownerColumn: String? = nil
+
+    var place: RecordPlace { RecordPlace(row: peer) }
+
+    init(at place: RecordPlace, decoding bytes: [UInt8]) throws {
+        try self.init(peer: place.row, decoding: bytes)
+    }
+
+    func index(_ cipher: RecordCipher) -> NoIndex { NoIndex() }
+}
+
+extension StoredRequest: SealedRecord {
+    static let table = "request"
+    static let ownerColumn: String? = nil
+
+    var place: RecordPlace { RecordPlace(row: id.row) }
+
+    init(at place: RecordPlace, decoding bytes: [UInt8]) throws {
+        try self.init(id: RequestID(row: place.row), decoding: bytes)
+    }
+
+    func index(_ cipher: RecordCipher) -> LookupIndex { LookupIndex(cipher.lookup(key.spki)) }
+}
+
 /// A token that resumes a session once.
 struct TokenRecord {
     let row: Int64

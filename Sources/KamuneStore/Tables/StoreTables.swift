@@ -11,6 +11,8 @@ final class StoreTables: Sendable {
     let outboxes: SealedTable<OutboxRecord>
     let tokens: SealedTable<TokenRecord>
     let settings: SealedTable<SettingRecord>
+    let contacts: SealedTable<ContactRecord>
+    let requests: SealedTable<StoredRequest>
 
     /// The size of a data key in bytes.
     static let dataKeySize = 32
@@ -24,6 +26,8 @@ final class StoreTables: Sendable {
         outboxes = try Self.table(root)
         tokens = try Self.table(root)
         settings = try Self.table(root)
+        contacts = try Self.table(root)
+        requests = try Self.table(root)
         let messageCipher = try RecordCipher(table: MessageRecord.table, root: root)
         messages = SealedTable(messageCipher, MessageStreams(cipher: messageCipher))
     }
@@ -47,6 +51,8 @@ final class StoreTables: Sendable {
         try Self.readThrough(outboxes, transaction)
         try Self.readThrough(tokens, transaction)
         try Self.readThrough(settings, transaction)
+        try Self.readThrough(contacts, transaction)
+        try Self.readThrough(requests, transaction)
     }
 
     private static func readThrough<Record>(_ table: SealedTable<Record>, _ transaction: ReadTransaction) throws {

@@ -195,6 +195,8 @@ extension WriteTransaction {
         } else {
             try insert(peer)
         }
+        // The person has decided, so nobody waits any more.
+        if peer.wasAccepted || peer.isBlocked { try removeRequest(of: peer.key) }
         return try peer.roundTripped()
     }
 
@@ -246,6 +248,7 @@ extension WriteTransaction {
         peer.verified = [peer.verified, other.verified].compactMap { $0 }.max()
         try moveSessions(from: other.id, to: peer.id)
         try moveMessages(from: other.id, to: peer.id)
+        try moveContact(from: other.id, to: peer.id)
         try tables.outboxes.delete(other.id.row, in: self)
         try delete(other)
     }

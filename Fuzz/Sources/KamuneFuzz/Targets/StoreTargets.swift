@@ -53,7 +53,7 @@ func fuzzBackup(_ input: [UInt8]) throws {
     try expect(marksEnd && rest.isEmpty, "a backup without its end was taken for whole")
     let summary = reader.counted
     let counted =
-        summary.identities + summary.peers + summary.sessions + summary.settings + summary.messages
+        summary.identities + summary.peers + summary.sessions + summary.settings + summary.messages + summary.contacts
     try expect(counted == entries, "a backup counts wrong")
 }
 

@@ -1,0 +1,1 @@
+../../../Sources/KamuneStore/Records/ContactRecord.swift
