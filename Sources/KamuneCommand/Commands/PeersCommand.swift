@@ -17,13 +17,16 @@ struct PeersCommand: ParsableCommand {
             EXAMPLES:
               kamune peers list
               kamune peers show Ada
+              kamune peers add Ada ada-public.pem --address ada.example.org
+              kamune peers address Ada 192.0.2.7:9000
               kamune peers rename 2 'Bob from work'
               kamune peers verify Ada
               kamune peers block '#3'
               kamune peers expiry 30
             """,
         subcommands: [
-            PeersListCommand.self, PeersShowCommand.self, PeersRenameCommand.self, PeersVerifyCommand.self,
+            PeersListCommand.self, PeersShowCommand.self, PeersAddCommand.self, PeersAddressCommand.self,
+            PeersRenameCommand.self, PeersVerifyCommand.self,
             PeersBlockCommand.self, PeersUnblockCommand.self, PeersForgetCommand.self, PeersExpiryCommand.self,
         ],
         defaultSubcommand: PeersListCommand.self)

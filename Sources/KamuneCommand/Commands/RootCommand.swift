@@ -28,8 +28,9 @@ struct RootCommand: AsyncParsableCommand {
             """,
         version: programVersion,
         subcommands: [
-            DemoCommand.self, ListenCommand.self, DialCommand.self, PeersCommand.self, HistoryCommand.self,
-            IdentityCommand.self, BackupCommand.self, RestoreCommand.self, PassphraseCommand.self, BenchCommand.self,
+            DemoCommand.self, ListenCommand.self, DialCommand.self, SendCommand.self, StartCommand.self,
+            StopCommand.self, StatusCommand.self, PeersCommand.self, RequestsCommand.self, HistoryCommand.self, IdentityCommand.self,
+            BackupCommand.self, RestoreCommand.self, PassphraseCommand.self, BenchCommand.self,
         ])
 
     /// The version of this program, and of the protocol that it speaks.

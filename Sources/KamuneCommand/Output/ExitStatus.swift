@@ -18,6 +18,7 @@ enum ExitStatus: Int32, CaseIterable, Sendable {
     case locked = 9
     case storeUnusable = 10
     case tooFewFiles = 11
+    case queued = 12
     case usage = 64
     case interrupted = 130
     case terminated = 143
@@ -38,6 +39,7 @@ enum ExitStatus: Int32, CaseIterable, Sendable {
         case .locked: "the passphrase of what is kept is missing or wrong"
         case .storeUnusable: "what is kept cannot be used: it is in use, damaged, open to others, or the disk is full"
         case .tooFewFiles: "the system allows too few open files to begin with"
+        case .queued: "the message waits: the other side was not there, or has not confirmed it yet"
         case .usage: "the command was called wrongly"
         case .interrupted: "it was interrupted (Ctrl-C)"
         case .terminated: "it was told to end (SIGTERM)"

@@ -1,3 +1,6 @@
+import Foundation
+import KamuneNode
+
 /// A value in JSON (RFC 8259), written on one line and so that a terminal may show it: what could steer one, reorder or hide
 /// text is escaped, and reads back as it was.
 enum JSONText: Sendable, Equatable, CustomStringConvertible {
@@ -18,6 +21,26 @@ enum JSONText: Sendable, Equatable, CustomStringConvertible {
         var output = ""
         write(to: &output)
         return output
+    }
+
+    /// A value of the node's vocabulary, as its JSON, in which what could steer a terminal is escaped.
+    static func encoding(_ value: some Encodable) throws -> String {
+        var scalars = String.UnicodeScalarView()
+        let text = String(decoding: try JSONCoding.encoder().encode(value), as: UTF8.self)
+        for scalar in text.unicodeScalars {
+            // Outside of texts there is nothing but plain ASCII.
+            if isPlain(scalar) { scalars.append(scalar) } else { scalars.append(contentsOf: escape(scalar)) }
+        }
+        return String(scalars)
+    }
+
+    private static func escape(_ scalar: Unicode.Scalar) -> String.UnicodeScalarView {
+        var scalars = String.UnicodeScalarView()
+        for unit in String(scalar).utf16 {
+            let digits = String(unit, radix: 16)
+            scalars.append(contentsOf: "\\u\(String(repeating: "0", count: 4 - digits.count))\(digits)".unicodeScalars)
+        }
+        return scalars
     }
 
     private func write(to output: inout String) {
@@ -56,12 +79,7 @@ enum JSONText: Sendable, Equatable, CustomStringConvertible {
             case "\r": scalars.append(contentsOf: "\\r".unicodeScalars)
             case "\t": scalars.append(contentsOf: "\\t".unicodeScalars)
             case _ where isPlain(scalar): scalars.append(scalar)
-            default:
-                for unit in String(scalar).utf16 {
-                    let digits = String(unit, radix: 16)
-                    let zeros = String(repeating: "0", count: 4 - digits.count)
-                    scalars.append(contentsOf: "\\u\(zeros)\(digits)".unicodeScalars)
-                }
+            default: scalars.append(contentsOf: escape(scalar))
             }
         }
         scalars.append("\"")

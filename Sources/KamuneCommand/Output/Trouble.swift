@@ -10,6 +10,9 @@ enum Trouble: Error, Equatable, Sendable {
     /// More than one fits; the first of them are named.
     case ambiguousPeer(TerminalText, count: Int, among: [String])
     case noSuchConversation(Int)
+    case noSuchRequest(Int)
+    case noFingerprint(TerminalText)
+    case addressNeedsKey
     case conversationWithAnother(Int, peer: TerminalText)
     case noIdentity
     case noIdentityFile(FilePath)
@@ -23,6 +26,10 @@ enum Trouble: Error, Equatable, Sendable {
     case storeExists(at: String)
     /// Another Kamune has the store, and does not answer.
     case holderSilent(process: Int32?)
+    case runsAlready(process: Int)
+    /// Why the process in the background has ended.
+    case backgroundFailed(TerminalText)
+    case programUnknown
     case backupAtTerminal
 
     // Passphrases.
@@ -44,6 +51,9 @@ enum Trouble: Error, Equatable, Sendable {
     case undelivered(Int, isKept: Bool)
     case maybeLost(Int)
     case endedEarly
+    /// A message waits.
+    case queued(TerminalText, willBeSent: Bool)
+    case messageTooLong(limit: Int)
 
     // The demo.
     case demoListenerClosed
@@ -57,17 +67,19 @@ enum Trouble: Error, Equatable, Sendable {
     /// The exit code.
     var status: ExitStatus {
         switch self {
-        case .noSuchPeer, .ambiguousPeer, .noSuchConversation, .conversationWithAnother, .noIdentity, .noIdentityFile,
+        case .noSuchPeer, .ambiguousPeer, .noSuchConversation, .noSuchRequest, .messageTooLong, .conversationWithAnother, .noIdentity, .noIdentityFile,
             .identityExists, .identityKnown, .otherIdentity, .nothingKept, .storeExists, .declined, .demoListenerClosed,
             .noProcessFiles:
             .failure
         case .passphraseNeeded, .storePassphraseNeeded, .passphraseEmpty, .passphraseTooLong, .passphraseUnreadable,
             .terminalSilent, .noPassphraseChosen, .backupPassphraseWrong:
             .locked
-        case .nobodyToAsk, .backupAtTerminal: .usage
+        case .nobodyToAsk, .backupAtTerminal, .noFingerprint, .addressNeedsKey: .usage
+        case .queued: .queued
         case .undelivered, .maybeLost, .endedEarly, .demoSessionEnded, .demoWithoutGoodbye: .connectionLost
         case .tooFewFiles: .tooFewFiles
-        case .holderSilent: .storeUnusable
+        case .holderSilent, .runsAlready: .storeUnusable
+        case .backgroundFailed, .programUnknown: .failure
         }
     }
 
@@ -81,6 +93,19 @@ enum Trouble: Error, Equatable, Sendable {
                 + (count > among.count ? ", …" : "")
         case .noSuchConversation(let number):
             "There is no conversation \(number); “kamune history list” lists those that there are."
+        case .noSuchRequest(let number):
+            "There is no request \(number); “kamune requests” lists those that there are."
+        case .noFingerprint(let text):
+            "“\(text)” is no key, no file, and no whole fingerprint (sum, base64 or hex)."
+        case .addressNeedsKey:
+            "Addresses are kept with a key, and only its fingerprint is known yet; give the key, or the address when you dial."
+        case .queued(let name, let willBeSent):
+            "The message to \(name) waits: "
+                + (willBeSent
+                    ? "it goes out as soon as they are there."
+                    : "no Kamune runs in the background, so it goes out when you next start, listen or dial.")
+        case .messageTooLong(let limit):
+            "A message has at most \(limit) bytes."
         case .conversationWithAnother(let number, let peer):
             "Conversation \(number) was with “\(peer)”."
         case .noIdentity:
@@ -103,6 +128,12 @@ enum Trouble: Error, Equatable, Sendable {
         case .holderSilent(let process):
             "Another Kamune" + (process.map { " (process \($0))" } ?? "")
                 + " has what is kept, and does not answer; end it, and try again."
+        case .runsAlready(let process):
+            "Kamune runs already (process \(process))."
+        case .backgroundFailed(let reason):
+            "Kamune did not begin in the background: \(reason)"
+        case .programUnknown:
+            "It is not known where this program is, so it cannot be started again; say --foreground."
         case .backupAtTerminal:
             "A backup is not for the eye; have standard output go to a file or a program."
         case .passphraseNeeded(let what, let variable, let option):

@@ -26,8 +26,11 @@ final class StoreOpener {
     let location: StoreLocation
     private let options: StoreOptions
     private let context: CommandContext
-    private let terminal: ControllingTerminal?
+    private let openedTerminal: ControllingTerminal?
+    private var isUnattended = false
     private var isReadOnly = false
+    /// What has opened the store, or protects one that was made.
+    private(set) var credential: HeldCredential?
     /// What the person should know about how it went.
     private(set) var notes: [(text: String, look: Style.Look)] = []
 
@@ -35,13 +38,23 @@ final class StoreOpener {
         self.options = options
         self.context = context
         location = try options.location(context.environment)
-        terminal = options.isUnprotected ? nil : context.openTerminal()
+        openedTerminal = options.isUnprotected ? nil : context.openTerminal()
     }
+
+    private var terminal: ControllingTerminal? { isUnattended ? nil : openedTerminal }
 
     /// Writes the notes to standard error.
     func tell() {
         for (text, look) in notes { context.tell(text, look) }
         notes = []
+    }
+
+    /// Opens the store as nobody is there to type a passphrase.
+    ///
+    /// - Throws: ``passphraseIsMissing`` when it needs one, and none is given otherwise.
+    func open(unattended: Bool) async throws -> Store {
+        isUnattended = unattended
+        return try await open(.creating)
     }
 
     /// Opens the store. What an earlier version kept in files beside it is taken over.
@@ -195,9 +208,12 @@ final class StoreOpener {
     }
 
     private func open(_ credential: HeldCredential) async throws(StoreError) -> Store {
-        isReadOnly
+        let store =
+            isReadOnly
             ? try await Store.openForReading(at: location, credential: credential.storeCredential())
             : try await Store.open(at: location, credential: credential.storeCredential())
+        self.credential = credential
+        return store
     }
 
     /// Waits as long as many wrong passphrases in a row demand, also those of earlier calls.
@@ -214,7 +230,9 @@ final class StoreOpener {
     // MARK: Making
 
     private func create() async throws -> Store {
-        let store = try await Store.create(at: location, credential: try await newCredential().storeCredential())
+        let credential = try await newCredential()
+        let store = try await Store.create(at: location, credential: credential.storeCredential())
+        self.credential = credential
         notes.append(("From now on everything is kept in “\(TerminalText(location.path))”.", .faint))
         return store
     }
@@ -283,7 +301,9 @@ final class StoreOpener {
         "WARNING: without a passphrase, whoever gets the file can read everything in it and pretend to be you. “kamune "
         + "passphrase” sets one."
 
-    private static let missing = Failure(.storePassphraseNeeded(variable: variable))
+    /// A passphrase is needed, and there is nobody to ask.
+    static let passphraseIsMissing = Failure(.storePassphraseNeeded(variable: variable))
+    private static let missing = passphraseIsMissing
 }
 
 /// What opens or protects a store, as something that can be kept until it is needed.

@@ -12,24 +12,55 @@ extension Node {
 
     // MARK: Dialing and listening
 
-    /// Connects to an address for a client, which holds the conversation open.
+    /// Connects to one of these addresses for a client, which holds the conversation open.
+    ///
+    /// - Parameters:
+    ///   - peer: Whom to reach; nobody else is accepted then.
+    ///   - fingerprint: That of the key that whoever is there must have.
     func dial(
-        _ address: String, expecting peer: PublicIdentity?, for client: NodeClient
+        _ addresses: [String], expecting peer: PublicIdentity?, of fingerprint: KeyFingerprint?, for client: NodeClient
     ) async throws(NodeError) -> ConversationInfo {
         let messenger = try await talker()
-        let verifier = NodeVerifier(node: self, client: client, listener: nil)
-        let conversation = try await asNode {
-            try await messenger.dial(address, expecting: peer, verifier: verifier)
-        }
+        let verifier = NodeVerifier(node: self, client: client, listener: nil, expected: fingerprint)
+        let (conversation, address) = try await reach(addresses, expecting: peer, messenger, verifier)
         take(conversation, holder: client, listener: nil)
+        let (store, now, id) = (store, time.date, conversation.peerID)
+        // That it could not be noted where somebody was reached is no reason not to talk.
+        try? await store.noteReached(id, at: address, time: now)
+        await fulfillExpectation(of: conversation)
         return try await describe(conversation)
     }
 
+    private func reach(
+        _ addresses: [String], expecting peer: PublicIdentity?, _ messenger: Messenger, _ verifier: NodeVerifier
+    ) async throws(NodeError) -> (Conversation, address: String) {
+        var failure = NodeError(.noAddress, "It is not known where to reach them; name an address.")
+        for address in addresses {
+            do throws(KamuneError) {
+                return (try await messenger.dial(address, expecting: peer, verifier: verifier), address)
+            } catch {
+                failure = NodeError(error)
+            }
+        }
+        throw failure
+    }
+
+    /// Whoever has shown a key of which the person knew only the fingerprint is the contact whom the person meant.
+    private func fulfillExpectation(of conversation: Conversation) async {
+        let setting = Expectation.setting(conversation.peer.identity.fingerprint.sum)
+        guard let name = try? await store.textSetting(setting) else { return }
+        try? await store.rename(conversation.peerID, to: name)
+        try? await store.setTextSetting(setting, to: nil)
+        hub.publish([.contactChanged(ContactID(conversation.peerID))])
+    }
+
     /// Waits for peers at an address, for a client.
-    func listen(on address: String, for client: NodeClient) async throws(NodeError) -> (ListenerID, address: String) {
+    func listen(
+        on address: String, expecting fingerprint: KeyFingerprint? = nil, for client: NodeClient
+    ) async throws(NodeError) -> (ListenerID, address: String) {
         lastListener += 1
         let id = ListenerID(lastListener)
-        let listening = try await beginListening(id, on: address, for: client)
+        let listening = try await beginListening(id, on: address, expecting: fingerprint, for: client)
         guard hub.client(client.number) != nil, !isClosed else {
             await listening.listener.close()
             throw NodeError(.cancelled, "Nobody waits for this any more.")
@@ -39,21 +70,25 @@ extension Node {
     }
 
     private func beginListening(
-        _ id: ListenerID, on address: String, for client: NodeClient
+        _ id: ListenerID, on address: String, expecting fingerprint: KeyFingerprint?, for client: NodeClient
     ) async throws(NodeError) -> Listening {
         let messenger = try await talker()
-        let verifier = NodeVerifier(node: self, client: client, listener: id)
+        let verifier = NodeVerifier(node: self, client: client, listener: id, expected: fingerprint)
         let listener = try await asNode { try await messenger.listen(on: address, verifier: verifier) }
         let task = Task {
             async let failures: Void = tellFailures(of: listener, id, client)
             do throws(KamuneError) {
-                for try await conversation in listener { take(conversation, holder: client, listener: id) }
+                for try await conversation in listener {
+                    take(conversation, holder: client, listener: id)
+                    await fulfillExpectation(of: conversation)
+                }
             } catch {
                 if error.code != .cancelled { client.tell(.listenerFailed(id, NodeError(error))) }
             }
             await failures
         }
-        return Listening(listener: listener, client: client, begun: time.date, task: task)
+        return Listening(
+            listener: listener, client: client, expected: fingerprint, begun: time.date, task: task)
     }
 
     private nonisolated func tellFailures(of listener: ConversationListener, _ id: ListenerID, _ client: NodeClient) async {
@@ -71,11 +106,11 @@ extension Node {
 
     /// Goes on at the same address under another identity.
     func resumeListening(_ id: ListenerID, _ former: Listening) async {
-        let scheme = former.listener.address
+        let address = former.listener.address
         await former.listener.close()
         former.task.cancel()
         do throws(NodeError) {
-            let listening = try await beginListening(id, on: scheme, for: former.client)
+            let listening = try await beginListening(id, on: address, expecting: former.expected, for: former.client)
             guard listeners[id] != nil else { return await listening.listener.close() }
             listeners[id] = listening
         } catch {

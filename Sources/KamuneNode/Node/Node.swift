@@ -41,6 +41,7 @@ public actor Node {
     struct Listening {
         let listener: ConversationListener
         let client: NodeClient
+        let expected: KeyFingerprint?
         let begun: Date
         let task: Task<Void, Never>
     }
@@ -91,7 +92,7 @@ public actor Node {
             if !isKept { isIdentityNew = true }
         }
         return Messenger(
-            identity: identity, name: name, verifier: NodeVerifier(node: self, client: nil, listener: nil), store: store,
+            identity: identity, name: name, verifier: NodeVerifier(node: self, client: nil, listener: nil, expected: nil), store: store,
             configuration: configuration.conversations, reconnection: configuration.reconnection,
             succession: succession)
     }
@@ -105,6 +106,9 @@ public actor Node {
         hub.publish([.identityChanged])
         for (id, listening) in listeners { await resumeListening(id, listening) }
     }
+
+    /// What waits may be sent now.
+    func reachAgain() {}
 
     // MARK: Clients
 
@@ -147,6 +151,13 @@ public actor Node {
             recognition = try await recognize(peer)
         } catch {
             return .refuse(reason: error.message)
+        }
+        // The person has said whose key this is before it was shown.
+        let expectation = Expectation.setting(peer.identity.fingerprint.sum)
+        if recognition.standing == .unknown || recognition.standing == .met,
+            (try? await store.textSetting(expectation)) != nil
+        {
+            return .accept(.person)
         }
         guard let client, hub.client(client.number) != nil, client.decides.withLock({ $0 }) else {
             return recognition.standing == .known
@@ -202,8 +213,14 @@ struct NodeVerifier: PeerVerifier {
     let node: Node
     let client: NodeClient?
     let listener: ListenerID?
+    /// The fingerprint of the key that whoever it is must have.
+    let expected: KeyFingerprint?
 
     func verify(_ peer: Peer) async -> Verdict {
-        await node.verify(peer, for: client, listener: listener)
+        if let expected {
+            return expected.matches(peer.identity)
+                ? .accept(.person) : .refuse(reason: "The key is another one than the one that is expected.")
+        }
+        return await node.verify(peer, for: client, listener: listener)
     }
 }

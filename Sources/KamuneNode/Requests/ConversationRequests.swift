@@ -13,28 +13,37 @@ public struct Dial: NodeRequest {
     public var address: String?
     /// Whom to reach; nobody else is accepted then. Without it, whoever is there.
     public var contact: ContactID?
-    /// The key that whoever is there must have.
-    public var publicKey: PublicKeyText?
+    /// The fingerprint of the key that whoever is there must have; with it nobody is asked.
+    public var expects: KeyFingerprint?
 
     /// Asks for it.
-    public init(address: String? = nil, contact: ContactID? = nil, key: PublicKeyText? = nil) {
-        (self.address, self.contact, self.publicKey) = (address, contact, key)
+    public init(address: String? = nil, contact: ContactID? = nil, expecting expects: KeyFingerprint? = nil) {
+        (self.address, self.contact, self.expects) = (address, contact, expects)
     }
 
     /// Does it.
     public func perform(on node: Node, for client: NodeClient) async throws(NodeError) -> ConversationInfo {
-        var expected = publicKey?.key
+        var expected = expects?.key
+        var addresses = address.map { [$0] } ?? []
         if let contact {
             let (peer, _) = try await node.peer(contact)
-            if let expected, expected != peer.key {
+            if let expects, !expects.matches(peer.key) {
                 throw NodeError(.invalidParameter, "The contact has another key than the one that is expected.")
             }
             expected = peer.key
+            let (store, now) = (node.store, node.time.date)
+            if addresses.isEmpty {
+                addresses = try await asNode { try await store.addresses(of: peer.id, at: now).map(\.text) }
+            }
+            if addresses.isEmpty, let talk = await node.talk(with: peer.id) {
+                await node.hold(contact, by: client)
+                return try await node.describe(talk.conversation)
+            }
         }
-        guard let address else {
+        guard !addresses.isEmpty else {
             throw NodeError(.noAddress, "It is not known where to reach them; name an address.")
         }
-        return try await node.dial(address, expecting: expected, for: client)
+        return try await node.dial(addresses, expecting: expected, of: expects, for: client)
     }
 }
 
@@ -53,13 +62,17 @@ public struct Listen: NodeRequest {
 
     /// The address: `host:port`, or `:port` for every interface; port 0 lets the system choose.
     public var address: String
+    /// The fingerprint of the key that whoever comes must have; with it nobody is asked.
+    public var expects: KeyFingerprint?
 
     /// Asks for it.
-    public init(on address: String) { self.address = address }
+    public init(on address: String, expecting expects: KeyFingerprint? = nil) {
+        (self.address, self.expects) = (address, expects)
+    }
 
     /// Does it.
     public func perform(on node: Node, for client: NodeClient) async throws(NodeError) -> Answer {
-        let (id, address) = try await node.listen(on: address, for: client)
+        let (id, address) = try await node.listen(on: address, expecting: expects, for: client)
         return Answer(listener: id, address: address)
     }
 }

@@ -4,7 +4,11 @@ import KamuneProtocol
 
 /// Names a stranger's request within one store. Random.
 public struct RequestID: Hashable, Sendable {
-    let row: Int64
+    package let row: Int64
+
+    package init(row: Int64) {
+        self.row = row
+    }
 }
 
 /// A stranger who wants to talk, and waits to be accepted (PROTOCOL 10.9).

@@ -1,0 +1,155 @@
+import ArgumentParser
+import Kamune
+import KamuneNode
+import KamuneTerminal
+
+/// `kamune requests`
+struct RequestsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "requests",
+        abstract: "List strangers who want to talk with you, and decide about them.",
+        discussion: """
+            Who came while nobody was there to be asked waits here. “unproven” says that somebody has shown a copy of this \
+            key's introduction, and it may have been somebody else. Compare the fingerprint over a channel that you trust.
+
+            EXAMPLES:
+              kamune requests
+              kamune requests accept 1 --name Ada
+              kamune requests refuse 2
+              kamune requests block 3
+            """,
+        subcommands: [
+            RequestsListCommand.self, RequestsAcceptCommand.self, RequestsRefuseCommand.self,
+            RequestsBlockCommand.self,
+        ],
+        defaultSubcommand: RequestsListCommand.self)
+}
+
+/// `kamune requests list`
+struct RequestsListCommand: ContextualCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "List the strangers who want to talk with you.")
+
+    @Flag(name: .long, help: "Print JSON, a line for each request.")
+    var json = false
+
+    @OptionGroup var store: StoreOptions
+
+    func run(in context: CommandContext) async throws {
+        try await store.withNode(.reading, in: context) { node in
+            let requests = try await node.ask(ListRequests()).requests
+            if json {
+                for request in requests { try context.output.print(try JSONText.encoding(request)) }
+                return
+            }
+            guard !requests.isEmpty else { return try context.output.print("Nobody waits to be accepted.") }
+            for request in requests { try context.output.print(Self.rows(request).joined(separator: "\n")) }
+        }
+    }
+
+    private static func rows(_ request: RequestInfo) -> [String] {
+        let proof = request.isProven ? "" : ", unproven"
+        let place = request.network.isEmpty ? "this machine" : request.network
+        var rows = [
+            "\(request.number)  came \(Times.localMinute(request.lastSeen)) from "
+                + "\(TerminalText(place, maximumColumns: TextLimit.word))\(proof)"
+        ]
+        let name = TerminalText(request.name, maximumColumns: TextLimit.name).description
+        rows += FingerprintCard.rows(request.publicKey.key, name: name)
+        if !request.note.isEmpty {
+            rows += FingerprintCard.row(
+                "says", TerminalText.lines(of: request.note).map { "“\($0)”" })
+        }
+        return rows
+    }
+}
+
+/// The argument that names a request.
+struct RequestArgument: ParsableArguments {
+    @Argument(help: ArgumentHelp("The request's number in “kamune requests”.", valueName: "number"))
+    var number: Int
+
+    /// The request that is meant.
+    func find(_ node: any NodeAccess) async throws -> RequestInfo {
+        let requests = try await node.ask(ListRequests()).requests
+        guard let request = requests.first(where: { $0.number == number }) else {
+            throw Failure(.noSuchRequest(number))
+        }
+        return request
+    }
+}
+
+/// `kamune requests accept`
+struct RequestsAcceptCommand: ContextualCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "accept", abstract: "Accept somebody: they are a peer of yours from now on.")
+
+    @OptionGroup var argument: RequestArgument
+
+    @Option(name: .long, help: "What you call them.")
+    var name: String?
+
+    @Flag(name: .long, help: "You have compared the fingerprint already: do not ask.")
+    var yes = false
+
+    @OptionGroup var store: StoreOptions
+
+    func validate() throws {
+        if let name { try NameArgument.validate(name) }
+    }
+
+    func run(in context: CommandContext) async throws {
+        try await store.withNode(in: context) { node in
+            let request = try await argument.find(node)
+            let shown = TerminalText(request.name, maximumColumns: TextLimit.name)
+            try context.output.print(
+                FingerprintCard.rows(request.publicKey.key, name: shown.description).joined(separator: "\n"))
+            try await Confirmation.ask("Is this who you think it is?", isGiven: yes, context)
+            let contact: ContactInfo?
+            do throws(NodeError) {
+                contact = try await node.ask(DecideRequest(request.id, .accept, named: name)).contact
+            } catch {
+                guard error.code == .keyRefused else { throw error }
+                // Saying --yes beforehand says nothing about this.
+                try await Confirmation.ask("\(error.message) Accept it all the same?", isGiven: false, context)
+                contact = try await node.ask(
+                    DecideRequest(request.id, .accept, named: name, overruling: true)).contact
+            }
+            if let contact { try context.output.print("“\(PeerName.shown(for: contact))” is accepted.") }
+        }
+    }
+}
+
+/// `kamune requests refuse`
+struct RequestsRefuseCommand: ContextualCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "refuse", abstract: "Refuse somebody, who may ask again later.")
+
+    @OptionGroup var argument: RequestArgument
+    @OptionGroup var store: StoreOptions
+
+    func run(in context: CommandContext) async throws {
+        try await store.withNode(in: context) { node in
+            let request = try await argument.find(node)
+            _ = try await node.ask(DecideRequest(request.id, .refuse))
+            try context.output.print("“\(TerminalText(request.name, maximumColumns: TextLimit.name))” is refused.")
+        }
+    }
+}
+
+/// `kamune requests block`
+struct RequestsBlockCommand: ContextualCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "block", abstract: "Refuse somebody for good.")
+
+    @OptionGroup var argument: RequestArgument
+    @OptionGroup var store: StoreOptions
+
+    func run(in context: CommandContext) async throws {
+        try await store.withNode(in: context) { node in
+            let request = try await argument.find(node)
+            _ = try await node.ask(DecideRequest(request.id, .block))
+            try context.output.print("“\(TerminalText(request.name, maximumColumns: TextLimit.name))” is blocked.")
+        }
+    }
+}

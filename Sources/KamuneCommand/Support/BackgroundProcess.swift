@@ -1,0 +1,44 @@
+import KamuneSystem
+
+/// Starts this program once more, in a session of its own, so that it goes on when the terminal is closed.
+enum BackgroundProcess {
+    /// Starts it.
+    ///
+    /// - Parameters:
+    ///   - path: The program.
+    ///   - arguments: Without the program's name. No secret: everybody can read them.
+    /// - Returns: The process, and the end of a pipe from which what it says on standard error is read.
+    static func start(_ path: String, _ arguments: [[UInt8]]) throws(SystemError) -> (process: pid_t, errors: Int32) {
+        let pipe = try systemPipe()
+        defer { systemClose(pipe.write) }
+        let texts = [Array(path.utf8)] + arguments
+        var pointers: [UnsafeMutablePointer<CChar>?] = texts.map { text in
+            let copy = UnsafeMutablePointer<CChar>.allocate(capacity: text.count + 1)
+            for (index, byte) in text.enumerated() { copy[index] = CChar(bitPattern: byte) }
+            copy[text.count] = 0
+            return copy
+        }
+        defer { for pointer in pointers { pointer?.deallocate() } }
+        pointers.append(nil)
+        var process: pid_t = 0
+        let code = withSpawnPreparation { actions, attributes in
+            posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
+            posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0)
+            posix_spawn_file_actions_adddup2(&actions, pipe.write, STDERR_FILENO)
+            posix_spawnattr_setflags(&attributes, Int16(newSession))
+            return posix_spawn(&process, path, &actions, &attributes, pointers, environ)
+        }
+        guard code == 0 else {
+            systemClose(pipe.read)
+            throw SystemError(code)
+        }
+        return (process, pipe.read)
+    }
+
+    /// `POSIX_SPAWN_SETSID`, which glibc shows only to who asks for GNU extensions.
+    #if canImport(Darwin)
+    private static let newSession: Int32 = 0x0400
+    #else
+    private static let newSession: Int32 = 0x80
+    #endif
+}
