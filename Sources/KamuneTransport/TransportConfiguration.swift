@@ -28,6 +28,8 @@ public struct TransportConfiguration: Sendable, Hashable {
     public var inboundBufferLimit: Int = 256 * 1024 {
         didSet { inboundBufferLimit = max(inboundBufferLimit, 1) }
     }
+    /// Which addresses may be dialed.
+    public var targets = DialTargets.all
     /// How many bytes may be held for one connection in all, by itself and by what stands on it: 4 MiB. See ``MemoryBudget``.
     public var memoryLimit: Int = MemoryBudget.sessionLimit
     /// Where the bytes count that are held for peers who have connected to us, until somebody knows them.

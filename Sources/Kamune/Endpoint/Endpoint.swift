@@ -104,17 +104,23 @@ public struct Endpoint: Sendable {
         }
     }
 
-    private func connect(to address: String) async throws(KamuneError) -> any Connection {
+    /// - Parameter isTold: Whether a peer has told the address: then not everything that its name resolves to will do.
+    func connect(to address: String, isTold: Bool = false) async throws(KamuneError) -> any Connection {
         let connection: any Connection
+        var limits = configuration.transport
+        if isTold { limits.targets = .told }
         do throws(TransportError) {
             let address = try Address(parsing: address)
             switch address.scheme {
             case .tcp:
-                connection = try await TCPTransport.connect(to: address, configuration: configuration.transport)
+                connection = try await TCPTransport.connect(to: address, configuration: limits)
             case .udp:
                 connection = try await UDPTransport.connect(
-                    to: address, configuration: configuration.transport, options: configuration.udp)
+                    to: address, configuration: limits, options: configuration.udp)
             }
+        } catch .nameNotResolved where isTold {
+            throw KamuneError(
+                .nameNotResolved, "The address that the peer has told leads nowhere, or where no peer may send us.")
         } catch {
             throw KamuneError(error)
         }
@@ -180,10 +186,12 @@ public struct Endpoint: Sendable {
         try await establish(over: connection, role: .responder, onMilestone: onMilestone)
     }
 
-    private func establish(
-        over connection: any Connection, role: Role, expecting peer: PublicIdentity? = nil,
+    /// - Parameter onAnswer: Waits, when the responder has answered, until it may be told who we are; yields what to resume.
+    func establish(
+        over connection: any Connection, role: Role = .initiator, expecting peer: PublicIdentity? = nil,
         resuming right: ResumptionRight? = nil, after doubt: KamuneError? = nil,
-        onMilestone: (@Sendable (HandshakeMilestone) -> Bool)? = nil
+        onMilestone: (@Sendable (HandshakeMilestone) -> Bool)? = nil,
+        onAnswer: (@Sendable () async throws(KamuneError) -> ResumptionRight?)? = nil
     ) async throws(KamuneError) -> Session {
         let timeout = KamuneError(.timedOut, "The other side did not finish the handshake in time.")
         do throws(KamuneError) {
@@ -194,7 +202,8 @@ public struct Endpoint: Sendable {
             }
             let driver = HandshakeDriver(
                 connection: connection, verifier: verifier, configuration: configuration, identity: identity,
-                capabilities: capabilities, archive: archive, doubt: doubt, onMilestone: onMilestone)
+                capabilities: capabilities, archive: archive, doubt: doubt, onMilestone: onMilestone,
+                onAnswer: onAnswer)
             let handshake = HandshakeConfiguration(
                 identity: identity, name: name, capabilities: capabilities,
                 succession: capabilities.isEmpty ? .none : try await succession.find())

@@ -18,6 +18,8 @@ struct HandshakeDriver: Sendable {
     var doubt: KamuneError?
     /// Told what the peer has shown of itself, where that decides whether the connection keeps its place; false drops it.
     var onMilestone: (@Sendable (HandshakeMilestone) -> Bool)?
+    /// Waits, when the responder has answered for the first time, until it may be told who we are; yields what to resume.
+    var onAnswer: (@Sendable () async throws(KamuneError) -> ResumptionRight?)?
 
     /// Drives the side that connects to a session, and starts that.
     func initiate(
@@ -32,10 +34,15 @@ struct HandshakeDriver: Sendable {
         } catch {
             throw KamuneError(error)
         }
+        var onAnswer = onAnswer
         while true {
             try queue(machine.outgoing)
             if machine.isTunnelEstablished { progress.steps.finishedOnce(.tunnelEstablished) }
             let frame = try await nextFrame(&progress.frames, peerIsDeciding: machine.peerIsDeciding)
+            if let right = try await onAnswer.take()?() {
+                progress.counterpart = .resumed(right)
+                machine = machine.resuming(right.ticket())
+            }
             let action: InitiatorMachine.Action
             do throws(ProtocolError) {
                 action = try machine.receivedFrame(frame, at: configuration.time.timestamp)

@@ -1,4 +1,5 @@
 import Foundation
+import KamuneCrypto
 import KamuneProtocol
 import KamuneStore
 import KamuneSystem
@@ -112,7 +113,7 @@ extension Conversation {
         guard let (way, identity) = redialing else { return }
         dialing = Task {
             do throws(KamuneError) {
-                let session = try await endpoint.verified(by: way.verifier).dial(way.address, expecting: identity)
+                let session = try await dial(way, expecting: identity)
                 // Also when it was called off meanwhile: the peer has this session too, and both must choose the same.
                 if !attach(session) { await session.close() }
             } catch {
@@ -122,6 +123,18 @@ extension Conversation {
                 post(.dialFailed(isFinal ? .isFinal : .mayPass))
             }
         }
+    }
+
+    private func dial(_ way: WayBack, expecting identity: PublicIdentity) async throws(KamuneError) -> Session {
+        let endpoint = endpoint.verified(by: way.verifier)
+        let addresses = way.addresses + (await book?.addresses(of: peerID) ?? [])
+        if addresses.count == 1, !addresses[0].isTold {
+            return try await endpoint.dial(addresses[0].text, expecting: identity)
+        }
+        let found = try await endpoint.dial(anyOf: addresses, expecting: identity)
+        await book?.note(found, of: peerID)
+        redialing?.way.addresses = way.addresses.moved(toFront: found.address)
+        return found.carrier
     }
 
     /// Whether no attempt to connect will ever fare better. Before the handshake is through, everything may come from somebody

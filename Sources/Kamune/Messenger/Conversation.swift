@@ -27,6 +27,8 @@ public actor Conversation {
 
     let endpoint: Endpoint
     let store: Store
+    /// Knows where else the peer may be.
+    let book: (any AddressBook)?
     /// Tells that the conversation is over, so that the next session begins a new one.
     private let onEnd: @Sendable (Conversation) async -> Void
 
@@ -78,13 +80,15 @@ public actor Conversation {
 
     init(
         _ peerID: PeerID, peer: Peer, endpoint: Endpoint, store: Store, reconnection: Reconnection,
-        observer: ConversationObserver? = nil, onEnd: @escaping @Sendable (Conversation) async -> Void
+        observer: ConversationObserver? = nil, book: (any AddressBook)? = nil,
+        onEnd: @escaping @Sendable (Conversation) async -> Void
     ) {
         self.peerID = peerID
         self.peer = peer
         latestKey = peer.identity
         self.endpoint = endpoint
         self.store = store
+        self.book = book
         self.onEnd = onEnd
         events = ConversationEvents(
             reportsAtOnce: endpoint.configuration.acknowledgesWhenTaken, isObservedOnly: observer?.isOnlyOne ?? false)

@@ -23,8 +23,8 @@ public struct ConversationObserver: Sendable {
 
 /// How a conversation gets its connection back.
 struct WayBack: Sendable {
-    /// Where to dial.
-    var address: String
+    /// Where to dial, the best first.
+    var addresses: [DialAddress]
     /// Who decides then whether to talk to whom is found there; nil for the messenger's own verifier.
     var verifier: (any PeerVerifier)?
 }

@@ -25,6 +25,7 @@ public actor Messenger {
     public nonisolated let reconnection: Reconnection
 
     let observer: ConversationObserver?
+    nonisolated let book: (any AddressBook)?
 
     private var current: [PeerID: Conversation] = [:]
     /// Conversations that are over, of which the application has still to take messages that are acknowledged only then.
@@ -39,10 +40,11 @@ public actor Messenger {
     ///   - store: Keeps peers, sessions and messages.
     ///   - succession: By which earlier identities vouch for this one. By default what the store knows.
     ///   - observer: Told what happens in all conversations.
+    ///   - book: Says where else peers may be, and is told where they were found.
     public init(
         identity: Identity, name: String? = nil, verifier: some PeerVerifier, store: Store,
         configuration: Configuration = .init(), reconnection: Reconnection = .init(), succession: Succession? = nil,
-        observer: ConversationObserver? = nil
+        observer: ConversationObserver? = nil, book: (any AddressBook)? = nil
     ) {
         var endpoint = Endpoint(
             identity: identity, name: name, verifier: verifier, store: store, configuration: configuration,
@@ -52,6 +54,7 @@ public actor Messenger {
         self.store = store
         self.reconnection = reconnection
         self.observer = observer
+        self.book = book
     }
 
     /// Connects to a peer that listens. When the connection is lost later, the peer is dialed again.
@@ -66,7 +69,27 @@ public actor Messenger {
         _ address: String, expecting peer: PublicIdentity? = nil, verifier: (any PeerVerifier)? = nil
     ) async throws(KamuneError) -> Conversation {
         let session = try await endpoint.verified(by: verifier).dial(address, expecting: peer)
-        return try await adopt(session, redialing: WayBack(address: address, verifier: verifier)).conversation
+        let way = WayBack(addresses: [DialAddress(address)], verifier: verifier)
+        return try await adopt(session, redialing: way).conversation
+    }
+
+    /// Connects to a peer at whichever of several addresses they are found first; see
+    /// ``Endpoint/dial(anyOf:expecting:)``. When the connection is lost later, the peer is looked for at all of them again, and
+    /// where the ``AddressBook`` says.
+    ///
+    /// - Parameters:
+    ///   - addresses: The best first.
+    ///   - peer: Whom we want to reach; nobody else is accepted then.
+    ///   - verifier: Asked in the place of the messenger's own, also when the peer is dialed again.
+    /// - Throws: As ``Endpoint/dial(anyOf:expecting:)``.
+    public func dial(
+        anyOf addresses: [DialAddress], expecting peer: PublicIdentity? = nil, verifier: (any PeerVerifier)? = nil
+    ) async throws(KamuneError) -> Found<Conversation> {
+        let found = try await endpoint.verified(by: verifier).dial(anyOf: addresses, expecting: peer)
+        let way = WayBack(addresses: addresses.moved(toFront: found.address), verifier: verifier)
+        let conversation = try await adopt(found.carrier, redialing: way).conversation
+        await book?.note(found, of: conversation.peerID)
+        return Found(carrier: conversation, address: found.address, failures: found.failures)
     }
 
     /// Waits for peers at an address. Whoever was lost and comes back goes on with the conversation that there was.
@@ -131,7 +154,7 @@ public actor Messenger {
         }
         let conversation = Conversation(
             id, peer: session.peer, endpoint: endpoint, store: store, reconnection: reconnection,
-            observer: observer
+            observer: observer, book: book
         ) { [weak self] ended in
             await self?.forget(ended)
         }

@@ -31,6 +31,17 @@ public struct InitiatorMachine: ~Copyable, Sendable {
         case awaitingHandshake(AwaitingHandshake)
         case awaitingAnswer(KeyConfirmation)
         case awaitingChallenge(KeyConfirmation)
+
+        consuming func resuming(_ ticket: consuming ResumptionTicket) -> State {
+            switch consume self {
+            case .awaitingExchange(let state): .awaitingExchange(state.resuming(ticket))
+            case .awaitingIntroduction(let state): .awaitingIntroduction(state)
+            case .awaitingResumptionAnswer(let tunnel): .awaitingResumptionAnswer(tunnel)
+            case .awaitingHandshake(let state): .awaitingHandshake(state)
+            case .awaitingAnswer(let confirmation): .awaitingAnswer(confirmation)
+            case .awaitingChallenge(let confirmation): .awaitingChallenge(confirmation)
+            }
+        }
     }
 
     /// What a frame from the peer has led to. Frozen, so that its parts can go separate ways in another module.
@@ -60,6 +71,12 @@ public struct InitiatorMachine: ~Copyable, Sendable {
         self.outgoing = outgoing
         self.state = state
         self.context = context
+    }
+
+    /// The same machine, but for a resumption. Changes nothing once the peer's first frame was taken.
+    public consuming func resuming(_ ticket: consuming ResumptionTicket) -> InitiatorMachine {
+        let (outgoing, context) = (outgoing, context)
+        return InitiatorMachine(sending: outgoing, state.resuming(ticket), context)
     }
 
     /// Takes the next frame from the peer.
@@ -107,6 +124,10 @@ extension InitiatorMachine {
     private struct AwaitingExchange: ~Copyable, Sendable {
         let privateKey: TunnelPrivateKey
         let ticket: ResumptionTicket?
+
+        consuming func resuming(_ ticket: consuming ResumptionTicket) -> AwaitingExchange {
+            AwaitingExchange(privateKey: privateKey, ticket: ticket)
+        }
 
         consuming func received(
             _ frame: [UInt8], _ context: HandshakeContext, at now: Timestamp

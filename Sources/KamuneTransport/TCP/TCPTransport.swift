@@ -18,7 +18,9 @@ public enum TCPTransport {
         to address: Address,
         configuration: TransportConfiguration = TransportConfiguration()
     ) async throws(TransportError) -> any Connection {
-        try await connect(to: address, configuration: configuration, resolvingBy: NameResolution.addresses)
+        try await connect(
+            to: address, configuration: configuration,
+            resolvingBy: configuration.targets.filtering(NameResolution.addresses))
     }
 
     /// The same with another resolver than the system's.

@@ -19,7 +19,8 @@ public enum UDPTransport {
         options: UDPOptions = UDPOptions()
     ) async throws(TransportError) -> any Connection {
         try await connect(
-            to: address, configuration: configuration, options: options, resolvingBy: NameResolution.addresses)
+            to: address, configuration: configuration, options: options,
+            resolvingBy: configuration.targets.filtering(NameResolution.addresses))
     }
 
     /// The same with another resolver than the system's.

@@ -14,20 +14,21 @@ struct TwoMessengers: Sendable {
         adaStore: Store? = nil, bobStore: Store? = nil, adaIdentity: Identity? = nil, bobIdentity: Identity? = nil,
         adaAnnounces: Bool = true, bobAnnounces: Bool = true, reconnection: Reconnection = .init(),
         adaVerifier: any PeerVerifier = .anyone, bobVerifier: any PeerVerifier = .anyone,
-        bobObserver: ConversationObserver? = nil,
+        bobObserver: ConversationObserver? = nil, adaBook: (any AddressBook)? = nil,
         adjust: (inout Configuration) -> Void = { _ in }
     ) async throws {
         ada = try await Self.messenger(
             "Ada", adaStore ?? Store.inMemory(), adaIdentity ?? .generate(.ed25519), adaAnnounces, reconnection,
-            adaVerifier, nil, adjust)
+            adaVerifier, nil, adaBook, adjust)
         bob = try await Self.messenger(
             "Bob", bobStore ?? Store.inMemory(), bobIdentity ?? .generate(.ed25519), bobAnnounces, reconnection,
-            bobVerifier, bobObserver, adjust)
+            bobVerifier, bobObserver, nil, adjust)
     }
 
     private static func messenger(
         _ name: String, _ store: Store, _ identity: Identity, _ announces: Bool, _ reconnection: Reconnection,
-        _ verifier: any PeerVerifier, _ observer: ConversationObserver?, _ adjust: (inout Configuration) -> Void
+        _ verifier: any PeerVerifier, _ observer: ConversationObserver?,
+        _ book: (any AddressBook)?, _ adjust: (inout Configuration) -> Void
     ) async throws -> Messenger {
         if try await store.currentIdentity() == nil { _ = try await store.add(identity, name: name, at: Date()) }
         var configuration = Configuration()
@@ -37,7 +38,7 @@ struct TwoMessengers: Sendable {
         adjust(&configuration)
         return Messenger(
             identity: identity, name: name, verifier: verifier, store: store, configuration: configuration,
-            reconnection: reconnection, observer: observer)
+            reconnection: reconnection, observer: observer, book: book)
     }
 
     /// Has each accept the other, as a person does. Only with whom one knows a session is resumed.

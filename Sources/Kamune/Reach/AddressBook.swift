@@ -1,0 +1,26 @@
+public import KamuneStore
+
+/// Who knows at which addresses peers may be found.
+public protocol AddressBook: Sendable {
+    /// The addresses of a peer, the best first; none when none are known, or nobody can say.
+    func addresses(of peer: PeerID) async -> [DialAddress]
+
+    /// The peer was found there.
+    func noteReached(_ peer: PeerID, at address: DialAddress) async
+
+    /// The peer was not found there.
+    func noteFailed(_ peer: PeerID, at address: DialAddress) async
+}
+
+extension AddressBook {
+    /// Notes what came of dialing somebody.
+    func note(_ found: Found<some Sendable>, of peer: PeerID) async {
+        for failure in found.failures { await noteFailed(peer, at: failure.address) }
+        await noteReached(peer, at: found.address)
+    }
+}
+
+extension [DialAddress] {
+    /// The same with one of them in front.
+    func moved(toFront first: DialAddress) -> [DialAddress] { [first] + filter { $0.text != first.text } }
+}
