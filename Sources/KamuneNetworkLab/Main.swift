@@ -9,6 +9,6 @@ struct NetworkLab: AsyncParsableCommand {
         abstract: "Emulates links for real TCP and UDP, measures sessions on them, and simulates conversations.",
         subcommands: [
             LadderCommand.self, LinkCommand.self, AnswerCommand.self, MeasureCommand.self, FloodCommand.self,
-            SimulateCommand.self,
+            SimulateCommand.self, WatchCommand.self,
         ])
 }

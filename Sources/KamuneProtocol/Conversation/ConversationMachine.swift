@@ -156,6 +156,9 @@ public struct ConversationMachine: Sendable {
         case .dialFailed(let failure):
             recover { $0.dialFailed(failure, &$1, at: now) }
             search { $0.dialFailed(failure, &$1, at: now) }
+        case .hurry:
+            recover { $0.hurry(&$1) }
+            search { links, books in links.hurry(&books) }
         case .stored(let outcome):
             stored(outcome, at: now)
         case .timeElapsed:

@@ -38,6 +38,8 @@ extension ConversationMachine {
         case doubted(LinkID, Bool)
         /// Dialing came to nothing.
         case dialFailed(DialFailure)
+        /// Something has happened that makes it worth while to dial at once, if the peer is to be dialed.
+        case hurry
         /// The answer to ``Action/store(_:)``.
         case stored(StoreOutcome)
         /// ``nextDeadline`` has come.

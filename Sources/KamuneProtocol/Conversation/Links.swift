@@ -74,6 +74,8 @@ struct Links: Sendable {
         search?.dialFailed(failure, &books, at: now)
     }
 
+    mutating func hurry(_ books: inout ConversationBooks) { search?.hurry(&books) }
+
     mutating func timeElapsed(_ books: inout ConversationBooks, at now: Duration) {
         search?.timeElapsed(&books, at: now)
     }

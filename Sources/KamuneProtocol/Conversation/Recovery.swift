@@ -76,6 +76,16 @@ struct Recovery: Sendable {
         }
     }
 
+    /// Dials now, if that is to be done at all.
+    mutating func hurry(_ books: inout ConversationBooks) -> Decision {
+        if case .resting = step {
+            attempts = 0
+            step = .dialing
+            books.perform(.dial)
+        }
+        return .goOn(self)
+    }
+
     mutating func timeElapsed(_ books: inout ConversationBooks, at now: Duration) -> Decision {
         switch step {
         case .resting(let deadline) where now >= deadline:

@@ -42,6 +42,14 @@ struct Search: Sendable {
         }
     }
 
+    /// Dials now, if that is to be done at all.
+    mutating func hurry(_ books: inout ConversationBooks) {
+        guard case .resting = step else { return }
+        attempts = 0
+        step = .dialing
+        books.perform(.dial)
+    }
+
     mutating func timeElapsed(_ books: inout ConversationBooks, at now: Duration) {
         guard case .resting(let deadline) = step, now >= deadline else { return }
         step = .dialing

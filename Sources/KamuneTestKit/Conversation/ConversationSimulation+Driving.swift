@@ -158,7 +158,7 @@ extension ConversationSimulation {
         host.writes += 1
         let write = ConversationMachine.WriteID(host.writes)
         // Somebody else writes, beside the conversation. What is written in it and not stored yet would come after.
-        guard host.operations.isEmpty, chance(perMille: 200) else {
+        guard host.operations.isEmpty, laterChance(perMille: 100) else {
             return try tell(index, .wrote(write, messages))
         }
         _ = try await commit([.append(write, messages, for: nil)], host)
@@ -193,7 +193,8 @@ extension ConversationSimulation {
         case .received(let link, let arrivals):
             "received \(link.number): \(arrivals.map { summary($0.payload) })"
         case .stored(let outcome): "stored \(summary(outcome))"
-        case .storeHasMore, .tookMessages, .closeRequested, .joined, .sent, .ponged, .left, .doubted, .dialFailed,
+        case .storeHasMore, .hurry, .tookMessages, .closeRequested, .joined, .sent, .ponged, .left, .doubted,
+            .dialFailed,
             .timeElapsed:
             "\(event)"
         }

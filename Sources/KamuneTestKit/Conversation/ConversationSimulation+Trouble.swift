@@ -26,6 +26,9 @@ extension ConversationSimulation {
             // It seems to be lost, or is heard of again.
             try tell(host.index, .doubted(link, chance(perMille: 700)))
         }
+        for host in hosts where host.isUp && host.machine != nil && laterChance(perMille: plan.dials / 4) {
+            try tell(host.index, .hurry)
+        }
         for host in hosts where host.isUp && host.machine != nil {
             guard chance(perMille: plan.closings) else { continue }
             host.isClosing = true

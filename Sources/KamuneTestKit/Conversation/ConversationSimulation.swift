@@ -38,6 +38,8 @@ package final class ConversationSimulation {
 
     let seed: UInt64
     var random: SeededRandom
+    /// For what came to be simulated later, so that each seed goes on finding what it finds.
+    var laterRandom: SeededRandom
     let plan: SimulationPlan
     var ledger: SimulationLedger
     var hosts: [SimulatedHost]
@@ -69,6 +71,7 @@ package final class ConversationSimulation {
     ) {
         self.seed = seed
         random = SeededRandom(seed)
+        laterRandom = SeededRandom(seed ^ 0x6C61_7465_72)
         var plan = SimulationPlan(&random)
         if meddlesMuch { plan.meddleMuch() }
         self.plan = plan
@@ -128,6 +131,8 @@ package final class ConversationSimulation {
     func below(_ limit: Int64) -> Int64 { limit <= 0 ? 0 : Int64(random.next() % UInt64(limit)) }
 
     func chance(perMille: UInt64) -> Bool { random.next() % 1_000 < perMille }
+
+    func laterChance(perMille: UInt64) -> Bool { laterRandom.next() % 1_000 < perMille }
 
     var moment: Duration { .microseconds(now) }
 

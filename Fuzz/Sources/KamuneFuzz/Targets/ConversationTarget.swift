@@ -91,6 +91,7 @@ private struct FuzzedConversation {
             case 1: try take(.dialFailed(choices.below(2) == 0 ? .mayPass : .isFinal))
             case 2: try take(.ponged(links.last ?? LinkID(0)))
             case 3: try take(.storeHasMore)
+            case 4: try take(.hurry)
             default:
                 now += .milliseconds(1 << choices.below(16))
                 try take(.timeElapsed)
