@@ -82,6 +82,7 @@ actor NodeDuties {
         self.node = node
         let window = await LocalNode.open(node)
         self.window = window
+        await node.seekByItself()
         for address in await wanted(node) {
             do throws(NodeError) {
                 _ = try await window.ask(Listen(on: AddressText.completed(address)))

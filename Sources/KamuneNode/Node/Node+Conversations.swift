@@ -10,6 +10,9 @@ extension Node {
     /// many more the older ones are forgotten.
     private static let memory = 4_096
 
+    /// What stands for the node itself among those who hold conversations open; clients have greater numbers.
+    private static let ownNumber = 0
+
     // MARK: Dialing and listening
 
     /// Connects to one of these addresses for a client, which holds the conversation open.
@@ -18,31 +21,16 @@ extension Node {
     ///   - peer: Whom to reach; nobody else is accepted then.
     ///   - fingerprint: That of the key that whoever is there must have.
     func dial(
-        _ addresses: [String], expecting peer: PublicIdentity?, of fingerprint: KeyFingerprint?, for client: NodeClient
+        _ addresses: [DialAddress], expecting peer: PublicIdentity?, of fingerprint: KeyFingerprint?, for client: NodeClient
     ) async throws(NodeError) -> ConversationInfo {
         let messenger = try await talker()
         let verifier = NodeVerifier(node: self, client: client, listener: nil, expected: fingerprint)
-        let (conversation, address) = try await reach(addresses, expecting: peer, messenger, verifier)
+        let conversation = try await asNode {
+            try await messenger.dial(anyOf: addresses, expecting: peer, verifier: verifier).carrier
+        }
         take(conversation, holder: client, listener: nil)
-        let (store, now, id) = (store, time.date, conversation.peerID)
-        // That it could not be noted where somebody was reached is no reason not to talk.
-        try? await store.noteReached(id, at: address, time: now)
         await fulfillExpectation(of: conversation)
         return try await describe(conversation)
-    }
-
-    private func reach(
-        _ addresses: [String], expecting peer: PublicIdentity?, _ messenger: Messenger, _ verifier: NodeVerifier
-    ) async throws(NodeError) -> (Conversation, address: String) {
-        var failure = NodeError(.noAddress, "It is not known where to reach them; name an address.")
-        for address in addresses {
-            do throws(KamuneError) {
-                return (try await messenger.dial(address, expecting: peer, verifier: verifier), address)
-            } catch {
-                failure = NodeError(error)
-            }
-        }
-        throw failure
     }
 
     /// Whoever has shown a key of which the person knew only the fingerprint is the contact whom the person meant.
@@ -125,9 +113,11 @@ extension Node {
     func talk(with peer: PeerID) -> Talk? { talks[peer] }
 
     /// Tells what happens in a conversation from now on.
-    func take(_ conversation: Conversation, holder: NodeClient, listener: ListenerID?) {
-        let isThere = hub.client(holder.number) != nil
-        let holders: Set<Int> = isThere ? [holder.number] : []
+    ///
+    /// - Parameter holder: Who holds it open; nil for the node itself.
+    func take(_ conversation: Conversation, holder: NodeClient?, listener: ListenerID?) {
+        let isThere = holder.map { hub.client($0.number) != nil } ?? true
+        let holders: Set<Int> = isThere ? [holder?.number ?? Self.ownNumber] : []
         if let talk = talks[conversation.peerID], talk.conversation === conversation {
             talks[conversation.peerID]?.holders.formUnion(holders)
             return

@@ -27,6 +27,8 @@ public actor Node {
     private var verificationClients: [VerificationID: Int] = [:]
     private var lastVerification = 0
     private(set) var isClosed = false
+    private var seeksByItself = false
+    private nonisolated let reach = Mutex<Reach?>(nil)
     private var isIdentityNew = false
 
     /// A conversation, and who holds it open.
@@ -65,6 +67,7 @@ public actor Node {
         // Another may have been made meanwhile.
         if let messenger { return messenger }
         messenger = made
+        if seeksByItself { await beginSeeking(made) }
         return made
     }
 
@@ -92,9 +95,14 @@ public actor Node {
             if !isKept { isIdentityNew = true }
         }
         return Messenger(
-            identity: identity, name: name, verifier: NodeVerifier(node: self, client: nil, listener: nil, expected: nil), store: store,
+            identity: identity, name: name,
+            verifier: NodeVerifier(node: self, client: nil, listener: nil, expected: nil), store: store,
             configuration: configuration.conversations, reconnection: configuration.reconnection,
-            succession: succession)
+            succession: succession,
+            observer: ConversationObserver(isOnlyOne: false) { [weak self] conversation, event in
+                self?.observe(conversation, event)
+            },
+            book: configuration.leavesNoTrace ? nil : StoreAddressBook(store: store, time: time))
     }
 
     /// Has the next conversations begin under the identity, and name, that the store has now. Those that there are say
@@ -102,13 +110,55 @@ public actor Node {
     func identityHasChanged() async {
         guard let former = messenger else { return hub.publish([.identityChanged]) }
         messenger = nil
+        let reach = reach.withLock { $0.take() }
+        await reach?.stop()
         await former.close()
+        if seeksByItself { _ = try? await talker() }
         hub.publish([.identityChanged])
         for (id, listening) in listeners { await resumeListening(id, listening) }
     }
 
-    /// What waits may be sent now.
-    func reachAgain() {}
+    // MARK: What waits
+
+    /// From now on the node looks for those to whom messages wait, and holds the conversations open that come of it.
+    public func seekByItself() async {
+        seeksByItself = true
+        // Makes no identity for it: where there is none, nothing waits.
+        if messenger == nil, (try? await store.currentIdentity())?.privateKey != nil { _ = try? await talker() }
+        if let messenger, reach.withLock({ $0 }) == nil { await beginSeeking(messenger) }
+    }
+
+    private func beginSeeking(_ messenger: Messenger) async {
+        let made = Reach(messenger)
+        let former = reach.withLock { reach in
+            defer { reach = made }
+            return reach
+        }
+        await former?.stop()
+        await made.start()
+    }
+
+    /// Messages wait for somebody.
+    nonisolated func noteWritten(to contact: ContactID) async {
+        await reach.withLock { $0 }?.noteWritten(to: contact.peer)
+    }
+
+    /// Where somebody can be reached has changed.
+    nonisolated func noteAddresses(of contact: ContactID) async {
+        await reach.withLock { $0 }?.noteAddresses(of: contact.peer)
+    }
+
+    private nonisolated func observe(_ conversation: Conversation, _ event: ConversationEvent) {
+        guard let reach = reach.withLock({ $0 }) else { return }
+        reach.observe(conversation, event)
+        if case .connected = event { Task { await self.takeFound(conversation) } }
+    }
+
+    /// Takes a conversation that the node itself has begun.
+    private func takeFound(_ conversation: Conversation) {
+        guard !isClosed, talks[conversation.peerID]?.conversation !== conversation else { return }
+        take(conversation, holder: nil, listener: nil)
+    }
 
     // MARK: Clients
 
@@ -136,6 +186,8 @@ public actor Node {
         isClosed = true
         for id in listeners.keys { await stopListening(id) }
         for (id, _) in verifications { decide(id, .refuse(reason: "The program ends.")) }
+        let reach = reach.withLock { $0.take() }
+        await reach?.stop()
         if let messenger { await messenger.close() }
         for talk in talks.values { await talk.pump.value }
         try? await store.close()

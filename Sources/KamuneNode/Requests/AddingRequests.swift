@@ -138,7 +138,7 @@ public struct ChangeAddresses: NodeRequest {
             for address in remove { try await store.removeAddress(address, of: peer.id) }
         }
         node.hub.publish([.contactChanged(contact)])
-        await node.reachAgain()
+        await node.noteAddresses(of: contact)
         return try await ListAddresses(of: contact).perform(on: node, for: client)
     }
 }

@@ -24,16 +24,15 @@ public struct Dial: NodeRequest {
     /// Does it.
     public func perform(on node: Node, for client: NodeClient) async throws(NodeError) -> ConversationInfo {
         var expected = expects?.key
-        var addresses = address.map { [$0] } ?? []
+        var addresses = address.map { [DialAddress($0)] } ?? []
         if let contact {
             let (peer, _) = try await node.peer(contact)
             if let expects, !expects.matches(peer.key) {
                 throw NodeError(.invalidParameter, "The contact has another key than the one that is expected.")
             }
             expected = peer.key
-            let (store, now) = (node.store, node.time.date)
             if addresses.isEmpty {
-                addresses = try await asNode { try await store.addresses(of: peer.id, at: now).map(\.text) }
+                addresses = await StoreAddressBook(store: node.store, time: node.time).addresses(of: peer.id)
             }
             if addresses.isEmpty, let talk = await node.talk(with: peer.id) {
                 await node.hold(contact, by: client)

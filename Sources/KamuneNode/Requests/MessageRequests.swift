@@ -57,6 +57,7 @@ public struct SendMessages: NodeRequest {
         }
         let stored = try await node.write(bodies, kind: kind, to: contact)
         let messages = stored.map(MessageInfo.init)
+        if !isConnected { await node.noteWritten(to: contact) }
         node.hub.publish(messages.map { .message($0) }, except: client)
         return Answer(messages: messages, isConnected: isConnected)
     }
