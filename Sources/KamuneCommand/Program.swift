@@ -1,4 +1,5 @@
 import ArgumentParser
+import KamuneTerminal
 
 /// The program: reads the arguments, runs the command, and turns what it throws into a sentence and an exit code.
 enum Program {
@@ -17,7 +18,7 @@ enum Program {
             }
             command = found
         } catch {
-            return answer(error, in: context)
+            return answer(error, to: arguments, in: context)
         }
         do {
             try await command.run(in: context)
@@ -30,9 +31,15 @@ enum Program {
     }
 
     /// Help, version, completion scripts and wrong arguments.
-    private static func answer(_ error: any Error, in context: CommandContext) -> Int32 {
+    private static func answer(_ error: any Error, to arguments: [String], in context: CommandContext) -> Int32 {
         let code = RootCommand.exitCode(for: error).rawValue
-        let text = RootCommand.fullMessage(for: error)
+        var text = RootCommand.fullMessage(for: error)
+        if code != 0, let word = arguments.first, !word.hasPrefix("-") {
+            let names = RootCommand.configuration.subcommands.compactMap { $0.configuration.commandName }
+            if !names.contains(word), let nearest = Suggestion.nearest(to: word, among: names) {
+                text = "There is no command “\(TerminalText(word, maximumColumns: TextLimit.name))”; do you mean “\(nearest)”?\n" + text
+            }
+        }
         if !text.isEmpty { (code == 0 ? context.output : context.errors).write(text + "\n") }
         return code
     }

@@ -13,7 +13,7 @@ public struct Endpoint: Sendable {
     /// Who we are. Every message is signed with it.
     public let identity: Identity
     /// The name that peers are told.
-    public let name: String
+    public var name: String { ownName.value }
     /// Whom we talk to.
     public private(set) var verifier: any PeerVerifier
     /// Limits and timeouts.
@@ -24,6 +24,7 @@ public struct Endpoint: Sendable {
     var acknowledgesMessages = false
     /// By which our earlier identities vouch for this one.
     private let succession: OwnSuccession
+    let ownName: OwnName
 
     /// An endpoint.
     ///
@@ -42,7 +43,7 @@ public struct Endpoint: Sendable {
         self.store = store
         self.succession = OwnSuccession(of: identity.publicKey, known: succession, store: store)
         self.identity = identity
-        self.name = name ?? identity.publicKey.fingerprint.sum
+        ownName = OwnName(name, of: identity.publicKey)
         self.verifier = verifier
         self.configuration = configuration
     }

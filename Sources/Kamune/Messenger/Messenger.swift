@@ -108,6 +108,11 @@ public actor Messenger {
     /// The conversation with a peer, if one is under way.
     public func conversation(with peer: PeerID) -> Conversation? { current[peer] }
 
+    /// Has peers be told another name from the next handshake on.
+    ///
+    /// - Parameter name: nil for the fingerprint of the identity.
+    public nonisolated func rename(to name: String?) { endpoint.ownName.set(name) }
+
     /// Says goodbye in all conversations.
     public func close() async {
         let conversations = conversations

@@ -112,8 +112,10 @@ actor ChatDesk {
     /// Waits for others at an address.
     ///
     /// - Returns: Where it listens, and the conversations that begin there.
-    func listen(on address: String) async throws(NodeError) -> (address: String, conversations: AsyncStream<ChatConversation>) {
-        let answer = try await node.ask(Listen(on: address))
+    func listen(
+        on address: String, expecting expected: KeyFingerprint? = nil
+    ) async throws(NodeError) -> (address: String, conversations: AsyncStream<ChatConversation>) {
+        let answer = try await node.ask(Listen(on: address, expecting: expected))
         let (stream, continuation) = AsyncStream.makeStream(of: ChatConversation.self)
         listener = (answer.listener, continuation)
         return (answer.address, stream)

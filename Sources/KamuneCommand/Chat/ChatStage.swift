@@ -120,6 +120,12 @@ struct ChatStage: Sendable {
         if case .pipe(let log) = setting { await log.finish() }
     }
 
+    /// Ends before there was any conversation.
+    func end() async {
+        await finish()
+        if case .terminal(let console) = setting { await console.finish() }
+    }
+
     /// Tells the person what the other side is to see.
     func tellOwnFingerprint() async {
         let fingerprint = own.publicKey.key.fingerprint

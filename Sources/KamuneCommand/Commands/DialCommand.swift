@@ -19,9 +19,10 @@ struct DialCommand: ContextualCommand {
             error.
 
             A peer whom you have not met is shown by name and fingerprint, for you to accept or refuse, at the terminal also \
-            when a pipe carries the messages. Without a terminal such peers are refused, unless --verify all is given.
+            when a pipe carries the messages. Without a terminal such peers are refused, unless --verify all is given, or --expect names their key's fingerprint.
 
             EXAMPLES:
+              kamune dial Ada
               kamune dial example.org:9000
               kamune dial '[2001:db8::1]:9000' --name Ada
               echo hello | kamune dial example.org:9000
@@ -31,8 +32,12 @@ struct DialCommand: ContextualCommand {
             """)
 
     @Argument(
-        help: ArgumentHelp("Where the other side listens: host:port; without a port, 9000.", valueName: "address"))
-    var address: String
+        help: ArgumentHelp(
+            "Somebody whom you know, by name; or where the other side listens: host:port, without a port 9000.",
+            valueName: "name or address"))
+    var whom: String
+
+    @OptionGroup var expectation: ExpectationOptions
 
     @OptionGroup var options: EndpointOptions
 
@@ -46,26 +51,54 @@ struct DialCommand: ContextualCommand {
     }
 
     func run(in context: CommandContext) async throws {
-        let address = AddressText.completed(address)
         // Before a passphrase is asked for.
-        try Endpoint.checkAddress(address, isForListening: false)
+        let expected = try expectation.fingerprint()
+        let address = AddressText.completed(whom)
+        let isAddress = (try? Endpoint.checkAddress(address, isForListening: false)) != nil
         let stage = try await ChatStage(options, in: context, asksAtTerminal: true) {
             $0.dialTimeout = .seconds(dialTimeout)
         }
         try await stage.begin()
         // The other side compares it before ours is asked, and no other command can show it meanwhile.
         await stage.tellOwnFingerprint()
-        await stage.tell("Connecting to \(TerminalText(address))…")
+        let request: Dial
+        do {
+            request = try await self.request(stage, isAddress ? address : nil, expected)
+        } catch {
+            await stage.end()
+            throw error
+        }
         switch stage.setting {
-        case .terminal(let console): try await runTerminal(stage, console, address)
-        case .pipe: try await runPipe(stage, address)
+        case .terminal(let console): try await runTerminal(stage, console, request)
+        case .pipe: try await runPipe(stage, request)
         }
     }
 
-    private func runTerminal(_ stage: ChatStage, _ console: Console, _ address: String) async throws(Failure) {
+    /// What is asked of the node. Whoever has this name is meant, and else the address.
+    private func request(_ stage: ChatStage, _ address: String?, _ expected: KeyFingerprint?) async throws -> Dial {
+        let peers = try await PeerList(stage.window.access)
+        let named = peers.named(whom)
+        if named.count > 1 { _ = try peers.select(whom) }
+        if let peer = named.first {
+            await stage.tell("Looking for \(PeerName.shown(for: peer))…")
+            return Dial(contact: peer.id, expecting: expected)
+        }
+        // A word without a dot or a port may be a host's name, but rather is a name mistyped.
+        let nearest = Suggestion.nearest(to: whom, among: peers.peers.map(\.name))
+        guard let address else {
+            throw Failure(.noSuchPeerOrAddress(TerminalText(whom, maximumColumns: TextLimit.name), nearest: nearest.map { TerminalText($0) }))
+        }
+        if let nearest, !whom.contains(where: { ".:/[".contains($0) }) {
+            await stage.tell("Nobody is called “\(TerminalText(whom))”; if you mean “\(TerminalText(nearest))”, say so.")
+        }
+        await stage.tell("Connecting to \(TerminalText(address))…")
+        return Dial(address: address, expecting: expected)
+    }
+
+    private func runTerminal(_ stage: ChatStage, _ console: Console, _ request: Dial) async throws(Failure) {
         try await stage.runTerminal(console, isStandingOffer: false) { chat in
             do throws(NodeError) {
-                let conversation = try await stage.desk.dial(Dial(address: address))
+                let conversation = try await stage.desk.dial(request)
                 if let end = await chat.converse(conversation) {
                     stage.log.ended(end)
                     if end.by != .us { await stage.tell("Nobody is connected any more; /quit or Ctrl-D ends.") }
@@ -78,11 +111,11 @@ struct DialCommand: ContextualCommand {
         }
     }
 
-    private func runPipe(_ stage: ChatStage, _ address: String) async throws {
+    private func runPipe(_ stage: ChatStage, _ request: Dial) async throws {
         let dialing = Promise<Result<ChatConversation, NodeError>>()
         let attempt = Task {
             do throws(NodeError) {
-                dialing.fulfill(.success(try await stage.desk.dial(Dial(address: address))))
+                dialing.fulfill(.success(try await stage.desk.dial(request)))
             } catch {
                 dialing.fulfill(.failure(error))
             }

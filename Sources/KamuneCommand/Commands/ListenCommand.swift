@@ -56,6 +56,7 @@ struct ListenCommand: ContextualCommand {
 
     @Flag(exclusivity: .exclusive) var continuation: Continuation?
 
+    @OptionGroup var expectation: ExpectationOptions
     @OptionGroup var options: EndpointOptions
 
     /// How many conversations of a pipe may go on at once.
@@ -65,12 +66,13 @@ struct ListenCommand: ContextualCommand {
         let address = AddressText.completed(address)
         // Before a passphrase is asked for.
         try Endpoint.checkAddress(address, isForListening: true)
+        let expected = try expectation.fingerprint()
         let stage = try await ChatStage(
             options, in: context, pipeCapacity: continuation == .keepListening ? Self.pipeCapacity : 1)
         try await stage.begin()
         let listening: Listening
         do throws(NodeError) {
-            listening = Listening(try await stage.desk.listen(on: address), stage.desk)
+            listening = Listening(try await stage.desk.listen(on: address, expecting: expected), stage.desk)
         } catch {
             await stage.finish()
             throw error

@@ -6,7 +6,8 @@ import KamuneTerminal
 /// and nowhere else.
 enum Trouble: Error, Equatable, Sendable {
     // Peers, conversations, identities.
-    case noSuchPeer(TerminalText)
+    case noSuchPeer(TerminalText, nearest: TerminalText? = nil)
+    case noSuchPeerOrAddress(TerminalText, nearest: TerminalText?)
     /// More than one fits; the first of them are named.
     case ambiguousPeer(TerminalText, count: Int, among: [String])
     case noSuchConversation(Int)
@@ -67,7 +68,7 @@ enum Trouble: Error, Equatable, Sendable {
     /// The exit code.
     var status: ExitStatus {
         switch self {
-        case .noSuchPeer, .ambiguousPeer, .noSuchConversation, .noSuchRequest, .messageTooLong, .conversationWithAnother, .noIdentity, .noIdentityFile,
+        case .noSuchPeer, .noSuchPeerOrAddress, .ambiguousPeer, .noSuchConversation, .noSuchRequest, .messageTooLong, .conversationWithAnother, .noIdentity, .noIdentityFile,
             .identityExists, .identityKnown, .otherIdentity, .nothingKept, .storeExists, .declined, .demoListenerClosed,
             .noProcessFiles:
             .failure
@@ -86,8 +87,12 @@ enum Trouble: Error, Equatable, Sendable {
     /// One sentence that says what happened and what to do.
     var sentence: String {
         switch self {
-        case .noSuchPeer(let name):
-            "No peer is called “\(name)”; “kamune peers list” lists those that you know."
+        case .noSuchPeer(let name, let nearest):
+            "No peer is called “\(name)”; "
+                + (nearest.map { "do you mean “\($0)”? " } ?? "") + "“kamune peers list” lists those that you know."
+        case .noSuchPeerOrAddress(let name, let nearest):
+            "“\(name)” is nobody whom you know, and no address"
+                + (nearest.map { "; do you mean “\($0)”?" } ?? "; “kamune peers list” lists those that you know.")
         case .ambiguousPeer(let name, let count, let among):
             "“\(name)” may be any of \(count) peers; name one by number, with #: " + among.joined(separator: ", ")
                 + (count > among.count ? ", …" : "")

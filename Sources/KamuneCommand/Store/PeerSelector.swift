@@ -33,12 +33,19 @@ struct PeerList: Sendable {
         let matches = matches(text)
         if matches.count == 1 { return matches[0] }
         if matches.isEmpty {
-            throw Failure(.noSuchPeer(shown))
+            let nearest = Suggestion.nearest(to: text, among: peers.map { PeerName.shown(for: $0).description })
+            throw Failure(.noSuchPeer(shown, nearest: nearest.map { TerminalText($0) }))
         }
         let all = matches.prefix(8).map { peer in
             "#\(peer.number) \(PeerName.shown(for: peer)) (\(peer.key.fingerprint.sum))"
         }
         throw Failure(.ambiguousPeer(shown, count: matches.count, among: all))
+    }
+
+    /// Those who bear a name, by the person's choice or, where the person has chosen none, by their own.
+    func named(_ text: String) -> [ContactInfo] {
+        let given = peers.filter { $0.ownName.map { KnownPeer.isSame($0, text) } ?? false }
+        return given.isEmpty ? peers.filter { KnownPeer.isSame(PeerName.shown(for: $0).description, text) } : given
     }
 
     private func matches(_ text: String) -> [ContactInfo] {

@@ -107,7 +107,7 @@ public struct NameIdentity: NodeRequest {
             guard let current = try await store.currentIdentity() else { throw NodeError.noIdentity }
             try await store.rename(current.id, to: name)
         }
-        await node.nameHasChanged()
+        await node.nameHasChanged(to: name)
         return try await node.currentIdentity()
     }
 }
@@ -315,7 +315,10 @@ extension Node {
     }
 
     /// Others are told another name from the next session on; those that there are go on.
-    fileprivate func nameHasChanged() async {
+    fileprivate func nameHasChanged(to name: String) async {
+        if configuration.name == nil, configuration.identity == nil {
+            presentTalker?.rename(to: name.isEmpty ? nil : name)
+        }
         hub.publish([.identityChanged])
     }
 }
