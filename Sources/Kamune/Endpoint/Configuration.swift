@@ -1,3 +1,4 @@
+public import KamuneStore
 package import KamuneSystem
 public import KamuneTransport
 
@@ -44,6 +45,14 @@ public struct Configuration: Sendable {
     public var maximumWaitingSessions = 64
     /// Whether to announce what we can do beyond protocol 0.7. Without, every byte is as 0.7 sends it.
     public var announcesCapabilities = true
+
+    /// Where a peer is told that we want to be found, the best first; nil to tell nothing, as it is by default.
+    ///
+    /// It is asked about a peer of a ``Messenger`` whom the person has accepted, when a session begins and after
+    /// ``Messenger/routesChanged()``: addresses as for ``Endpoint/dial(_:expecting:)``, nil to leave things as they are, none to
+    /// take back what was told. Eight of them are told, 1 KiB at most, and private ones only to a peer who reaches us over a
+    /// private address too, which the second argument says. It is 30 days until the peer forgets them (docs/PROTOCOL.md §10.7).
+    public var routes: (@Sendable (_ peer: PeerID, _ isSharedLink: Bool) async -> [String]?)?
 
     /// What everything is timed by: the system's clocks, unless a test moves its own.
     package var alarms = AlarmClock.shared

@@ -137,7 +137,10 @@ public struct Endpoint: Sendable {
 
     var capabilities: CapabilitySet {
         guard configuration.announcesCapabilities else { return .none }
-        return acknowledgesMessages ? .allWithStore : .all
+        guard acknowledgesMessages else { return .all }
+        // Who takes short messages only has no room for routes.
+        let hasRoom = configuration.maximumMessageSize >= ToldRoutes.maximumPayloadSize
+        return hasRoom ? .allWithStore : CapabilitySet(CapabilitySet.allWithStore.filter { $0 != .routes })
     }
 
     /// Waits for peers at an address.

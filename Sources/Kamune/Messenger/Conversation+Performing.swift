@@ -31,7 +31,8 @@ extension Conversation {
         case .abandon(let link, let reason): carriers[link]?.session.abandon(KamuneError(reason, storeError))
         case .dial: dial()
         case .stopDialing: dialing?.cancel()
-        case .store(let operation): enqueue(operation)
+        case .findRoutes(let link): findRoutes(link)
+        case .store(let operation): enqueue(judged(operation))
         case .notify(let notice): notify(notice)
         case .conclude(let conclusion): conclude(sessionEnd(conclusion))
         }
@@ -214,7 +215,7 @@ extension Conversation {
             writers.removeValue(forKey: write)?.resume(returning: .success(result.messages))
         case .kept(let link, _, _):
             events.queue.add(result.messages, in: carriers[link]?.session.core.budget)
-        case .notAppended, .began, .settled, .fetched, .failed: break
+        case .notAppended, .began, .settled, .fetched, .keptRoutes, .failed: break
         }
         post(.stored(result.outcome))
     }

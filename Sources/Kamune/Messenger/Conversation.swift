@@ -228,7 +228,8 @@ public actor Conversation {
                 ConversationMachine.Joining(
                     isInitiator: new.isInitiator,
                     isOwnKeyFirst: own.lexicographicallyPrecedes(new.peer.identity.spki),
-                    acknowledges: new.agreed.contains(.delivery), canRedial: way != nil, succeeds: succeeds)))
+                    acknowledges: new.agreed.contains(.delivery), tellsRoutes: new.agreed.contains(.routes),
+                    canRedial: way != nil, succeeds: succeeds)))
         return true
     }
 

@@ -78,6 +78,9 @@ extension WriteTransaction {
                 }, from: peer)
             let bytes = new.reduce(0) { $0 + $1.body.count }
             return StoreResult(outcome: .kept(link, new: new.count, bytes: bytes), messages: new)
+        case .keepRoutes(let link, let routes):
+            _ = try setToldRoutes(routes.texts, of: peer, at: now)
+            return StoreResult(outcome: .keptRoutes(link))
         }
     }
 }

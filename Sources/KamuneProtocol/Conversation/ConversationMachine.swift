@@ -159,6 +159,10 @@ public struct ConversationMachine: Sendable {
         case .hurry:
             recover { $0.hurry(&$1) }
             search { links, books in links.hurry(&books) }
+        case .foundRoutes(let id, let routes):
+            with(id) { link, _ in link.tell(routes) }
+        case .routesChanged:
+            if let link { with(link) { $0.askRoutes(&$1) } }
         case .stored(let outcome):
             stored(outcome, at: now)
         case .timeElapsed:
@@ -194,6 +198,8 @@ public struct ConversationMachine: Sendable {
             }
         case .settled(let id, let ids, let progress):
             books.tell(ids, progress)
+            with(id) { link, _ in link.settlements -= 1 }
+        case .keptRoutes(let id):
             with(id) { link, _ in link.settlements -= 1 }
         case .fetched(let id, let messages, let lost, let isEnd):
             books.tell(lost, .maybeLost)

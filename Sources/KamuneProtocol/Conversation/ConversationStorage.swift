@@ -29,6 +29,9 @@ extension ConversationMachine {
         /// Stores messages that came in, once each by their names, and tells the application of those that are new. Outcome:
         /// ``StoreOutcome/kept(_:new:bytes:)``.
         case keep(LinkID, [IncomingMessage])
+        /// Notes where the peer wants to be found, in place of what it said before, if the person has accepted the peer (§10.7).
+        /// Outcome: ``StoreOutcome/keptRoutes(_:)``.
+        case keepRoutes(LinkID, ToldRoutes)
     }
 
     /// To which session messages are handed over.
@@ -68,6 +71,8 @@ extension ConversationMachine {
         case fetched(LinkID, [OutgoingMessage], lost: [DeliveryID], isEnd: Bool)
         /// How many were new, and how many bytes their bodies have.
         case kept(LinkID, new: Int, bytes: Int)
+        /// Where the peer wants to be found was noted, or was not to be.
+        case keptRoutes(LinkID)
         /// Something else than ``StoreOperation/append(_:_:for:)`` failed.
         case failed
     }

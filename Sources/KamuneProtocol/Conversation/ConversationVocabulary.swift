@@ -40,6 +40,10 @@ extension ConversationMachine {
         case dialFailed(DialFailure)
         /// Something has happened that makes it worth while to dial at once, if the peer is to be dialed.
         case hurry
+        /// The answer to ``Action/findRoutes(_:)``, if the peer is to be told something.
+        case foundRoutes(LinkID, ToldRoutes)
+        /// Where we want to be found has changed, perhaps.
+        case routesChanged
         /// The answer to ``Action/store(_:)``.
         case stored(StoreOutcome)
         /// ``nextDeadline`` has come.
@@ -62,6 +66,8 @@ extension ConversationMachine {
         case dial
         /// Stop connecting: nothing is to come of it.
         case stopDialing
+        /// Find out where we want to be found by this session's peer, if we want to tell them (§10.7).
+        case findRoutes(LinkID)
         /// Have the store do this.
         case store(StoreOperation)
         /// Tell the application.
@@ -90,6 +96,8 @@ extension ConversationMachine {
         public var isOwnKeyFirst: Bool
         /// Whether both sides announced `delivery/1`.
         public var acknowledges: Bool
+        /// Whether both sides announced `routes/1`. Means nothing without `delivery/1`.
+        public var tellsRoutes: Bool
         /// Whether the peer can be dialed again from now on.
         public var canRedial: Bool
         /// Whether the peer has taken the place of the key that it had so far by another one. Who is connected under the
@@ -98,11 +106,13 @@ extension ConversationMachine {
 
         /// A session.
         public init(
-            isInitiator: Bool, isOwnKeyFirst: Bool, acknowledges: Bool, canRedial: Bool, succeeds: Bool = false
+            isInitiator: Bool, isOwnKeyFirst: Bool, acknowledges: Bool, tellsRoutes: Bool = false, canRedial: Bool,
+            succeeds: Bool = false
         ) {
             self.isInitiator = isInitiator
             self.isOwnKeyFirst = isOwnKeyFirst
             self.acknowledges = acknowledges
+            self.tellsRoutes = tellsRoutes
             self.canRedial = canRedial
             self.succeeds = succeeds
         }

@@ -6,11 +6,12 @@ extension Link {
             stage = .plain(Confirmation())
             return
         }
-        var machine = DeliveryMachine(limit: books.limits.unacknowledgedMessages)
+        var machine = DeliveryMachine(limit: books.limits.unacknowledgedMessages, takesRoutes: tellsRoutes)
         let beginning = machine.begin(afterStoring: last)
         stage = .delivering(Delivery(machine: machine))
         sends += 1
         books.perform(.send(id, [beginning]))
+        askRoutes(&books)
     }
 
     /// Takes what has arrived.
@@ -32,7 +33,7 @@ extension Link {
             stage = .waiting
             defer { stage = .delivering(delivery) }
             do {
-                try take(arrivals, &delivery.machine, &books)
+                try take(arrivals, &delivery, &books)
             } catch {
                 inbox.end(.violation(error))
                 books.perform(.abandon(id, .violation(error)))
@@ -41,18 +42,25 @@ extension Link {
     }
 
     private mutating func take(
-        _ arrivals: [ConversationMachine.Arrival], _ machine: inout DeliveryMachine, _ books: inout ConversationBooks
+        _ arrivals: [ConversationMachine.Arrival], _ delivery: inout Delivery, _ books: inout ConversationBooks
     ) throws(ProtocolError) {
         // What was acknowledged before a rule was broken counts.
         var acknowledged: DeliveryMachine.Acknowledged?
-        defer { if let acknowledged { settle(.acknowledge(id, acknowledged), &books) } }
+        // Of several tellings the last one counts.
+        var routes: ToldRoutes?
+        defer {
+            if let acknowledged { settle(.acknowledge(id, acknowledged), &books) }
+            if let routes { settle(.keepRoutes(id, routes), &books) }
+        }
         for arrival in arrivals {
-            switch try machine.received(arrival.payload) {
+            switch try delivery.machine.received(arrival.payload) {
             case .peerHas(let name):
                 if let name { settle(.settle(id, peerHas: name), &books) }
             case .acknowledged(let more):
                 acknowledged = DeliveryMachine.Acknowledged(
                     ids: (acknowledged?.ids ?? []) + more.ids, through: more.through)
+            case .routes(let told):
+                if delivery.routes.hears() { routes = told }
             case .message(let message):
                 inbox.add(
                     ConversationMachine.IncomingMessage(

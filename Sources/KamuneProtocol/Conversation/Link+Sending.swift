@@ -58,6 +58,32 @@ extension Link {
         books.tell(batch.ids, .inFlight)
     }
 
+    // MARK: Routes
+
+    /// Has it asked where we want to be found, if the peer is to be told that.
+    func askRoutes(_ books: inout ConversationBooks) {
+        guard tellsRoutes, case .delivering = stage else { return }
+        books.perform(.findRoutes(id))
+    }
+
+    /// The peer is to be told these, as soon as the session takes them.
+    mutating func tell(_ routes: ToldRoutes) {
+        guard tellsRoutes, case .delivering(var delivery) = stage else { return }
+        stage = .waiting
+        delivery.routes.tell(routes)
+        stage = .delivering(delivery)
+    }
+
+    mutating func tellRoutes(_ books: inout ConversationBooks) {
+        // As an acknowledgement, it does not wait for the messages that are under way.
+        guard canAcknowledge(books.limits), case .delivering(var delivery) = stage else { return }
+        stage = .waiting
+        defer { stage = .delivering(delivery) }
+        guard let routes = delivery.routes.take() else { return }
+        sends += 1
+        books.perform(.send(id, [DeliveryFrame.routes(routes).encoded]))
+    }
+
     /// The session has taken a batch, or a part of it before it ended.
     mutating func sent(_ count: Int, _ books: inout ConversationBooks) {
         guard sends > 0 else { return }

@@ -4,6 +4,8 @@ struct Link: Sendable {
     let isInitiator: Bool
     /// Whether both sides announced `delivery/1`; else the peer is one of version 0.7.
     let acknowledges: Bool
+    /// Whether both sides tell where they want to be found.
+    let tellsRoutes: Bool
     /// When it joined.
     let since: Duration
     var stage = Stage.waiting
@@ -32,6 +34,7 @@ struct Link: Sendable {
         var machine: DeliveryMachine
         /// What is stored and not yet acknowledged.
         var owed: Owed?
+        var routes = RouteTelling()
     }
 
     /// An acknowledgement that is to be sent: of this message and all before it.
@@ -45,6 +48,7 @@ struct Link: Sendable {
         self.id = id
         isInitiator = joining.isInitiator
         acknowledges = joining.acknowledges
+        tellsRoutes = joining.acknowledges && joining.tellsRoutes
         since = now
         outbox = Outbox(ConversationMachine.Handover(link: id, isPlain: !joining.acknowledges))
     }
@@ -125,6 +129,7 @@ struct Link: Sendable {
             giveUp(&books)
         } else if mayBegin {
             acknowledge(&books, isClosing: pace == .closing, at: now)
+            tellRoutes(&books)
             if isOpen, let fetch = outbox.fetch(books.limits) { books.perform(.store(fetch)) }
             send(&books, at: now)
         }

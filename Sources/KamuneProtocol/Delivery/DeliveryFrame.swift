@@ -7,11 +7,14 @@ package enum DeliveryFrame: Equatable, Sendable {
     case message(DeliveryMessage)
     /// This message, and all that came before it in this session, is stored.
     case acknowledgement(DeliveryID)
+    /// Where the sender wants to be found (§10.7); only where both sides announced `routes/1` too.
+    case routes(ToldRoutes)
 
     private enum Tag: UInt8 {
         case stored = 0
         case message = 1
         case acknowledgement = 2
+        case routes = 3
     }
 
     /// Reads a payload.
@@ -31,6 +34,11 @@ package enum DeliveryFrame: Equatable, Sendable {
         case .acknowledgement:
             guard let id = DeliveryID(rest) else { throw .peerMisbehaved(.malformedMessage(.exchangeMessages)) }
             self = .acknowledgement(id)
+        case .routes:
+            guard let routes = ToldRoutes(decoding: rest) else {
+                throw .peerMisbehaved(.malformedMessage(.exchangeMessages))
+            }
+            self = .routes(routes)
         case .message:
             guard rest.count >= DeliveryMessage.overhead - 1, let id = DeliveryID(rest.prefix(DeliveryID.size)) else {
                 throw .peerMisbehaved(.malformedMessage(.exchangeMessages))
@@ -54,6 +62,9 @@ package enum DeliveryFrame: Equatable, Sendable {
         case .acknowledgement(let id):
             bytes.append(Tag.acknowledgement.rawValue)
             id.append(to: &bytes)
+        case .routes(let routes):
+            bytes.append(Tag.routes.rawValue)
+            routes.append(to: &bytes)
         case .message(let message):
             bytes.reserveCapacity(DeliveryMessage.overhead + message.body.count)
             bytes.append(Tag.message.rawValue)

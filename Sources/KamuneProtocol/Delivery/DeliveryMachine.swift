@@ -16,6 +16,8 @@ public struct DeliveryMachine: Sendable {
         case message(DeliveryMessage)
         /// The peer has stored these messages of ours, in the order in which they were sent.
         case acknowledged(Acknowledged)
+        /// Where the peer wants to be found (§10.7).
+        case routes(ToldRoutes)
     }
 
     /// Messages of ours that the peer has stored.
@@ -40,6 +42,7 @@ public struct DeliveryMachine: Sendable {
     }
 
     private let limit: Int
+    private let takesRoutes: Bool
     private var hasBegun = false
     private var hasHeardPeer = false
     private var unacknowledged = Deque<Sent>()
@@ -48,13 +51,16 @@ public struct DeliveryMachine: Sendable {
     private var owed = 0
 
     /// A machine for a new session.
-    public init() {
-        self.init(limit: Self.maximumUnacknowledged)
+    ///
+    /// - Parameter takesRoutes: Whether both sides announced `routes/1` too.
+    public init(takesRoutes: Bool = false) {
+        self.init(limit: Self.maximumUnacknowledged, takesRoutes: takesRoutes)
     }
 
     /// - Parameter limit: How many of either side's messages may be on their way.
-    init(limit: Int) {
+    init(limit: Int, takesRoutes: Bool = false) {
         self.limit = limit
+        self.takesRoutes = takesRoutes
     }
 
     /// Whether the peer has begun, so that messages may go out.
@@ -112,6 +118,10 @@ public struct DeliveryMachine: Sendable {
             guard owed < limit else { throw .peerMisbehaved(.tooManyUnacknowledged) }
             owed += 1
             return .message(message)
+        case .routes(let routes):
+            guard takesRoutes else { throw .peerMisbehaved(.malformedMessage(.exchangeMessages)) }
+            guard hasHeardPeer else { throw .peerMisbehaved(.unexpectedFrame) }
+            return .routes(routes)
         case .acknowledgement(let id):
             guard hasHeardPeer else { throw .peerMisbehaved(.unexpectedFrame) }
             guard let index = unacknowledged.firstIndex(where: { $0.id == id }) else {

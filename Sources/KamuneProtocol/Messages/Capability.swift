@@ -33,6 +33,9 @@ public struct Capability: Hashable, Sendable, Comparable, CustomStringConvertibl
     /// The peer keeps messages: it acknowledges those that it has stored, and sends again what was not (§10.5).
     public static let delivery = Capability(literal: "delivery/1")
 
+    /// The peer tells within a session where it wants to be found, and takes what it is told (§10.7).
+    public static let routes = Capability(literal: "routes/1")
+
     /// In the order of their bytes.
     public static func < (left: Capability, right: Capability) -> Bool {
         left.name.utf8.lexicographicallyPrecedes(right.name.utf8)
@@ -53,7 +56,7 @@ public struct CapabilitySet: Equatable, Sendable, Sequence {
     public static let all = CapabilitySet([.directStart])
 
     /// What it can do where messages are kept.
-    public static let allWithStore = CapabilitySet([.directStart, .delivery])
+    public static let allWithStore = CapabilitySet([.directStart, .delivery, .routes])
 
     /// A set of these.
     public init(_ capabilities: some Sequence<Capability>) {

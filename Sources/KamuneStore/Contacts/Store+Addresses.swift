@@ -76,13 +76,18 @@ extension ReadTransaction {
     }
 }
 
+extension ReadTransaction {
+    /// Whether the person has accepted a peer, that lasts, and they are not blocked.
+    package func isAccepted(_ id: PeerID, at now: Date) throws -> Bool {
+        guard let peer = try peer(id), peer.wasAccepted else { return false }
+        return try recognize(peer.key, name: "", formerKeys: [], at: now).isTrusted
+    }
+}
+
 extension WriteTransaction {
     /// See ``Store/setToldRoutes(_:of:at:)``.
     package func setToldRoutes(_ routes: [String], of id: PeerID, at now: Date) throws -> Bool {
-        guard let peer = try peer(id), peer.wasAccepted,
-            try recognize(peer.key, name: "", formerKeys: [], at: now).isTrusted,
-            routes.allSatisfy(\.isAddressText)
-        else { return false }
+        guard try isAccepted(id, at: now), routes.allSatisfy(\.isAddressText) else { return false }
         try changeContact(id) { $0.told(routes, at: now) }
         return true
     }

@@ -32,6 +32,10 @@ extension ConversationSimulation {
             dial(host)
         case .stopDialing:
             host.dialing = nil
+        case .findRoutes(let link):
+            // Often others than the last time.
+            let routes = ToldRoutes((0..<below(3)).map { _ in "tcp://host\(host.index).example:\(9_000 + below(3))" })
+            queue.add(.findsRoutes(host: host.index, run: host.run, link, routes), at: now + below(100_000))
         case .store(let operation):
             host.operations.append((host.run, operation))
             storeSoon(host)
@@ -118,7 +122,7 @@ extension ConversationSimulation {
                 try ledger.settled(ids, progress, at: host.index, in: host.run, isConfirmed: host.hasHeardAnswer)
             case .appended(_, let messages, for: .some), .fetched(_, let messages, _, _):
                 ledger.yielded(messages)
-            case .appended, .notAppended, .began, .failed:
+            case .appended, .notAppended, .began, .keptRoutes, .failed:
                 break
             }
             results.append((outcome, new))
@@ -194,8 +198,7 @@ extension ConversationSimulation {
             "received \(link.number): \(arrivals.map { summary($0.payload) })"
         case .stored(let outcome): "stored \(summary(outcome))"
         case .storeHasMore, .hurry, .tookMessages, .closeRequested, .joined, .sent, .ponged, .left, .doubted,
-            .dialFailed,
-            .timeElapsed:
+            .dialFailed, .foundRoutes, .routesChanged, .timeElapsed:
             "\(event)"
         }
     }

@@ -93,7 +93,8 @@ extension ConversationSimulation {
                 link,
                 ConversationMachine.Joining(
                     isInitiator: session.initiator == side, isOwnKeyFirst: side == 0,
-                    acknowledges: session.acknowledges, canRedial: session.initiator == side, succeeds: succeeds)))
+                    acknowledges: session.acknowledges, tellsRoutes: session.acknowledges && tellsRoutes,
+                    canRedial: session.initiator == side, succeeds: succeeds)))
         try acceptEarly(session, side)
     }
 

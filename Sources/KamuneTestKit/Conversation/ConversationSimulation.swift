@@ -32,6 +32,7 @@ package final class ConversationSimulation {
         case rings(host: Int, run: Int)
         case writes(host: Int)
         case takes(host: Int, run: Int)
+        case findsRoutes(host: Int, run: Int, LinkID, ToldRoutes)
         case starts(host: Int)
         case lies
     }
@@ -152,6 +153,9 @@ package final class ConversationSimulation {
     /// Whether the host runs a conversation machine, and not a program of version 0.7 or worse.
     func isKamune(_ host: Int) -> Bool { host == 0 || plan.peer == .kamune }
 
+    /// Whether peers tell where they want to be found: in a part of the seeds, so that the others have more of what is rare.
+    var tellsRoutes: Bool { seed % 4 == 1 }
+
     // MARK: What happens
 
     private func happen(_ happening: Happening) async throws {
@@ -178,6 +182,10 @@ package final class ConversationSimulation {
             try tell(host, .timeElapsed)
         case .writes(let host): try await write(host)
         case .takes(let host, let run): try take(host, run)
+        case .findsRoutes(let host, let run, let link, let routes):
+            guard hosts[host].run == run else { return }
+            try tell(host, .foundRoutes(link, routes))
+            if !isCalm, chance(perMille: 300) { try tell(host, .routesChanged) }
         case .starts(let host): try await start(host)
         case .lies: try lie()
         }

@@ -229,6 +229,8 @@ package final class ModelStore: SimulatedStore {
                 bytes += message.body.count
             }
             return .kept(link, new: count, bytes: bytes)
+        case .keepRoutes(let link, _):
+            return .keptRoutes(link)
         }
     }
 

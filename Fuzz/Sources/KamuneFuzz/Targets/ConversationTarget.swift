@@ -51,7 +51,7 @@ private struct FuzzedConversation {
         case 0:
             let joining = Machine.Joining(
                 isInitiator: choices.below(2) == 0, isOwnKeyFirst: true, acknowledges: choices.below(4) != 0,
-                canRedial: choices.below(2) == 0)
+                tellsRoutes: choices.below(2) == 0, canRedial: choices.below(2) == 0)
             links.append(LinkID(UInt64(links.count)))
             try take(.joined(links[links.count - 1], joining))
         case 1, 2:
@@ -92,6 +92,8 @@ private struct FuzzedConversation {
             case 2: try take(.ponged(links.last ?? LinkID(0)))
             case 3: try take(.storeHasMore)
             case 4: try take(.hurry)
+            case 5: try take(.routesChanged)
+            case 6: try take(.foundRoutes(links.last ?? LinkID(0), routes(&choices)))
             default:
                 now += .milliseconds(1 << choices.below(16))
                 try take(.timeElapsed)
@@ -105,9 +107,14 @@ private struct FuzzedConversation {
         case 0: choices.bytes()
         case 1: DeliveryFrame.stored(choices.below(2) == 0 ? nil : name(&choices)).encoded
         case 2: DeliveryFrame.acknowledgement(name(&choices)).encoded
+        case 3: DeliveryFrame.routes(routes(&choices)).encoded
         default:
             DeliveryFrame.message(DeliveryMessage(id: name(&choices), kind: 0, written: 0, body: [2])).encoded
         }
+    }
+
+    private func routes(_ choices: inout Choices) -> ToldRoutes {
+        ToldRoutes((0..<choices.below(3)).map { _ in "tcp://\(choices.below(4)).example:1" })
     }
 
     private func name(_ choices: inout Choices) -> DeliveryID {
@@ -127,7 +134,7 @@ private struct FuzzedConversation {
                 sending.append((link, payloads.count))
             case .store(let operation): operations.append(operation)
             case .conclude: try expect(index == actions.count - 1, "something comes after the end")
-            case .ping, .sayGoodbye, .abandon, .dial, .stopDialing, .notify: break
+            case .ping, .sayGoodbye, .abandon, .dial, .stopDialing, .findRoutes, .notify: break
             }
         }
         let load = machine.load
@@ -169,6 +176,8 @@ private struct FuzzedConversation {
         case .keep(let link, let messages):
             untaken += messages.count
             return .kept(link, new: messages.count, bytes: 0)
+        case .keepRoutes(let link, _):
+            return .keptRoutes(link)
         }
     }
 

@@ -3,7 +3,7 @@
 /// The delivery of messages with a peer who says what it likes.
 func fuzzDelivery(_ input: [UInt8]) throws {
     var choices = Choices(input)
-    var machine = DeliveryMachine()
+    var machine = DeliveryMachine(takesRoutes: true)
     var sent: [DeliveryID] = []
     var acknowledged = 0
     var hasBegun = false
@@ -64,6 +64,12 @@ private func take(
         try expect(!hasBegun, "the peer began twice")
         hasBegun = true
         try expect(DeliveryFrame.stored(id).encoded == payload, "a frame is written otherwise than read")
+    case .routes(let routes):
+        try expect(hasBegun, "routes came before the beginning")
+        try expect(DeliveryFrame.routes(routes).encoded == payload, "a frame is written otherwise than read")
+        try expect(
+            routes.texts.count <= ToldRoutes.maximumCount && payload.count <= ToldRoutes.maximumPayloadSize,
+            "too many routes were taken")
     case .message(let message):
         try expect(hasBegun, "a message came before the beginning")
         try expect(DeliveryFrame.message(message).encoded == payload, "a frame is written otherwise than read")
