@@ -94,7 +94,7 @@ let package = Package(
         .target(
             name: "KamuneNode",
             dependencies: [
-                "Kamune", "KamuneCrypto", "KamuneSocket", "KamuneStore", "KamuneSystem",
+                "Kamune", "KamuneCrypto", "KamuneSocket", "KamuneStore", "KamuneSystem", "KamuneTransport",
                 .product(name: "DequeModule", package: "swift-collections"),
             ]
         ),

@@ -114,11 +114,11 @@ actor ChatDesk {
     /// - Returns: Where it listens, and the conversations that begin there.
     func listen(
         on address: String, expecting expected: KeyFingerprint? = nil
-    ) async throws(NodeError) -> (address: String, conversations: AsyncStream<ChatConversation>) {
+    ) async throws(NodeError) -> (listening: Listen.Answer, conversations: AsyncStream<ChatConversation>) {
         let answer = try await node.ask(Listen(on: address, expecting: expected))
         let (stream, continuation) = AsyncStream.makeStream(of: ChatConversation.self)
         listener = (answer.listener, continuation)
-        return (answer.address, stream)
+        return (answer, stream)
     }
 
     /// Why waiting for others has come to an end by itself, if it has.

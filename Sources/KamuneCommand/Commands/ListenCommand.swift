@@ -78,6 +78,7 @@ struct ListenCommand: ContextualCommand {
             throw error
         }
         await stage.tell("Listening on \(listening.address)", .good)
+        for place in StatusReport.reachable(listening.reachable, at: listening.address) { await stage.tell(place) }
         await stage.tellOwnFingerprint()
         let failures = Task { await report(stage.desk.handshakeFailures, stage) }
         defer { failures.cancel() }
@@ -90,11 +91,13 @@ struct ListenCommand: ContextualCommand {
     /// An address that the node listens on for us.
     private struct Listening: Sendable {
         let address: String
+        let reachable: [ReachableAddress]
         let conversations: AsyncStream<ChatConversation>
         private let desk: ChatDesk
 
-        init(_ answer: (address: String, conversations: AsyncStream<ChatConversation>), _ desk: ChatDesk) {
-            (address, conversations) = answer
+        init(_ answer: (listening: Listen.Answer, conversations: AsyncStream<ChatConversation>), _ desk: ChatDesk) {
+            (address, reachable) = (answer.listening.address, answer.listening.reachable)
+            conversations = answer.conversations
             self.desk = desk
         }
 

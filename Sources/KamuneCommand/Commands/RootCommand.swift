@@ -29,7 +29,8 @@ struct RootCommand: AsyncParsableCommand {
         version: programVersion,
         subcommands: [
             DemoCommand.self, ListenCommand.self, DialCommand.self, SendCommand.self, StartCommand.self,
-            StopCommand.self, StatusCommand.self, PeersCommand.self, RequestsCommand.self, HistoryCommand.self, IdentityCommand.self,
+            StopCommand.self, StatusCommand.self, PeersCommand.self, RequestsCommand.self, HistoryCommand.self,
+            SettingsCommand.self, IdentityCommand.self,
             BackupCommand.self, RestoreCommand.self, PassphraseCommand.self, BenchCommand.self,
         ])
 

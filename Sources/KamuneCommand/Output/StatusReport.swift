@@ -36,8 +36,21 @@ struct StatusReport {
 
     /// Where one can be reached.
     static func addresses(_ status: GetNodeStatus.Answer) -> [String] {
-        FingerprintCard.row(
-            "listening", status.listeners.isEmpty ? ["nowhere"] : status.listeners.map(\.address))
+        let places = status.listeners.flatMap { listener in
+            [listener.address] + reachable(listener.reachable, at: listener.address)
+        }
+        return FingerprintCard.row("listening", places.isEmpty ? ["nowhere"] : places)
+    }
+
+    /// Where others can reach an address that is listened on, when that does not say so itself.
+    static func reachable(_ addresses: [ReachableAddress], at listening: String) -> [String] {
+        addresses.filter { $0.address != listening }.map { address in
+            switch address.scope {
+            case .everywhere: "  \(address.address)"
+            case .privateNetwork: "  \(address.address)  (only from the same network)"
+            case .thisMachine: "  \(address.address)  (only from this machine)"
+            }
+        }
     }
 
     private var conversations: [String] {

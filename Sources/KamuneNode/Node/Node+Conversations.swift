@@ -25,8 +25,15 @@ extension Node {
     ) async throws(NodeError) -> ConversationInfo {
         let messenger = try await talker()
         let verifier = NodeVerifier(node: self, client: client, listener: nil, expected: fingerprint)
+        let book = StoreAddressBook(store: store, time: time)
         let conversation = try await asNode {
-            try await messenger.dial(anyOf: addresses, expecting: peer, verifier: verifier).carrier
+            guard addresses.count == 1, let address = addresses.first, !address.isTold else {
+                return try await messenger.dial(anyOf: addresses, expecting: peer, verifier: verifier).carrier
+            }
+            // What is said of the only one need not name it.
+            let conversation = try await messenger.dial(address.text, expecting: peer, verifier: verifier)
+            await book.noteReached(conversation.peerID, at: address)
+            return conversation
         }
         take(conversation, holder: client, listener: nil)
         await fulfillExpectation(of: conversation)
@@ -54,6 +61,7 @@ extension Node {
             throw NodeError(.cancelled, "Nobody waits for this any more.")
         }
         listeners[id] = listening
+        routesHaveChanged()
         return (id, listening.listener.address)
     }
 
@@ -90,6 +98,7 @@ extension Node {
         guard let listening = listeners.removeValue(forKey: id) else { return }
         await listening.listener.close()
         listening.task.cancel()
+        if !isClosed { routesHaveChanged() }
     }
 
     /// Goes on at the same address under another identity.

@@ -94,10 +94,14 @@ public actor Node {
             succession = try await store.succession(to: identity.publicKey)
             if !isKept { isIdentityNew = true }
         }
+        var conversations = configuration.conversations
+        if !configuration.leavesNoTrace {
+            conversations.routes = { [weak self] _, _ in await self?.routes() }
+        }
         return Messenger(
             identity: identity, name: name,
             verifier: NodeVerifier(node: self, client: nil, listener: nil, expected: nil), store: store,
-            configuration: configuration.conversations, reconnection: configuration.reconnection,
+            configuration: conversations, reconnection: configuration.reconnection,
             succession: succession,
             observer: ConversationObserver(isOnlyOne: false) { [weak self] conversation, event in
                 self?.observe(conversation, event)

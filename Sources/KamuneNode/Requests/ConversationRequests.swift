@@ -57,6 +57,8 @@ public struct Listen: NodeRequest {
         public var listener: ListenerID
         /// Where it listens, with the port that the system chose.
         public var address: String
+        /// Where others can reach it.
+        public var reachable: [ReachableAddress]
     }
 
     /// The address: `host:port`, or `:port` for every interface; port 0 lets the system choose.
@@ -72,7 +74,7 @@ public struct Listen: NodeRequest {
     /// Does it.
     public func perform(on node: Node, for client: NodeClient) async throws(NodeError) -> Answer {
         let (id, address) = try await node.listen(on: address, expecting: expects, for: client)
-        return Answer(listener: id, address: address)
+        return Answer(listener: id, address: address, reachable: ReachableAddress.list(address))
     }
 }
 

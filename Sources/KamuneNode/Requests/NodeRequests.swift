@@ -62,6 +62,8 @@ public struct GetNodeStatus: NodeRequest {
         public var listener: ListenerID
         /// The address.
         public var address: String
+        /// Where others can reach it.
+        public var reachable: [ReachableAddress]
         /// Since when.
         public var begun: Date
     }
@@ -84,7 +86,9 @@ public struct GetNodeStatus: NodeRequest {
         return Answer(
             process: Int(getpid()), started: node.started, store: store.location?.path, identity: identity,
             listeners: await node.listeners.map { id, listening in
-                ListenerInfo(listener: id, address: listening.listener.address, begun: listening.begun)
+                ListenerInfo(
+                    listener: id, address: listening.listener.address,
+                    reachable: ReachableAddress.list(listening.listener.address), begun: listening.begun)
             }.sorted { $0.listener.number < $1.listener.number },
             conversations: conversations, contactsWaitedFor: waiting.count, waiting: waiting.reduce(0, +),
             clients: node.hub.count)

@@ -5,7 +5,7 @@ public enum NodeVocabulary {
 
     /// All requests.
     public static let requests: [any NodeRequest.Type] = [
-        Subscribe.self, GetNodeStatus.self,
+        Subscribe.self, GetNodeStatus.self, GetSettings.self, ChangeSettings.self,
         ListIdentities.self, GetSelf.self, NameIdentity.self, CreateIdentity.self, ImportIdentity.self, ExportIdentity.self,
         RotateIdentity.self, EraseOldIdentities.self,
         ListContacts.self, GetContact.self, RenameContact.self, VerifyContact.self, BlockContact.self,
