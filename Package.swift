@@ -118,6 +118,7 @@ let package = Package(
                 "Kamune",
                 "KamuneBenchmark",
                 "KamuneNode",
+                "KamuneSocket",
                 "KamuneStore",
                 "KamuneSystem",
                 "KamuneTerminal",

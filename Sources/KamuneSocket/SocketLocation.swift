@@ -21,10 +21,32 @@ package struct SocketLocation: Sendable, Equatable {
     package static func candidates(for file: String) -> [SocketLocation] {
         let digest = SHA256.hash(data: Array(file.utf8)).prefix(16)
         let digits = "0123456789abcdef".map { $0 }
-        let name = digest.map { "\(digits[Int($0 >> 4)])\(digits[Int($0 & 15)])" }.joined()
+        // A service manager that makes the socket cannot compute a digest.
+        let name =
+            file == standardFile
+            ? "default" : digest.map { "\(digits[Int($0 >> 4)])\(digits[Int($0 & 15)])" }.joined()
         return directories.map { SocketLocation(path: "\($0)/\(name).sock") }.filter {
             $0.path.utf8.count <= maximumPathSize
         }
+    }
+
+    /// The store of somebody who names none, whatever the variables of this process are; nil where the system does not tell
+    /// where the user is at home.
+    private static var standardFile: String? {
+        var entry = passwd()
+        var found: UnsafeMutablePointer<passwd>?
+        var buffer = [CChar](repeating: 0, count: 4_096)
+        let home = buffer.withUnsafeMutableBufferPointer { buffer -> String? in
+            guard let space = buffer.baseAddress,
+                getpwuid_r(getuid(), &entry, space, buffer.count, &found) == 0, found != nil
+            else { return nil }
+            return entry.pw_dir.map { String(cString: $0) }
+        }
+        #if canImport(Darwin)
+        return home.map { $0 + "/Library/Application Support/kamune/kamune.db" }
+        #else
+        return home.map { $0 + "/.local/share/kamune/kamune.db" }
+        #endif
     }
 
     private static var directories: [String] {

@@ -1,5 +1,6 @@
 import Kamune
 import KamuneNode
+import KamuneSocket
 import KamuneStore
 import KamuneSystem
 import KamuneTerminal
@@ -18,7 +19,9 @@ struct BackgroundNode {
     func run() async throws {
         let opener = try StoreOpener(command.store, context)
         let location = opener.location
-        if let other = try await RemoteNode.connect(to: location) {
+        let descriptor = ActivatedSocket.descriptor { context.environment.text($0) }
+        // Whoever waits at the socket that is this one's does not count.
+        if descriptor == nil, let other = try await RemoteNode.connect(to: location) {
             await other.close()
             throw Failure(.runsAlready(process: other.process))
         }
@@ -32,9 +35,12 @@ struct BackgroundNode {
             opener.tell()
             let node = Node(store: store)
             await duties.begin(node)
-            server = try await NodeServer.start(node, at: location, onShutdown: onShutdown)
+            server = try await NodeServer.start(
+                node, at: location, descriptor: descriptor, onShutdown: onShutdown)
         } catch let failure as Failure where failure == StoreOpener.passphraseIsMissing {
-            server = try await NodeServer.start(lockedAt: location, onShutdown: onShutdown) { secret throws(NodeError) in
+            server = try await NodeServer.start(
+                lockedAt: location, descriptor: descriptor, onShutdown: onShutdown
+            ) { secret throws(NodeError) in
                 let credential = StoreCredential.passphrase(secret.copy())
                 let store: Store
                 do throws(StoreError) {
