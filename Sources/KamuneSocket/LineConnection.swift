@@ -20,6 +20,8 @@ package final class LineConnection: Sendable {
     private struct State {
         var waitingBytes = 0
         var isClosed = false
+        /// Whether somebody has read, or is reading: only one may.
+        var isTaken = false
         var waiters: [CheckedContinuation<Void, Never>] = []
     }
 
@@ -35,6 +37,7 @@ package final class LineConnection: Sendable {
     package func receive(
         isolation: isolated (any Actor)? = #isolation, _ body: (Line) async -> Void
     ) async {
+        guard take() else { return }
         do {
             try await channel.executeThenClose { inbound, _ in
                 for try await line in inbound { await body(line) }
@@ -43,6 +46,19 @@ package final class LineConnection: Sendable {
             // The connection is gone; there is nobody to tell.
         }
         hasClosed()
+    }
+
+    /// Ends the connection for good, whether anybody has read from it or not.
+    package func end() async {
+        if take() { try? await channel.executeThenClose { _, _ in } }
+        close()
+    }
+
+    private func take() -> Bool {
+        state.withLock { state in
+            defer { state.isTaken = true }
+            return !state.isTaken
+        }
     }
 
     /// Sends a line.
@@ -123,9 +139,11 @@ package final class LineConnection: Sendable {
 
 extension NIOAsyncChannel where Inbound == Line, Outbound == ByteBuffer {
     /// A channel of lines.
-    init(lines channel: any Channel) throws {
+    ///
+    /// - Parameter limit: How many bytes a line has at most.
+    init(lines channel: any Channel, limit: Int = LineConnection.maximumLineSize) throws {
         try channel.pipeline.syncOperations.addHandler(
-            ByteToMessageHandler(LineDecoder(limit: LineConnection.maximumLineSize)))
+            ByteToMessageHandler(LineDecoder(limit: limit)))
         try self.init(wrappingChannelSynchronously: channel)
     }
 }

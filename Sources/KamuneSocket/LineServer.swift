@@ -8,11 +8,16 @@ package final class LineServer: Sendable {
     /// Where it waits; nil at a socket that the service manager made.
     package let location: SocketLocation?
 
-    private typealias Accepted = NIOAsyncChannel<NIOAsyncChannel<Line, ByteBuffer>, Never>
+    /// A connection that nobody has looked at yet. Unlike what reads and writes lines, it may be dropped.
+    private struct Accepted: Sendable {
+        let channel: any Channel
+    }
 
-    private let channel: Accepted
+    private typealias Listening = NIOAsyncChannel<Accepted, Never>
 
-    private init(_ channel: Accepted, _ location: SocketLocation?) {
+    private let channel: Listening
+
+    private init(_ channel: Listening, _ location: SocketLocation?) {
         self.channel = channel
         self.location = location
     }
@@ -41,12 +46,14 @@ package final class LineServer: Sendable {
     }
 
     private static func bind(
-        _ body: (ServerBootstrap) async throws -> Accepted
-    ) async throws(SystemError) -> Accepted {
+        _ body: (ServerBootstrap) async throws -> Listening
+    ) async throws(SystemError) -> Listening {
         do {
             return try await body(
                 ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
-                    .serverChannelOption(.backlog, value: backlog))
+                    .serverChannelOption(.backlog, value: backlog)
+                    // Until there is somebody to read it.
+                    .childChannelOption(.autoRead, value: false))
         } catch let error as IOError {
             throw SystemError(error.errnoCode)
         } catch {
@@ -56,8 +63,8 @@ package final class LineServer: Sendable {
 
     private static let backlog: Int32 = 64
 
-    private static func accept(_ channel: any Channel) -> EventLoopFuture<NIOAsyncChannel<Line, ByteBuffer>> {
-        channel.eventLoop.makeCompletedFuture { try NIOAsyncChannel(lines: channel) }
+    private static func accept(_ channel: any Channel) -> EventLoopFuture<Accepted> {
+        channel.eventLoop.makeSucceededFuture(Accepted(channel: channel))
     }
 
     /// Hands every process that connects to `serve`, side by side, until ``close()``. Processes of other users are turned
@@ -67,19 +74,28 @@ package final class LineServer: Sendable {
             try await channel.executeThenClose { inbound in
                 try await withThrowingDiscardingTaskGroup { group in
                     for try await client in inbound {
-                        group.addTask {
-                            guard let peer = await PeerCredentials.ofPeer(at: client.channel), peer.isOwnUser else {
-                                try? await client.executeThenClose { _, _ in }
-                                return
-                            }
-                            await serve(LineConnection(client, peer: peer))
-                        }
+                        group.addTask { await Self.serve(client.channel, serve) }
                     }
                 }
             }
         } catch {
             // The socket is closed.
         }
+    }
+
+    private static func serve(
+        _ channel: any Channel, _ serve: @Sendable (LineConnection) async -> Void
+    ) async {
+        guard let peer = await PeerCredentials.ofPeer(at: channel), peer.isOwnUser else {
+            try? await channel.close()
+            return
+        }
+        let lines = try? await channel.eventLoop.submit { try NIOAsyncChannel<Line, ByteBuffer>(lines: channel) }.get()
+        guard let lines else { return }
+        let connection = LineConnection(lines, peer: peer)
+        try? await channel.setOption(.autoRead, value: true).get()
+        await serve(connection)
+        await connection.end()
     }
 
     /// Stops waiting, and takes the socket away. Connections go on.
@@ -91,6 +107,9 @@ package final class LineServer: Sendable {
 
 /// Connects to the process that holds a file.
 package enum LineClient {
+    /// How long an answer may be, in bytes: whoever holds the store is trusted, and has long lists.
+    private static let answerLimit = 64 << 20
+
     /// Connects to a socket.
     ///
     /// - Returns: nil when nobody of the same user waits there.
@@ -98,7 +117,9 @@ package enum LineClient {
         guard location.isTrusted else { return nil }
         let channel = try? await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
             .connect(unixDomainSocketPath: location.path) { channel in
-                channel.eventLoop.makeCompletedFuture { try NIOAsyncChannel<Line, ByteBuffer>(lines: channel) }
+                channel.eventLoop.makeCompletedFuture {
+                    try NIOAsyncChannel<Line, ByteBuffer>(lines: channel, limit: answerLimit)
+                }
             }
         guard let channel else { return nil }
         guard let peer = await PeerCredentials.ofPeer(at: channel.channel), peer.isOwnUser else {

@@ -56,15 +56,26 @@ enum ChatSelf {
     private static func incognito(
         _ options: EndpointOptions, _ file: Identity?, _ context: CommandContext, _ settings: NodeConfiguration
     ) async throws -> (NodeWindow, notes: [(text: String, look: Style.Look)]) {
+        let opener = try StoreOpener(options.store, context)
+        var notes: [(text: String, look: Style.Look)] = [("Incognito: nothing is kept of this conversation.", .faint)]
+        if let remote = try await RemoteNode.connect(to: opener.location) {
+            do {
+                if remote.isLocked { try await opener.unlock(remote) }
+                try await remote.goIncognito(name: options.name)
+                notes += try await check(options, file, remote)
+            } catch {
+                await remote.close()
+                throw error
+            }
+            return (NodeWindow(access: remote, own: nil), notes)
+        }
         var configuration = settings
         configuration.leavesNoTrace = true
         // What leaves no trace is delivered when it is written, and not before.
         configuration.conversations.acknowledgesWhenTaken = true
-        let opener = try StoreOpener(options.store, context)
         let store = try await opener.openForReading()
         let current = try await store?.currentIdentity()
         let identity = try file ?? current?.privateKey ?? .generate(.ed25519)
-        var notes: [(text: String, look: Style.Look)] = [("Incognito: nothing is kept of this conversation.", .faint)]
         if file == nil, current?.privateKey == nil {
             notes.append(("You have no identity yet, so this one is made for this conversation only.", .faint))
         }

@@ -104,6 +104,14 @@ public final class RemoteNode: NodeAccess {
         state.withLock { $0.isLocked = false }
     }
 
+    /// Has the conversations of this window leave no trace: from now on it looks through a node of its own, whose store is in
+    /// memory. To be called before anything is asked.
+    ///
+    /// - Parameter name: What others are told to call us; nil for the name that the store has.
+    public func goIncognito(name: String?) async throws(NodeError) {
+        _ = try await exchange { NodeLine.command(GoIncognito.name, GoIncognito(ownName: name), id: $0) }
+    }
+
     /// Has the node end, whoever looks through it.
     public func shutDown() async throws(NodeError) {
         _ = try await exchange { NodeLine.command(Shutdown.name, Shutdown(), id: $0) }

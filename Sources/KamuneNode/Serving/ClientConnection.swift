@@ -15,6 +15,13 @@ struct Shutdown: Codable, Sendable {
     static let name = "node.shutdown"
 }
 
+/// Has this client's conversations leave no trace: it looks through a node of its own from now on, with a store in memory.
+struct GoIncognito: Codable, Sendable {
+    static let name = "node.incognito"
+    /// What others are told to call us.
+    var ownName: String?
+}
+
 /// One process that looks through the node: reads what it asks for, has that done, and writes answers and events.
 actor ClientConnection {
     private let connection: LineConnection
@@ -23,7 +30,10 @@ actor ClientConnection {
     private let sink: ConnectionSink
     private let client: NodeClient
     private var node: Node?
-    private var inFlight = 0
+    /// The node is this client's alone.
+    private var isIncognito = false
+    private var requests: [UInt64: Task<Void, Never>] = [:]
+    private var lastRequest: UInt64 = 0
     private var waitsForRoom: CheckedContinuation<Void, Never>?
     /// What is done in the order in which it was asked for: the last of it.
     private var ordered: Task<Void, Never>?
@@ -37,7 +47,9 @@ actor ClientConnection {
         self.dialect = dialect
         let sink = ConnectionSink(connection)
         self.sink = sink
-        client = NodeClient(NodeClient.Sink(put: { sink.put($0, $1) }))
+        // What leaves no trace is taken when the client's side of the socket has it.
+        client = NodeClient(
+            NodeClient.Sink(put: { sink.put($0, $1) }, waitUntilTaken: { await connection.flush() }))
     }
 
     /// Serves the client until it goes.
@@ -55,8 +67,11 @@ actor ClientConnection {
         }
         await dialect?.begin(speaker)
         await connection.receive { await self.take($0, speaker) }
+        // What nobody waits for any more is not worth waiting for either.
+        for request in requests.values { request.cancel() }
         await dialect?.end(speaker)
         if let node { await node.leave(client) }
+        if isIncognito { await node?.close() }
         connection.close()
     }
 
@@ -74,6 +89,7 @@ actor ClientConnection {
         }
         switch name {
         case Unlock.name: await unlock(bytes, head.id)
+        case GoIncognito.name: await goIncognito(bytes, head.id)
         case Shutdown.name:
             await answer(NodeLine.answer(Done(), id: head.id))
             await connection.flush()
@@ -96,6 +112,24 @@ actor ClientConnection {
         }
     }
 
+    private func goIncognito(_ line: [UInt8], _ id: String?) async {
+        do throws(NodeError) {
+            let request = try NodeLine.parameters(GoIncognito.self, in: line)
+            guard let node else { throw NodeError(.locked, "The node is locked; unlock it first.") }
+            guard !isIncognito, requests.isEmpty else {
+                throw NodeError(.misuse, "This is asked for once, and before anything else.")
+            }
+            let own = try await node.incognito(name: request.ownName)
+            isIncognito = true
+            await node.leave(client)
+            self.node = own
+            await own.join(client)
+            await answer(NodeLine.answer(Done(), id: id))
+        } catch {
+            await answer(NodeLine.error(error, id: id))
+        }
+    }
+
     private func begin(
         _ name: String, _ line: [UInt8], _ id: String?, _ speaker: NodeServer.DialectClient
     ) async {
@@ -108,13 +142,17 @@ actor ClientConnection {
         guard let node else {
             return await answer(NodeLine.error(NodeError(.locked, "The node is locked; unlock it first."), id: id))
         }
-        if inFlight >= Self.maximumInFlight { await withCheckedContinuation { waitsForRoom = $0 } }
-        inFlight += 1
+        if requests.count >= Self.maximumInFlight { await withCheckedContinuation { waitsForRoom = $0 } }
+        lastRequest += 1
+        let number = lastRequest
         let earlier = type.isOrdered ? ordered : nil
         let task = Task {
             await earlier?.value
             await perform(type, line, id, on: node)
+            requests[number] = nil
+            waitsForRoom.take()?.resume()
         }
+        requests[number] = task
         if type.isOrdered { ordered = task }
     }
 
@@ -130,8 +168,6 @@ actor ClientConnection {
             }
         }
         await self.answer(await answer(type))
-        inFlight -= 1
-        waitsForRoom.take()?.resume()
     }
 
     /// An answer is never left out: the client waits for it, and we for the client.

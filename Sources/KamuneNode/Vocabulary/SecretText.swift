@@ -23,14 +23,27 @@ public final class SecretText: Codable, Sendable, CustomStringConvertible {
     /// Tells nothing.
     public var description: String { "(secret)" }
 
-    /// Reads the text.
+    private enum CodingKeys: String, CodingKey {
+        case base64
+    }
+
+    /// Reads the text, or bytes that are none, as an object with `base64`.
     public init(from decoder: any Decoder) throws {
+        if let container = try? decoder.container(keyedBy: CodingKeys.self) {
+            secret = SecretBytes(copying: try container.decode(Bytes.self, forKey: .base64).bytes)
+            return
+        }
         secret = SecretBytes(copying: Array(try decoder.singleValueContainer().decode(String.self).utf8))
     }
 
     /// Writes the text.
     public func encode(to encoder: any Encoder) throws {
+        let bytes = secret.withUnsafeBytes { Array($0) }
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            return try container.encode(Bytes(bytes), forKey: .base64)
+        }
         var container = encoder.singleValueContainer()
-        try container.encode(secret.withUnsafeBytes { String(decoding: $0, as: UTF8.self) })
+        try container.encode(text)
     }
 }
