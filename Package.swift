@@ -111,6 +111,8 @@ let package = Package(
             name: "KamuneBenchmark",
             dependencies: ["Kamune", "KamuneCrypto", "KamuneProtocol", "KamuneStore", "KamuneSystem"]
         ),
+        // Windows on a person's Kamune for programs in other languages.
+        .target(name: "KamuneDaemon", dependencies: ["Kamune", "KamuneCrypto", "KamuneStore", "KamuneSystem"]),
         .target(name: "KamuneTerminal"),
         .executableTarget(
             name: "KamuneCommand",
@@ -204,6 +206,9 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
             ]
         ),
+        .testTarget(
+            name: "KamuneDaemonTests",
+            dependencies: ["KamuneCrypto", "KamuneDaemon", "KamuneStore", "KamuneSystem", "KamuneTestKit"]),
         .testTarget(
             name: "KamuneTerminalTests", dependencies: ["KamuneTerminal", "KamuneTestSupport"],
             resources: [.copy("Resources")]),
