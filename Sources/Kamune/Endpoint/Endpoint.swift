@@ -24,7 +24,7 @@ public struct Endpoint: Sendable {
     var acknowledgesMessages = false
     /// By which our earlier identities vouch for this one.
     private let succession: OwnSuccession
-    let ownName: OwnName
+    private(set) var ownName: OwnName
 
     /// An endpoint.
     ///
@@ -55,6 +55,16 @@ public struct Endpoint: Sendable {
         guard let verifier else { return self }
         var endpoint = self
         endpoint.verifier = verifier
+        return endpoint
+    }
+
+    /// The same endpoint under another name.
+    ///
+    /// - Parameter name: What peers are told in the place of ``name``; nil changes nothing.
+    public func named(_ name: String?) -> Endpoint {
+        guard let name else { return self }
+        var endpoint = self
+        endpoint.ownName = OwnName(name, of: identity.publicKey)
         return endpoint
     }
 

@@ -27,4 +27,6 @@ struct WayBack: Sendable {
     var addresses: [DialAddress]
     /// Who decides then whether to talk to whom is found there; nil for the messenger's own verifier.
     var verifier: (any PeerVerifier)?
+    /// What whoever is found there is told to call us; nil for the messenger's own name.
+    var name: String?
 }

@@ -63,13 +63,15 @@ public actor Messenger {
     ///   - address: See ``Endpoint/dial(_:expecting:)``.
     ///   - peer: Whom we want to reach; nobody else is accepted then.
     ///   - verifier: Asked in the place of the messenger's own, also when the peer is dialed again.
+    ///   - name: What the peer is told in the place of the messenger's own name, also when it is dialed again.
     /// - Returns: The conversation with the peer; the one that is under way, if there is one.
     /// - Throws: As ``Endpoint/dial(_:expecting:)``.
     public func dial(
-        _ address: String, expecting peer: PublicIdentity? = nil, verifier: (any PeerVerifier)? = nil
+        _ address: String, expecting peer: PublicIdentity? = nil, verifier: (any PeerVerifier)? = nil,
+        name: String? = nil
     ) async throws(KamuneError) -> Conversation {
-        let session = try await endpoint.verified(by: verifier).dial(address, expecting: peer)
-        let way = WayBack(addresses: [DialAddress(address)], verifier: verifier)
+        let session = try await endpoint.verified(by: verifier).named(name).dial(address, expecting: peer)
+        let way = WayBack(addresses: [DialAddress(address)], verifier: verifier, name: name)
         return try await adopt(session, redialing: way).conversation
     }
 
@@ -81,12 +83,14 @@ public actor Messenger {
     ///   - addresses: The best first.
     ///   - peer: Whom we want to reach; nobody else is accepted then.
     ///   - verifier: Asked in the place of the messenger's own, also when the peer is dialed again.
+    ///   - name: What the peer is told in the place of the messenger's own name, also when it is dialed again.
     /// - Throws: As ``Endpoint/dial(anyOf:expecting:)``.
     public func dial(
-        anyOf addresses: [DialAddress], expecting peer: PublicIdentity? = nil, verifier: (any PeerVerifier)? = nil
+        anyOf addresses: [DialAddress], expecting peer: PublicIdentity? = nil, verifier: (any PeerVerifier)? = nil,
+        name: String? = nil
     ) async throws(KamuneError) -> Found<Conversation> {
-        let found = try await endpoint.verified(by: verifier).dial(anyOf: addresses, expecting: peer)
-        let way = WayBack(addresses: addresses.moved(toFront: found.address), verifier: verifier)
+        let found = try await endpoint.verified(by: verifier).named(name).dial(anyOf: addresses, expecting: peer)
+        let way = WayBack(addresses: addresses.moved(toFront: found.address), verifier: verifier, name: name)
         let conversation = try await adopt(found.carrier, redialing: way).conversation
         await book?.note(found, of: conversation.peerID)
         return Found(carrier: conversation, address: found.address, failures: found.failures)
@@ -94,12 +98,14 @@ public actor Messenger {
 
     /// Waits for peers at an address. Whoever was lost and comes back goes on with the conversation that there was.
     ///
-    /// - Parameter verifier: Asked in the place of the messenger's own about whoever comes to this address.
+    /// - Parameters:
+    ///   - verifier: Asked in the place of the messenger's own about whoever comes to this address.
+    ///   - name: What whoever comes is told in the place of the messenger's own name.
     /// - Throws: As ``Endpoint/listen(on:)``.
     public func listen(
-        on address: String, verifier: (any PeerVerifier)? = nil
+        on address: String, verifier: (any PeerVerifier)? = nil, name: String? = nil
     ) async throws(KamuneError) -> ConversationListener {
-        ConversationListener(self, try await endpoint.verified(by: verifier).listen(on: address))
+        ConversationListener(self, try await endpoint.verified(by: verifier).named(name).listen(on: address))
     }
 
     /// The conversations that are under way.

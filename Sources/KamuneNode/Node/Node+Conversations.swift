@@ -21,17 +21,21 @@ extension Node {
     ///   - peer: Whom to reach; nobody else is accepted then.
     ///   - fingerprint: That of the key that whoever is there must have.
     func dial(
-        _ addresses: [DialAddress], expecting peer: PublicIdentity?, of fingerprint: KeyFingerprint?, for client: NodeClient
+        _ addresses: [DialAddress], expecting peer: PublicIdentity?, of fingerprint: KeyFingerprint?,
+        as name: String? = nil, for client: NodeClient
     ) async throws(NodeError) -> ConversationInfo {
         let messenger = try await talker()
         let verifier = NodeVerifier(node: self, client: client, listener: nil, expected: fingerprint)
         let book = StoreAddressBook(store: store, time: time)
         let conversation = try await asNode {
             guard addresses.count == 1, let address = addresses.first, !address.isTold else {
-                return try await messenger.dial(anyOf: addresses, expecting: peer, verifier: verifier).carrier
+                return try await messenger.dial(
+                    anyOf: addresses, expecting: peer, verifier: verifier, name: name
+                ).carrier
             }
             // What is said of the only one need not name it.
-            let conversation = try await messenger.dial(address.text, expecting: peer, verifier: verifier)
+            let conversation = try await messenger.dial(
+                address.text, expecting: peer, verifier: verifier, name: name)
             await book.noteReached(conversation.peerID, at: address)
             return conversation
         }
@@ -51,11 +55,11 @@ extension Node {
 
     /// Waits for peers at an address, for a client.
     func listen(
-        on address: String, expecting fingerprint: KeyFingerprint? = nil, for client: NodeClient
+        on address: String, expecting fingerprint: KeyFingerprint? = nil, as name: String? = nil, for client: NodeClient
     ) async throws(NodeError) -> (ListenerID, address: String) {
         lastListener += 1
         let id = ListenerID(lastListener)
-        let listening = try await beginListening(id, on: address, expecting: fingerprint, for: client)
+        let listening = try await beginListening(id, on: address, expecting: fingerprint, as: name, for: client)
         guard hub.client(client.number) != nil, !isClosed else {
             await listening.listener.close()
             throw NodeError(.cancelled, "Nobody waits for this any more.")
@@ -66,11 +70,12 @@ extension Node {
     }
 
     private func beginListening(
-        _ id: ListenerID, on address: String, expecting fingerprint: KeyFingerprint?, for client: NodeClient
+        _ id: ListenerID, on address: String, expecting fingerprint: KeyFingerprint?, as name: String?,
+        for client: NodeClient
     ) async throws(NodeError) -> Listening {
         let messenger = try await talker()
         let verifier = NodeVerifier(node: self, client: client, listener: id, expected: fingerprint)
-        let listener = try await asNode { try await messenger.listen(on: address, verifier: verifier) }
+        let listener = try await asNode { try await messenger.listen(on: address, verifier: verifier, name: name) }
         let task = Task {
             async let failures: Void = tellFailures(of: listener, id, client)
             do throws(KamuneError) {
@@ -84,10 +89,12 @@ extension Node {
             await failures
         }
         return Listening(
-            listener: listener, client: client, expected: fingerprint, begun: time.date, task: task)
+            listener: listener, client: client, expected: fingerprint, name: name, begun: time.date, task: task)
     }
 
-    private nonisolated func tellFailures(of listener: ConversationListener, _ id: ListenerID, _ client: NodeClient) async {
+    private nonisolated func tellFailures(
+        of listener: ConversationListener, _ id: ListenerID, _ client: NodeClient
+    ) async {
         for await failure in listener.failures {
             client.tell(.handshakeFailed(id, address: failure.remoteAddress, NodeError(failure.error)))
         }
@@ -107,7 +114,8 @@ extension Node {
         await former.listener.close()
         former.task.cancel()
         do throws(NodeError) {
-            let listening = try await beginListening(id, on: address, expecting: former.expected, for: former.client)
+            let listening = try await beginListening(
+                id, on: address, expecting: former.expected, as: former.name, for: former.client)
             guard listeners[id] != nil else { return await listening.listener.close() }
             listeners[id] = listening
         } catch {

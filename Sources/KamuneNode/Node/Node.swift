@@ -44,6 +44,8 @@ public actor Node {
         let listener: ConversationListener
         let client: NodeClient
         let expected: KeyFingerprint?
+        /// What whoever comes is told to call us, when that is not the identity's name.
+        let name: String?
         let begun: Date
         let task: Task<Void, Never>
     }

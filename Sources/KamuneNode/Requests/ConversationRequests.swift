@@ -15,10 +15,15 @@ public struct Dial: NodeRequest {
     public var contact: ContactID?
     /// The fingerprint of the key that whoever is there must have; with it nobody is asked.
     public var expects: KeyFingerprint?
+    /// What whoever is there is told to call us; without it, the name of the identity.
+    public var ownName: String?
 
     /// Asks for it.
-    public init(address: String? = nil, contact: ContactID? = nil, expecting expects: KeyFingerprint? = nil) {
-        (self.address, self.contact, self.expects) = (address, contact, expects)
+    public init(
+        address: String? = nil, contact: ContactID? = nil, expecting expects: KeyFingerprint? = nil,
+        ownName: String? = nil
+    ) {
+        (self.address, self.contact, self.expects, self.ownName) = (address, contact, expects, ownName)
     }
 
     /// Does it.
@@ -42,7 +47,7 @@ public struct Dial: NodeRequest {
         guard !addresses.isEmpty else {
             throw NodeError(.noAddress, "It is not known where to reach them; name an address.")
         }
-        return try await node.dial(addresses, expecting: expected, of: expects, for: client)
+        return try await node.dial(addresses, expecting: expected, of: expects, as: ownName, for: client)
     }
 }
 
@@ -65,15 +70,17 @@ public struct Listen: NodeRequest {
     public var address: String
     /// The fingerprint of the key that whoever comes must have; with it nobody is asked.
     public var expects: KeyFingerprint?
+    /// What whoever comes is told to call us; without it, the name of the identity.
+    public var ownName: String?
 
     /// Asks for it.
-    public init(on address: String, expecting expects: KeyFingerprint? = nil) {
-        (self.address, self.expects) = (address, expects)
+    public init(on address: String, expecting expects: KeyFingerprint? = nil, ownName: String? = nil) {
+        (self.address, self.expects, self.ownName) = (address, expects, ownName)
     }
 
     /// Does it.
     public func perform(on node: Node, for client: NodeClient) async throws(NodeError) -> Answer {
-        let (id, address) = try await node.listen(on: address, expecting: expects, for: client)
+        let (id, address) = try await node.listen(on: address, expecting: expects, as: ownName, for: client)
         return Answer(listener: id, address: address, reachable: ReachableAddress.list(address))
     }
 }
