@@ -19,6 +19,24 @@ public struct SessionInfo: Codable, Sendable, Equatable {
     public var transport: String
     /// Whether this side dialed.
     public var dialed: Bool
+    /// How many messages were said in it, and when the first and the last were written; nil when that was not asked for.
+    public var messages: MessageSpan?
+
+    /// How many messages there are, and from when.
+    public struct MessageSpan: Codable, Sendable, Equatable {
+        /// How many.
+        public var count = 0
+        /// When the earliest was written; nil when there is none.
+        public var first: Date?
+        /// When the latest was written; nil when there is none.
+        public var last: Date?
+
+        mutating func add(_ date: Date) {
+            count += 1
+            first = first.map { min($0, date) } ?? date
+            last = last.map { max($0, date) } ?? date
+        }
+    }
 }
 
 /// The sessions of the past, the oldest first.
@@ -39,10 +57,12 @@ public struct ListSessions: NodeRequest {
 
     /// Only those with a smaller number.
     public var before: Int?
+    /// Whether messages are counted: all of them are looked through for that.
+    public var counted: Bool?
 
     /// Asks for them.
-    public init(with contact: ContactID? = nil, limit: Int? = nil, before: Int? = nil) {
-        (self.contact, self.limit, self.before) = (contact, limit, before)
+    public init(with contact: ContactID? = nil, limit: Int? = nil, before: Int? = nil, counted: Bool = false) {
+        (self.contact, self.limit, self.before, self.counted) = (contact, limit, before, counted)
     }
 
     /// More would be too long for a line.
@@ -56,13 +76,27 @@ public struct ListSessions: NodeRequest {
             (contact.map { session.peer == $0.peer } ?? true) && (before.map { index + 1 < $0 } ?? true)
         }
         let limit = min(max(0, limit ?? Self.maximumCount), Self.maximumCount)
+        let spans = counted == true ? try await Self.spans(store, contact) : nil
         return Answer(
             sessions: wanted.suffix(limit).map { index, session in
                 SessionInfo(
                     number: index + 1, id: session.identifier, name: session.name, contact: ContactID(session.peer),
                     begun: session.established, ended: session.ended, transport: session.transport,
-                    dialed: session.isInitiator)
+                    dialed: session.isInitiator, messages: spans.map { $0[session.id] ?? SessionInfo.MessageSpan() })
             })
+    }
+
+    private static func spans(
+        _ store: Store, _ contact: ContactID?
+    ) async throws(NodeError) -> [SessionID: SessionInfo.MessageSpan] {
+        try await asNode {
+            var spans: [SessionID: SessionInfo.MessageSpan] = [:]
+            for try await message in store.history(with: contact?.peer) {
+                guard let session = message.session else { continue }
+                spans[session, default: SessionInfo.MessageSpan()].add(message.sent)
+            }
+            return spans
+        }
     }
 }
 

@@ -6,7 +6,8 @@ public enum NodeVocabulary {
     /// All requests.
     public static let requests: [any NodeRequest.Type] = [
         Subscribe.self, GetNodeStatus.self, GetSettings.self, ChangeSettings.self,
-        ListIdentities.self, GetSelf.self, NameIdentity.self, CreateIdentity.self, ImportIdentity.self, ExportIdentity.self,
+        ListIdentities.self, GetSelf.self, NameIdentity.self, CreateIdentity.self, ImportIdentity.self,
+        ExportIdentity.self,
         RotateIdentity.self, EraseOldIdentities.self,
         ListContacts.self, GetContact.self, RenameContact.self, VerifyContact.self, BlockContact.self,
         ForgetContact.self, AddContact.self, ListAddresses.self, ChangeAddresses.self, ListRequests.self,
@@ -16,11 +17,12 @@ public enum NodeVocabulary {
         Dial.self, Listen.self, StopListening.self, ListConversations.self, GetConversation.self, AwaitDelivery.self,
         PingContact.self, JoinConversation.self, HangUp.self, AnswerVerification.self,
         ListSessions.self, RenameSession.self, DeleteSession.self,
+        DistrustContact.self, GetSetting.self, SetSetting.self,
         CreateBackup.self, MergeBackup.self, ChangePassphrase.self,
     ]
 
     /// A request by its name.
-    static func request(named name: String) -> (any NodeRequest.Type)? { byName[name] }
+    package static func request(named name: String) -> (any NodeRequest.Type)? { byName[name] }
 
     private static let byName = Dictionary(requests.map { ($0.name, $0) }) { first, _ in first }
 }
