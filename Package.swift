@@ -112,13 +112,16 @@ let package = Package(
             dependencies: ["Kamune", "KamuneCrypto", "KamuneProtocol", "KamuneStore", "KamuneSystem"]
         ),
         // Windows on a person's Kamune for programs in other languages.
-        .target(name: "KamuneDaemon", dependencies: ["Kamune", "KamuneCrypto", "KamuneStore", "KamuneSystem"]),
+        .target(
+            name: "KamuneDaemon",
+            dependencies: ["Kamune", "KamuneCrypto", "KamuneNode", "KamuneStore", "KamuneSystem"]),
         .target(name: "KamuneTerminal"),
         .executableTarget(
             name: "KamuneCommand",
             dependencies: [
                 "Kamune",
                 "KamuneBenchmark",
+                "KamuneDaemon",
                 "KamuneNode",
                 "KamuneSocket",
                 "KamuneStore",
@@ -208,14 +211,17 @@ let package = Package(
         ),
         .testTarget(
             name: "KamuneDaemonTests",
-            dependencies: ["KamuneCrypto", "KamuneDaemon", "KamuneStore", "KamuneSystem", "KamuneTestKit"]),
+            dependencies: [
+                "KamuneCrypto", "KamuneDaemon", "KamuneNode", "KamuneStore", "KamuneSystem", "KamuneTestKit",
+            ]),
         .testTarget(
             name: "KamuneTerminalTests", dependencies: ["KamuneTerminal", "KamuneTestSupport"],
             resources: [.copy("Resources")]),
         .testTarget(
             name: "KamuneCommandTests",
             dependencies: [
-                "Kamune", "KamuneBenchmark", "KamuneCommand", "KamuneNode", "KamuneStore", "KamuneSystem", "KamuneTerminal",
+                "Kamune", "KamuneBenchmark", "KamuneCommand", "KamuneNode", "KamuneStore", "KamuneSystem",
+                "KamuneTerminal",
                 "KamuneTestSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]

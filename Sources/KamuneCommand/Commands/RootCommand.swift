@@ -31,9 +31,12 @@ struct RootCommand: AsyncParsableCommand {
             DemoCommand.self, ListenCommand.self, DialCommand.self, SendCommand.self, StartCommand.self,
             StopCommand.self, StatusCommand.self, PeersCommand.self, RequestsCommand.self, HistoryCommand.self,
             SettingsCommand.self, IdentityCommand.self,
-            BackupCommand.self, RestoreCommand.self, PassphraseCommand.self, BenchCommand.self,
+            BackupCommand.self, RestoreCommand.self, PassphraseCommand.self, DaemonCommand.self, BenchCommand.self,
         ])
 
     /// The version of this program, and of the protocol that it speaks.
-    static let programVersion = "kamune 1.0.0 (protocol 0.7)"
+    static let programVersion = "kamune \(version) (protocol 0.7)"
+
+    /// The version of this program.
+    static let version = "1.0.0"
 }

@@ -151,7 +151,9 @@ public protocol DaemonSession: Sendable {
 public enum DaemonSessionEvent: Sendable {
     /// A message came in.
     case message([UInt8], writtenAt: Date)
-    /// The connection is lost, and the peer is dialed again.
+    /// The connection is lost. The peer is dialed again, or waited for.
+    case interrupted(String)
+    /// The peer is dialed again.
     case reconnecting(attempt: Int)
     /// Dialing came to nothing this time.
     case reconnectionFailed(String)

@@ -92,8 +92,8 @@ extension Daemon {
                 ]))
             updated(id)
             log(.debug, "Received message from \(id)")
+        case .interrupted(let reason): log(.warning, "Connection lost: \(id): \(reason)")
         case .reconnecting(let attempt):
-            sessions[id]?.isReconnecting = true
             let limit = DaemonLimits.reconnectionAttempts
             log(.info, "Reconnecting session \(id) (attempt \(attempt)/\(max(attempt, limit)))")
             emit(
@@ -104,7 +104,6 @@ extension Daemon {
                 ]))
         case .reconnectionFailed(let reason): log(.warning, "Reconnect failed: \(reason)")
         case .reconnected:
-            sessions[id]?.isReconnecting = false
             log(.info, "Reconnected session \(id)")
             emit(.sessionReconnected, .members(["session_id": .text(id)]))
         case .ended(.closed): log(.info, "Connection closed: \(id)")

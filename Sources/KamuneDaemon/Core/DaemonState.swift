@@ -65,8 +65,6 @@ struct LiveSession {
     let remoteAddress: String
     var messageCount: Int
     var lastActivity: Date
-    /// Whether it was lost and is dialed again.
-    var isReconnecting = false
     /// Follows what happens in it.
     var pump: Task<Void, Never>?
 

@@ -1,7 +1,14 @@
+import Foundation
 import KamuneSystem
 
 /// `host:port`, the host in brackets when it is an IPv6 address.
 enum HostPort {
+    /// An address without the way before it, and without options.
+    static func withoutScheme(_ text: String) -> String {
+        let rest = text.range(of: "://").map { text[$0.upperBound...] } ?? text[...]
+        return String(rest.prefix { $0 != "?" })
+    }
+
     static func split(_ text: String) -> (host: String, port: String) {
         guard let colon = text.lastIndex(of: ":") else { return (text, "") }
         var host = text[..<colon]
