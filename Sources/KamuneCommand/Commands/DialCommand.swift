@@ -81,7 +81,7 @@ struct DialCommand: ContextualCommand {
         if named.count > 1 { _ = try peers.select(whom) }
         if let peer = named.first {
             await stage.tell("Looking for \(PeerName.shown(for: peer))…")
-            return Dial(contact: peer.id, expecting: expected)
+            return Dial(contact: peer.id, expecting: expected, ownName: options.name)
         }
         // A word without a dot or a port may be a host's name, but rather is a name mistyped.
         let nearest = Suggestion.nearest(to: whom, among: peers.peers.map(\.name))
@@ -92,7 +92,7 @@ struct DialCommand: ContextualCommand {
             await stage.tell("Nobody is called “\(TerminalText(whom))”; if you mean “\(TerminalText(nearest))”, say so.")
         }
         await stage.tell("Connecting to \(TerminalText(address))…")
-        return Dial(address: address, expecting: expected)
+        return Dial(address: address, expecting: expected, ownName: options.name)
     }
 
     private func runTerminal(_ stage: ChatStage, _ console: Console, _ request: Dial) async throws(Failure) {

@@ -146,7 +146,6 @@ extension EndpointOptions {
     var ofNode: [String] {
         let standard = EndpointOptions.standard
         return [
-            name != nil ? "--name" : nil,
             handshakeTimeout != standard.handshakeTimeout ? "--handshake-timeout" : nil,
             turbo ? "--turbo" : nil,
             congestion != standard.congestion ? "--congestion" : nil,
