@@ -6,7 +6,7 @@ internal import NIOCore
 ///
 /// The machine itself is no network: whoever connects from a loopback address is a program there that may speak for
 /// anybody, such as a proxy or an onion service.
-public struct Network: Hashable, Sendable {
+public struct Network: Hashable, Sendable, CustomStringConvertible {
     /// The bytes that all addresses of the network begin with: 8 of IPv6, or 3 of IPv4.
     private let prefix: [UInt8]
 
@@ -41,6 +41,15 @@ public struct Network: Hashable, Sendable {
 
     private init(prefix: ArraySlice<UInt8>) {
         self.prefix = Array(prefix)
+    }
+
+    /// Its addresses, such as `192.0.2.0/24` or `2001:db8:0:1::/64`.
+    public var description: String {
+        if prefix.count == 3 { return prefix.map { "\($0)." }.joined() + "0/24" }
+        let groups = stride(from: 0, to: prefix.count - 1, by: 2).map { index in
+            String(Int(prefix[index]) << 8 | Int(prefix[index + 1]), radix: 16)
+        }
+        return groups.joined(separator: ":") + "::/64"
     }
 
     private static func bytes(of address: String, family: Int32, count: Int) -> [UInt8]? {

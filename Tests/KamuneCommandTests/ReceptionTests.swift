@@ -74,7 +74,8 @@ struct ReceptionTests {
         #expect(host.told.contains("You have not met this peer before") && host.told.contains("Accepted."))
         #expect(host.told.contains(people.ada.identity.fingerprint.sum))
         let other = ScriptedHost(["no"])
-        #expect(await reception(.ask, other).verify(people.ada) == .refuse(reason: "You refused “Ada”."))
+        #expect(
+            await reception(.ask, other).verify(people.ada) == .refuse(reason: "You refused “Ada”.", telling: .refused))
     }
 
     @Test("who is known is let in because of that, and nothing is said")
@@ -86,7 +87,10 @@ struct ReceptionTests {
 
     @Test("when the book cannot be read, nobody is let in", arguments: AdmissionRule.allCases)
     func brokenBook(rule: AdmissionRule) async {
-        guard case .refuse(let reason) = await reception(rule, ScriptedHost(["yes"]), nil).verify(people.ada) else {
+        guard
+            case .refuse(let reason, .unspecified) = await reception(rule, ScriptedHost(["yes"]), nil).verify(
+                people.ada)
+        else {
             Issue.record("let in")
             return
         }
@@ -101,7 +105,7 @@ struct ReceptionTests {
         _ = await host.asked.wait()
         // Takes the question back; the answer comes all the same.
         #expect(await reception.connected(people.bobID))
-        #expect(await verdict == .refuse(reason: "“Ada” was refused: the answer came too late."))
+        #expect(await verdict == .refuse(reason: "“Ada” was refused: the answer came too late.", telling: .away))
     }
 
     @Test("a conversation that finds no place is told so")

@@ -66,7 +66,9 @@ final class Admission: Sendable {
     ) -> Bool {
         let (isKept, dropped) = state.withLock { state in
             let dropped = event(&state.machine, &state.random)
-            let connections = state.take(dropped)
+            let connections = state.take(dropped.filter { $0 != id })
+            // Whoever drives this one closes it, and may have a word for it.
+            if dropped.contains(id) { state.connections[id] = nil }
             return (state.connections[id] != nil, connections)
         }
         for connection in dropped { connection.abort() }

@@ -54,6 +54,14 @@ public struct Configuration: Sendable {
     /// private address too, which the second argument says. It is 30 days until the peer forgets them (docs/PROTOCOL.md §10.7).
     public var routes: (@Sendable (_ peer: PeerID, _ isSharedLink: Bool) async -> [String]?)?
 
+    /// Whether a stranger who is to wait (``Verdict/wait``) is let prove that it holds its key, and say a few words, before it
+    /// is noted. That shows our key and our name to strangers, so it is off by default; then a request is noted as unproven.
+    public var takesRequests = false
+    /// What we say to a peer who has us wait to be accepted: 1,024 bytes of UTF-8 at most.
+    public var requestNote = ""
+    /// Told of every request that was noted, new or again, from whichever listener.
+    public var onRequest: (@Sendable (StoredRequest) -> Void)?
+
     /// What everything is timed by: the system's clocks, unless a test moves its own.
     package var alarms = AlarmClock.shared
     /// What strangers share: that of the process, unless a test has its own.

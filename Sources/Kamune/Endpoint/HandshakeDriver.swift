@@ -25,7 +25,7 @@ struct HandshakeDriver: Sendable {
     func initiate(
         _ handshake: HandshakeConfiguration, resuming right: ResumptionRight? = nil
     ) async throws(KamuneError) -> Session {
-        var progress = Progress(connection, configuration.time)
+        var progress = Progress(.initiator, connection, configuration.time)
         progress.counterpart = right.map { .resumed($0) }
         var machine: InitiatorMachine
         do throws(ProtocolError) {
@@ -54,7 +54,11 @@ struct HandshakeDriver: Sendable {
                 machine = next
 
             case .verifyPeer(let peer):
-                try await judge(peer.introduction, &progress)
+                switch try await judge(peer.introduction, &progress) {
+                case .accepted: break
+                case .held: throw Self.notWelcome
+                case .refused(let error, _): throw error
+                }
                 do throws(ProtocolError) {
                     machine = try peer.accept(at: configuration.time.timestamp)
                 } catch {
@@ -62,6 +66,9 @@ struct HandshakeDriver: Sendable {
                 }
 
             case .established(let established, let outgoing):
+                if isHeld(by: established.peer) {
+                    throw await ask(established, sending: outgoing, progress)
+                }
                 return try await establish(established, sending: outgoing, role: .initiator, progress)
             }
         }
@@ -69,7 +76,7 @@ struct HandshakeDriver: Sendable {
 
     /// Drives the side that was connected to to a session, and starts that.
     func respond(_ handshake: HandshakeConfiguration) async throws(KamuneError) -> Session {
-        var progress = Progress(connection, configuration.time)
+        var progress = Progress(.responder, connection, configuration.time)
         var machine = ResponderMachine(configuration: handshake, random: SystemRandomSource())
         while true {
             try queue(machine.outgoing)
@@ -87,11 +94,23 @@ struct HandshakeDriver: Sendable {
                 if machine.isPeerProven, onMilestone?(.proven) == false { throw .crowdedOut }
 
             case .verifyPeer(let peer):
-                try await judge(peer.introduction, &progress)
-                do throws(ProtocolError) {
-                    machine = try peer.accept(at: configuration.time.timestamp)
-                } catch {
-                    throw KamuneError(error)
+                switch try await judge(peer.introduction, &progress) {
+                case .accepted:
+                    do throws(ProtocolError) {
+                        machine = try peer.accept(at: configuration.time.timestamp)
+                    } catch {
+                        throw KamuneError(error)
+                    }
+                case .held(let guest):
+                    progress.guest = guest
+                    do throws(ProtocolError) {
+                        machine = try peer.accept(at: configuration.time.timestamp, announcing: .holding)
+                    } catch {
+                        throw KamuneError(error)
+                    }
+                case .refused(let error, let refusal):
+                    if let refusal { try tell(refusal, to: peer) }
+                    throw error
                 }
 
             case .resolveResumption(let peer):
@@ -109,37 +128,76 @@ struct HandshakeDriver: Sendable {
                 }
 
             case .established(let established):
+                if let guest = progress.guest { throw await takeRequest(over: established, of: guest, progress) }
                 return try await establish(established, sending: [], role: .responder, progress)
             }
         }
     }
 
     /// How far a handshake has come.
-    private struct Progress {
+    struct Progress {
+        let role: Role
         var frames: FrameReader
-        var steps: StepClock
+        fileprivate var steps: StepClock
         /// Set once it is decided with whom we talk.
         var counterpart: SessionArchive.Counterpart?
+        /// Who is to wait until they are accepted.
+        var guest: Peer?
         /// Whether we knew the peer before.
         var isKnown = false
 
-        init(_ connection: any Connection, _ time: any TimeSource) {
+        init(_ role: Role, _ connection: any Connection, _ time: any TimeSource) {
+            self.role = role
             frames = FrameReader(connection: connection)
             steps = StepClock(time: time)
         }
     }
 
+    /// What becomes of a peer who has introduced itself.
+    enum Judgement {
+        case accepted
+        /// The peer is to prove that it holds its key, say what it wants, and wait.
+        case held(Peer)
+        /// The peer is told no more than this.
+        case refused(KamuneError, telling: HandshakeRefusal?)
+    }
+
     /// Asks whether we want to talk to a peer who has introduced itself.
-    private func judge(_ introduction: PeerIntroduction, _ progress: inout Progress) async throws(KamuneError) {
+    private func judge(
+        _ introduction: PeerIntroduction, _ progress: inout Progress
+    ) async throws(KamuneError) -> Judgement {
         progress.steps.finished(.peerIntroduced)
         let peer = Peer(introduction)
         if let onMilestone {
             let known = await archive?.knownKey(of: peer, at: configuration.time.date)
-            guard onMilestone(.introduced(known ?? peer.identity, isKnown: known != nil)) else { throw .crowdedOut }
+            guard onMilestone(.introduced(known ?? peer.identity, isKnown: known != nil)) else {
+                return .refused(.crowdedOut, telling: .busy)
+            }
             progress.isKnown = known != nil
         }
-        progress.counterpart = .introduced(peer, try await verify(peer, &progress.frames))
-        progress.steps.finished(.peerAccepted)
+        switch try await verify(peer, &progress.frames) {
+        case .accept(let grounds):
+            progress.counterpart = .introduced(peer, grounds)
+            progress.steps.finished(.peerAccepted)
+            return .accepted
+        case .refuse(let reason, let refusal):
+            return .refused(KamuneError(.refusedByUs, reason), telling: refusal)
+        case .wait:
+            return progress.role == .responder ? await hold(peer) : .refused(Self.notWelcome, telling: nil)
+        }
+    }
+
+    /// Tells a peer why we do not go on. The connection is closed when that is out.
+    private func tell(
+        _ refusal: HandshakeRefusal, to peer: consuming ResponderMachine.IntroducedPeer
+    ) throws(KamuneError) {
+        let frame: [UInt8]?
+        do throws(ProtocolError) {
+            frame = try peer.refuse(refusal)
+        } catch {
+            throw KamuneError(error)
+        }
+        if let frame { try queue([frame]) }
     }
 
     /// Tells the peer that its session is not resumed; it introduces itself anew over another connection.
@@ -214,7 +272,7 @@ struct HandshakeDriver: Sendable {
         return session
     }
 
-    private func queue(_ frames: [[UInt8]]) throws(KamuneError) {
+    func queue(_ frames: [[UInt8]]) throws(KamuneError) {
         if frames.isEmpty { return }
         do {
             try connection.enqueue(frames)
@@ -259,10 +317,8 @@ struct HandshakeDriver: Sendable {
 
     /// Asks the verifier; stops asking when the peer goes away.
     ///
-    /// - Returns: the grounds on which the peer is accepted.
-    private func verify(
-        _ peer: Peer, _ frames: inout FrameReader
-    ) async throws(KamuneError) -> AcceptanceGrounds {
+    /// - Returns: the verdict, while the peer is there.
+    private func verify(_ peer: Peer, _ frames: inout FrameReader) async throws(KamuneError) -> Verdict {
         let verifier = verifier
         let connection = connection
         var early: [[UInt8]] = []
@@ -296,12 +352,10 @@ struct HandshakeDriver: Sendable {
         frames.putBack(early)
         if Task.isCancelled { throw .cancellation }
         // Whoever was being asked when the connection ended was called off, and its answer is none.
-        switch verdict {
-        case .accept(let grounds)? where !hasEnded: return grounds
-        case .refuse(let reason)? where !hasEnded: throw KamuneError(.refusedByUs, reason)
-        case .accept?, .refuse?, nil:
+        guard let verdict, !hasEnded else {
             throw KamuneError(.connectionLost, "The other side went away before it was accepted.")
         }
+        return verdict
     }
 }
 

@@ -3,6 +3,7 @@ import KamuneCrypto
 import KamuneProtocol
 import KamuneStore
 import KamuneSystem
+import KamuneTransport
 
 /// Keeps the records of sessions and their single-use tokens, and finds them again (§9). Whether somebody is let in is
 /// judged by the store, in the transaction in which that takes effect.
@@ -108,16 +109,46 @@ struct SessionArchive: Sendable {
                             isInitiator: session.isInitiator, agreed: capabilities.intersection(theirs).map(\.name),
                             announced: SessionAnnouncements(own: announced, peer: peer.capabilities),
                             tokens: session.tokens),
-                        with: PeerIntroductionRecord(
-                            key: peer.identity, name: peer.name, version: peer.version,
-                            capabilities: peer.capabilities, formerKeys: peer.formerKeys),
-                        on: grounds, at: now)
+                        with: PeerIntroductionRecord(peer), on: grounds, at: now)
                 case .resumed(let right):
                     return try transaction.renew(
                         right.session.id, with: right.peer.key, transport: session.transport, tokens: session.tokens,
                         at: now)
                 }
             }
+        } catch {
+            throw KamuneError(error)
+        }
+    }
+
+    /// Notes that a person has accepted somebody who does not talk with us yet.
+    ///
+    /// - Throws: ``KamuneError/Code/refusedByUs`` when they are not to be let in.
+    func acquaint(with peer: Peer, on grounds: AcceptanceGrounds) async throws(KamuneError) {
+        let now = time.date
+        do throws(StoreError) {
+            _ = try await store.write { transaction in
+                try transaction.acquaint(with: PeerIntroductionRecord(peer), on: grounds, at: now)
+            }
+        } catch {
+            throw KamuneError(error)
+        }
+    }
+
+    /// Notes that a stranger wants to talk.
+    ///
+    /// - Returns: the request; nil when none was noted, with what the stranger is told of that.
+    func note(
+        _ peer: Peer, from network: Network?, isProven: Bool, note: String
+    ) async throws(KamuneError) -> (request: StoredRequest?, told: HandshakeRefusal) {
+        let now = time.date
+        let new = NewRequest(
+            key: peer.identity, name: peer.name, version: peer.version, capabilities: peer.capabilities,
+            network: network?.description ?? "", isProven: isProven, note: note)
+        do throws(StoreError) {
+            if let request = try await store.noteRequest(new, at: now) { return (request, .waiting) }
+            let isRefused = try await store.request(of: peer.identity, at: now)?.isRefused ?? false
+            return (nil, isRefused ? .refused : .away)
         } catch {
             throw KamuneError(error)
         }
@@ -161,6 +192,14 @@ extension KamuneError {
             default: .system
             }
         self.init(code, error.description, cause: error)
+    }
+}
+
+extension PeerIntroductionRecord {
+    fileprivate init(_ peer: Peer) {
+        self.init(
+            key: peer.identity, name: peer.name, version: peer.version, capabilities: peer.capabilities,
+            formerKeys: peer.formerKeys)
     }
 }
 

@@ -6,6 +6,7 @@
 @_exported public import enum KamuneCrypto.IdentityAlgorithm
 @_exported public import struct KamuneCrypto.PublicIdentity
 @_exported public import struct KamuneCrypto.SecretBytes
+@_exported public import enum KamuneProtocol.HandshakeRefusal
 @_exported public import struct KamuneProtocol.Reconnection
 @_exported public import struct KamuneProtocol.Succession
 @_exported public import struct KamuneProtocol.SuccessionStatement

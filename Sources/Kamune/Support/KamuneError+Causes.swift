@@ -9,7 +9,11 @@ extension KamuneError {
             case .peerMisbehaved: .protocolViolation
             case .authenticationFailed: .authenticationFailed
             case .incompatible: .incompatible
-            case .refused: .refusedByPeer
+            case .refused(.introduction(.busy)): .peerBusy
+            case .refused(.introduction(.away)): .peerAway
+            case .refused(.introduction(.waiting)): .waitingForAcceptance
+            case .refused(.introduction(.unspecified)): .connectionLost
+            case .refused(.introduction(.refused)), .refused(.resumption): .refusedByPeer
             case .misuse(.messageTooLarge): .messageTooLarge
             case .misuse(.ended): .sessionEnded
             case .misuse(.heldBack), .misuse(.awaitingAcknowledgement): .misuse

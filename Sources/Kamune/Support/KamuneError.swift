@@ -26,7 +26,7 @@ public struct KamuneError: Error, Sendable {
         private enum Value: String {
             case invalidAddress, unreachable, nameNotResolved, addressUnavailable, timedOut, refusedByPeer, refusedByUs,
                 resumptionRefused, incompatible, protocolViolation, authenticationFailed, connectionLost, sessionEnded,
-                messageTooLarge,
+                messageTooLarge, peerBusy, peerAway, waitingForAcceptance,
                 misuse, cancelled, overloaded, system
         }
 
@@ -44,6 +44,12 @@ public struct KamuneError: Error, Sendable {
         public static let timedOut = Code(value: .timedOut)
         /// The peer closed the connection when it learned who we are.
         public static let refusedByPeer = Code(value: .refusedByPeer)
+        /// The peer, or somebody who ends the connection in its place, says that it has no place for one more now.
+        public static let peerBusy = Code(value: .peerBusy)
+        /// The peer, or somebody who ends the connection in its place, says that nobody is there who could accept us.
+        public static let peerAway = Code(value: .peerAway)
+        /// A stranger waits to be accepted: the peer has noted that we want to talk, or we that somebody does.
+        public static let waitingForAcceptance = Code(value: .waitingForAcceptance)
         /// Our own verifier did not accept the peer.
         public static let refusedByUs = Code(value: .refusedByUs)
         /// A peer asked to resume a session that is not known here, or not any more. It introduces itself over another
@@ -75,9 +81,11 @@ public struct KamuneError: Error, Sendable {
             case .protocolViolation: .peerMisbehaved
             case .incompatible: .incompatible
             case .authenticationFailed: .authenticationFailed
-            case .refusedByPeer, .refusedByUs, .resumptionRefused: .refused
+            case .refusedByPeer, .refusedByUs, .resumptionRefused, .waitingForAcceptance: .refused
             case .invalidAddress, .messageTooLarge, .misuse, .sessionEnded, .cancelled: .misuse
-            case .unreachable, .nameNotResolved, .addressUnavailable, .timedOut, .connectionLost, .overloaded:
+            case .unreachable, .nameNotResolved, .addressUnavailable, .timedOut, .connectionLost, .overloaded,
+                .peerBusy,
+                .peerAway:
                 .environment
             case .system: .internal
             }

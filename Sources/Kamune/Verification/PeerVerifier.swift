@@ -1,4 +1,5 @@
 public import KamuneCrypto
+public import KamuneProtocol
 public import KamuneStore
 
 /// Who a peer claims to be. It has proven that it holds ``identity``'s private key; everything else is its own word.
@@ -57,8 +58,18 @@ public protocol PeerVerifier: Sendable {
 public enum Verdict: Sendable, Hashable {
     /// Talk to the peer, on these grounds.
     case accept(AcceptanceGrounds)
-    /// Close the connection. The reason is for our own side only; the peer is told nothing.
-    case refuse(reason: String)
+    /// Close the connection. The reason is for our own side only. The peer is told no more than what is said, if it is a
+    /// program of ours that connected to us; nil tells it nothing.
+    ///
+    /// Say ``KamuneProtocol/HandshakeRefusal/refused`` where a person or a rule has refused, and
+    /// ``KamuneProtocol/HandshakeRefusal/away`` to who is blocked: nobody is to learn that.
+    case refuse(reason: String, telling: HandshakeRefusal? = nil)
+    /// The peer is a stranger, and is to wait until a person has accepted it. Where the peer has connected to us and sessions
+    /// are kept, the store notes the request (``KamuneStore/Store/requests(at:)``), and the peer is told that it waits.
+    ///
+    /// With ``Configuration/takesRequests``, a program of ours proves first that it holds its key, and may say a few words.
+    /// Whom we have dialed is refused: they have nothing to ask of us.
+    case wait
 }
 
 /// Talks to anybody. The conversation is then encrypted, but with whom is not known: whoever is in between can be at its

@@ -64,7 +64,7 @@ actor Reception: PeerVerifier {
         do throws(NodeError) {
             trust = try await book.trust(in: peer)
         } catch {
-            return .refuse(reason: Refusal.unreadable(error).words)
+            return Refusal.unreadable(error).verdict
         }
         let (id, decision) = machine.introduced(peer, as: trust, at: time.monotonic)
         switch decision {
@@ -73,7 +73,7 @@ actor Reception: PeerVerifier {
             return .accept(grounds)
         case .refuse(let refusal, let notices):
             await tell(notices)
-            return .refuse(reason: refusal.words)
+            return refusal.verdict
         case .ask(let question, let notices, let withdrawsOther):
             if withdrawsOther { await host.withdrawQuestion() }
             await tell(notices)
@@ -87,7 +87,7 @@ actor Reception: PeerVerifier {
         while let line = await host.ask(question.prompt, about: peer.identity) {
             switch machine.answered(id, peer, question.meaning(of: line)) {
             case .askAgain: continue
-            case .refuse(let refusal): return .refuse(reason: refusal.words)
+            case .refuse(let refusal): return refusal.verdict
             case .accept(let grounds, let notices):
                 await tell(notices)
                 return .accept(grounds)
@@ -96,13 +96,26 @@ actor Reception: PeerVerifier {
         if Task.isCancelled {
             await host.tell("“\(PeerName.claimed(by: peer))” has gone, or the time was over.", .faint)
         }
-        return .refuse(reason: machine.unanswered(id, peer).words)
+        return machine.unanswered(id, peer).verdict
     }
 
     private func tell(_ notices: [Notice]) async {
         for notice in notices {
             let words = notice.words
             await host.tell(words.text, words.look)
+        }
+    }
+}
+
+extension Refusal {
+    /// Our program says why, and the other side is told as much as concerns it. Who is blocked hears what it would hear of
+    /// somebody who is away.
+    fileprivate var verdict: Verdict {
+        switch self {
+        case .busy, .questionPending, .tooMany: .refuse(reason: words, telling: .busy)
+        case .nobodyToAsk, .unanswered, .tooLate, .blocked: .refuse(reason: words, telling: .away)
+        case .retired, .forked, .expired, .changed, .unknown, .byPerson: .refuse(reason: words, telling: .refused)
+        case .unreadable: .refuse(reason: words, telling: .unspecified)
         }
     }
 }

@@ -54,11 +54,21 @@ extension ProtocolError {
     public enum Refusal: Equatable, Sendable, CustomStringConvertible {
         /// The peer does not resume the session; a cold introduction on a new connection may work.
         case resumption(reason: String)
+        /// The peer does not go on after our introduction, and somebody who may be the peer says why (§10.8).
+        case introduction(HandshakeRefusal)
 
         /// One sentence for a person.
         public var description: String {
             switch self {
             case .resumption(let reason): "The other side does not resume the session (\(reason)). Connect anew."
+            case .introduction(.refused): "The other side has refused us."
+            case .introduction(.busy):
+                "The other side has no place for one more at the moment. Try again in a while."
+            case .introduction(.away):
+                "The other side is there, but nobody who could accept us. Try again later."
+            case .introduction(.waiting):
+                "The other side has noted that we want to talk: we are waiting to be accepted. Try again later."
+            case .introduction(.unspecified): "The other side does not want to talk now, and does not say why."
             }
         }
     }

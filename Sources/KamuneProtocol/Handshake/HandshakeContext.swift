@@ -2,7 +2,7 @@ import KamuneCrypto
 
 /// What both roles need in every state: who we are, and where randomness comes from.
 struct HandshakeContext: Sendable {
-    let configuration: HandshakeConfiguration
+    var configuration: HandshakeConfiguration
     var random: ErasedRandomSource
     var encapsulator: any Encapsulator
 

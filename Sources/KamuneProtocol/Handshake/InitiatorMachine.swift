@@ -175,7 +175,13 @@ extension InitiatorMachine {
         consuming func received(
             _ frame: [UInt8], _ context: HandshakeContext
         ) throws(ProtocolError) -> IntroducedPeer {
-            let envelope = try Envelope(parsing: try tunnel.open(frame))
+            let plaintext = try tunnel.open(frame)
+            if context.configuration.capabilities.contains(.refusal),
+                let refusal = HandshakeRefusal(decoding: plaintext)
+            {
+                throw .refused(.introduction(refusal))
+            }
+            let envelope = try Envelope(parsing: plaintext)
             let introduction = try PeerIntroduction(envelope, localVersion: context.configuration.version)
             let announcements = Announcements(initiator: localIntroduction, responder: introduction.encoded)
             return IntroducedPeer(

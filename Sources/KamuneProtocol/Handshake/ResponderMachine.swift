@@ -174,9 +174,23 @@ extension ResponderMachine {
         fileprivate let tunnel: Tunnel
         fileprivate let context: HandshakeContext
 
+        /// The frame that tells the peer why we do not go on, to be sent before the connection is closed; nil for a peer that
+        /// does not know of such frames (§10.8).
+        public consuming func refuse(_ refusal: HandshakeRefusal) throws(ProtocolError) -> [UInt8]? {
+            guard introduction.capabilities.contains(.refusal), context.configuration.capabilities.contains(.refusal)
+            else { return nil }
+            var tunnel = tunnel
+            return try tunnel.seal(refusal.encoded)
+        }
+
         /// We want to talk to this peer, and introduce ourselves.
-        public consuming func accept(at now: Timestamp) throws(ProtocolError) -> ResponderMachine {
+        ///
+        /// - Parameter capabilities: What we announce to this peer, if that is not what we announce otherwise.
+        public consuming func accept(
+            at now: Timestamp, announcing capabilities: CapabilitySet? = nil
+        ) throws(ProtocolError) -> ResponderMachine {
             var (peer, context) = (introduction, context)
+            if let capabilities { context.configuration.capabilities = capabilities }
             let introduction = try LocalIntroduction(context.configuration)
             let envelope = try context.envelope(
                 introduction.encoded, metadata: Metadata(timestamp: now, route: .identity))

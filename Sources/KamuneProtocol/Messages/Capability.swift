@@ -36,6 +36,16 @@ public struct Capability: Hashable, Sendable, Comparable, CustomStringConvertibl
     /// The peer tells within a session where it wants to be found, and takes what it is told (§10.7).
     public static let routes = Capability(literal: "routes/1")
 
+    /// The peer says, or understands when it is said, why it is not let in (§10.8).
+    public static let refusal = Capability(literal: "refusal/1")
+
+    /// The peer can wait to be accepted (§10.9): as an initiator that it understands when it is held, as a responder that it
+    /// takes requests.
+    public static let requests = Capability(literal: "requests/1")
+
+    /// The peer holds us: this session takes one request and nothing else (§10.9). A responder announces it to whom it holds.
+    public static let held = Capability(literal: "held/1")
+
     /// In the order of their bytes.
     public static func < (left: Capability, right: Capability) -> Bool {
         left.name.utf8.lexicographicallyPrecedes(right.name.utf8)
@@ -53,10 +63,13 @@ public struct CapabilitySet: Equatable, Sendable, Sequence {
     public static let none = CapabilitySet([])
 
     /// What this version of the library can do by itself.
-    public static let all = CapabilitySet([.directStart])
+    public static let all = CapabilitySet([.directStart, .refusal, .requests])
 
     /// What it can do where messages are kept.
-    public static let allWithStore = CapabilitySet([.directStart, .delivery, .routes])
+    public static let allWithStore = CapabilitySet([.directStart, .refusal, .requests, .delivery, .routes])
+
+    /// What a responder announces to somebody whom it holds (§10.9).
+    public static let holding = CapabilitySet([.directStart, .requests, .held])
 
     /// A set of these.
     public init(_ capabilities: some Sequence<Capability>) {

@@ -185,7 +185,8 @@ extension WriteTransaction {
         let rivals = try tables.requests.all(in: self).filter { $0.isProven == new.isProven && !$0.isRefused }
         if new.isProven {
             return rivals.count < StoredRequest.provenLimit
-                && rivals.count { $0.network == new.network } < StoredRequest.networkLimit
+                // Who connects from this machine, such as a proxy, may speak for anybody.
+                && (new.network.isEmpty || rivals.count { $0.network == new.network } < StoredRequest.networkLimit)
         }
         guard rivals.count >= StoredRequest.unprovenLimit else { return true }
         var crowds = Dictionary(grouping: rivals, by: \.network).mapValues(\.count)

@@ -53,6 +53,23 @@ extension WriteTransaction {
         _ session: EstablishedSessionRecord, with introduction: PeerIntroductionRecord, on grounds: AcceptanceGrounds,
         at now: Date
     ) throws -> KeptSession {
+        let (peer, absorbed) = try acquaint(with: introduction, on: grounds, at: now)
+        var new = NewSession(
+            peer: peer.id, identifier: session.identifier, established: now, transport: session.transport,
+            isInitiator: session.isInitiator, identity: try identity(withKey: session.identity)?.id,
+            capabilities: session.agreed, announced: session.announced)
+        new.ownKeyDigest = SHA256Digest.hash(session.identity.spki)
+        return KeptSession(peer: peer, session: try store(new, tokens: session.tokens), absorbed: absorbed)
+    }
+
+    /// Keeps somebody who has introduced themselves and proven to hold their key, as ``establish(_:with:on:at:)`` does with a
+    /// session besides.
+    ///
+    /// - Returns: the peer, and the numbers of those who were seen to be the same just now.
+    /// - Throws: As there.
+    package func acquaint(
+        with introduction: PeerIntroductionRecord, on grounds: AcceptanceGrounds, at now: Date
+    ) throws -> (peer: StoredPeer, absorbed: [PeerID]) {
         let (key, formerKeys) = (introduction.key, introduction.formerKeys)
         let standing = try recognize(key, name: "", formerKeys: formerKeys, at: now).standing
         if let refusal = standing.refusal(on: grounds) { throw StoreError.refused(refusal) }
@@ -64,11 +81,6 @@ extension WriteTransaction {
             if grounds == .person { peer.accepted = now }
             if grounds == .person || standing.isKnown { peer.lastTrusted = max(peer.lastTrusted, now) }
         }
-        var new = NewSession(
-            peer: peer.id, identifier: session.identifier, established: now, transport: session.transport,
-            isInitiator: session.isInitiator, identity: try identity(withKey: session.identity)?.id,
-            capabilities: session.agreed, announced: session.announced)
-        new.ownKeyDigest = SHA256Digest.hash(session.identity.spki)
-        return KeptSession(peer: peer, session: try store(new, tokens: session.tokens), absorbed: absorbed)
+        return (peer, absorbed)
     }
 }
