@@ -23,6 +23,8 @@ public final class Store: Sendable {
     private let dataKey: SecretBytes
     /// Whether the store was opened to look into it only.
     private let isReadOnly: Bool
+    /// A queue, as a store in memory has it, does not say that it was closed, and must not be used then.
+    private let isClosed = Atomic(false)
 
     /// How many connections may read at once.
     private static let readerLimit = searchWidth + 3
@@ -355,7 +357,9 @@ public final class Store: Sendable {
                 if error != .diskFull { failure = error }
             }
         }
-        try StoreError.wrapping(path: path) { try database.close() }
+        isClosed.store(true, ordering: .sequentiallyConsistent)
+        // What is in memory goes with the last who reads it.
+        if !path.isEmpty { try StoreError.wrapping(path: path) { try database.close() } }
         lock?.release()
         if let failure { throw failure }
     }
@@ -408,6 +412,7 @@ public final class Store: Sendable {
     package func read<Value: Sendable>(
         _ body: @escaping @Sendable (ReadTransaction) throws -> Value
     ) async throws(StoreError) -> Value {
+        if isClosed.load(ordering: .sequentiallyConsistent) { throw .closed }
         let tables = tables
         do {
             return try await database.read { try body(ReadTransaction($0, tables)) }
@@ -423,6 +428,7 @@ public final class Store: Sendable {
     package func write<Value: Sendable>(
         _ body: @escaping @Sendable (WriteTransaction) throws -> Value
     ) async throws(StoreError) -> Value {
+        if isClosed.load(ordering: .sequentiallyConsistent) { throw .closed }
         if isReadOnly { throw .readOnly(path: path) }
         return try await writes.submit(body)
     }
