@@ -7,6 +7,7 @@ let package = Package(
     platforms: [.macOS(.v15)],
     products: [
         .library(name: "Kamune", targets: ["Kamune"]),
+        .library(name: "KamuneService", targets: ["KamuneService"]),
         .library(name: "KamuneCrypto", targets: ["KamuneCrypto"]),
         .library(name: "KamuneProtocol", targets: ["KamuneProtocol"]),
         .library(name: "KamuneStore", targets: ["KamuneStore"]),
@@ -22,8 +23,10 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
         .target(name: "KamuneSystem"),
@@ -96,6 +99,18 @@ let package = Package(
             dependencies: [
                 "Kamune", "KamuneCrypto", "KamuneSocket", "KamuneStore", "KamuneSystem", "KamuneTransport",
                 .product(name: "DequeModule", package: "swift-collections"),
+            ]
+        ),
+        // For programs that are services; who embeds Kamune in something else does without.
+        .target(
+            name: "KamuneService",
+            dependencies: [
+                "Kamune",
+                "KamuneStore",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "CoreMetrics", package: "swift-metrics"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]
         ),
         // What lower tests use of the test kit, which itself stands on everything.
@@ -173,7 +188,7 @@ let package = Package(
         ),
         .testTarget(
             name: "DocumentationTests",
-            dependencies: ["KCP", "Kamune", "KamuneStore", "KamuneTestKit", "KamuneTransport"]
+            dependencies: ["KCP", "Kamune", "KamuneService", "KamuneStore", "KamuneTestKit", "KamuneTransport"]
         ),
         .testTarget(
             name: "KCPTests",
@@ -224,6 +239,17 @@ let package = Package(
                 "KamuneTerminal",
                 "KamuneTestSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]
+        ),
+        .testTarget(
+            name: "KamuneServiceTests",
+            dependencies: [
+                "Kamune", "KamuneService", "KamuneStore",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "ServiceLifecycleTestKit", package: "swift-service-lifecycle"),
             ]
         ),
         .testTarget(name: "KamuneTestKitTests", dependencies: ["KamuneTestKit"]),

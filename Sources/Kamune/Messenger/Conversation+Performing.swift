@@ -128,14 +128,22 @@ extension Conversation {
 
     private func dial(_ way: WayBack, expecting identity: PublicIdentity) async throws(KamuneError) -> Session {
         let endpoint = endpoint.verified(by: way.verifier).named(way.name)
-        let addresses = way.addresses + (await book?.addresses(of: peerID) ?? [])
+        let addresses = (way.addresses + (await book.addresses(of: peerID))).distinct
         if addresses.count == 1, !addresses[0].isTold {
             return try await endpoint.dial(addresses[0].text, expecting: identity)
         }
-        let found = try await endpoint.dial(anyOf: addresses, expecting: identity)
-        await book?.note(found, of: peerID)
-        redialing?.way.addresses = way.addresses.moved(toFront: found.address)
-        return found.carrier
+        do throws(KamuneError) {
+            let found = try await endpoint.dial(anyOf: addresses, expecting: identity)
+            await book.note(found, of: peerID)
+            redialing?.way.addresses = way.addresses.moved(toFront: found.address)
+            return found.carrier
+        } catch {
+            // What a person gave is tried each time.
+            for failure in error.addressFailures where failure.address.isTold {
+                await book.noteFailed(peerID, at: failure.address)
+            }
+            throw error
+        }
     }
 
     /// Whether no attempt to connect will ever fare better. Before the handshake is through, everything may come from somebody

@@ -28,7 +28,7 @@ public actor Conversation {
     let endpoint: Endpoint
     let store: Store
     /// Knows where else the peer may be.
-    let book: (any AddressBook)?
+    let book: any AddressBook
     /// Tells that the conversation is over, so that the next session begins a new one.
     private let onEnd: @Sendable (Conversation) async -> Void
 
@@ -80,7 +80,7 @@ public actor Conversation {
 
     init(
         _ peerID: PeerID, peer: Peer, endpoint: Endpoint, store: Store, reconnection: Reconnection,
-        observer: ConversationObserver? = nil, book: (any AddressBook)? = nil,
+        observer: ConversationObserver, book: any AddressBook,
         onEnd: @escaping @Sendable (Conversation) async -> Void
     ) {
         self.peerID = peerID
@@ -91,17 +91,15 @@ public actor Conversation {
         self.book = book
         self.onEnd = onEnd
         events = ConversationEvents(
-            reportsAtOnce: endpoint.configuration.acknowledgesWhenTaken, isObservedOnly: observer?.isOnlyOne ?? false)
+            reportsAtOnce: endpoint.configuration.acknowledgesWhenTaken, isObservedOnly: observer.isOnlyOne)
         machine = ConversationMachine(
             ConversationConfiguration(endpoint.configuration, reconnection), random: SystemRandomSource(),
             at: endpoint.configuration.time.monotonic)
         events.queue.onTaken { [weak self] load in
             Task { await self?.took(load) }
         }
-        if let observer {
-            events.queue.observe { [weak self] event in
-                if let self { observer.body(self, event) }
-            }
+        events.queue.observe { [weak self] event in
+            if let self { observer.body(self, event) }
         }
     }
 

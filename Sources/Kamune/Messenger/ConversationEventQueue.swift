@@ -64,8 +64,11 @@ final class ConversationEventQueue: Sendable {
     func add(_ messages: [StoredMessage], in budget: MemoryBudget?) {
         if messages.isEmpty { return }
         let events = messages.map(ConversationEvent.message)
+        guard isObservedOnly else {
+            inbox.add(events, size: \.memorySize, in: budget)
+            return tell(events)
+        }
         tell(events)
-        guard isObservedOnly else { return inbox.add(events, size: \.memorySize, in: budget) }
         let load = Load(count: messages.count, bytes: messages.reduce(0) { $0 + $1.body.count })
         state.withLock { $0.onTaken }?(load)
     }
@@ -75,7 +78,7 @@ final class ConversationEventQueue: Sendable {
 
     /// Adds other things, or drops those that are too many.
     func add(_ events: [ConversationEvent]) {
-        tell(events)
+        defer { tell(events) }
         if isObservedOnly { return }
         let room = Self.maximumWaitingChanges - inbox.count
         if events.count <= room { return inbox.add(events, size: { _ in 1 }) }
@@ -96,9 +99,9 @@ final class ConversationEventQueue: Sendable {
     }
 
     func finish(with last: ConversationEvent) {
-        tell([last])
         inbox.add(last)
         inbox.finish()
+        tell([last])
     }
 
     /// The next event, waiting for it; nil after the last. What was given before counts as taken.
@@ -117,6 +120,14 @@ final class ConversationEventQueue: Sendable {
         return events
     }
 
+    /// The events that are there; none if there are none. What was given before counts as taken.
+    func takeReady(atMost limit: Int) -> [ConversationEvent] {
+        takeGiven()
+        let events = inbox.takeReady(atMost: limit)
+        give(events)
+        return events
+    }
+
     private func give(_ events: [ConversationEvent]) {
         var load = Load()
         for case .message(let message) in events {
@@ -126,7 +137,8 @@ final class ConversationEventQueue: Sendable {
         if load.count > 0 { state.withLock { $0.given = load } }
     }
 
-    private func takeGiven() {
+    /// What was given counts as taken.
+    func takeGiven() {
         let report = state.withLock { state -> (Load, (@Sendable (Load) -> Void)?)? in
             state.taken.count += state.given.count
             state.taken.bytes += state.given.bytes

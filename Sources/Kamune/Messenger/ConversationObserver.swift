@@ -1,3 +1,5 @@
+import Synchronization
+
 /// Somebody who is told what happens in all conversations of a ``Messenger``, as it happens: what one builds a stream of
 /// events on, or keeps a list of conversations by.
 public struct ConversationObserver: Sendable {
@@ -18,6 +20,22 @@ public struct ConversationObserver: Sendable {
     public init(isOnlyOne: Bool, _ body: @escaping Body) {
         self.isOnlyOne = isOnlyOne
         self.body = body
+    }
+}
+
+/// Those within this library who are told what happens in all conversations.
+final class ConversationWatchers: Sendable {
+    private let bodies = Mutex<[ConversationObserver.Body]>([])
+
+    func add(_ body: @escaping ConversationObserver.Body) { bodies.withLock { $0.append(body) } }
+
+    /// All of them as one, with the application's own first.
+    func observer(beside other: ConversationObserver?, _ hub: EventHub) -> ConversationObserver {
+        ConversationObserver(isOnlyOne: other?.isOnlyOne ?? false) { [self] conversation, event in
+            other?.body(conversation, event)
+            for body in bodies.withLock({ $0 }) { body(conversation, event) }
+            hub.note(conversation)
+        }
     }
 }
 

@@ -24,8 +24,10 @@ public actor Messenger {
     /// What to do when connections are lost.
     public nonisolated let reconnection: Reconnection
 
-    let observer: ConversationObserver?
-    nonisolated let book: (any AddressBook)?
+    private let observer: ConversationObserver?
+    nonisolated let book: any AddressBook
+    nonisolated let hub = EventHub()
+    nonisolated let watchers = ConversationWatchers()
 
     private var current: [PeerID: Conversation] = [:]
     /// Conversations that are over, of which the application has still to take messages that are acknowledged only then.
@@ -40,7 +42,7 @@ public actor Messenger {
     ///   - store: Keeps peers, sessions and messages.
     ///   - succession: By which earlier identities vouch for this one. By default what the store knows.
     ///   - observer: Told what happens in all conversations.
-    ///   - book: Says where else peers may be, and is told where they were found.
+    ///   - book: Says where else peers may be, and is told where they were found. By default the store's.
     public init(
         identity: Identity, name: String? = nil, verifier: some PeerVerifier, store: Store,
         configuration: Configuration = .init(), reconnection: Reconnection = .init(), succession: Succession? = nil,
@@ -54,7 +56,7 @@ public actor Messenger {
         self.store = store
         self.reconnection = reconnection
         self.observer = observer
-        self.book = book
+        self.book = book ?? StoreAddressBook(store, time: configuration.time)
     }
 
     /// Connects to a peer that listens. When the connection is lost later, the peer is dialed again.
@@ -72,7 +74,9 @@ public actor Messenger {
     ) async throws(KamuneError) -> Conversation {
         let session = try await endpoint.verified(by: verifier).named(name).dial(address, expecting: peer)
         let way = WayBack(addresses: [DialAddress(address)], verifier: verifier, name: name)
-        return try await adopt(session, redialing: way).conversation
+        let conversation = try await adopt(session, redialing: way).conversation
+        await book.noteReached(conversation.peerID, at: DialAddress(address))
+        return conversation
     }
 
     /// Connects to a peer at whichever of several addresses they are found first; see
@@ -92,7 +96,7 @@ public actor Messenger {
         let found = try await endpoint.verified(by: verifier).named(name).dial(anyOf: addresses, expecting: peer)
         let way = WayBack(addresses: addresses.moved(toFront: found.address), verifier: verifier, name: name)
         let conversation = try await adopt(found.carrier, redialing: way).conversation
-        await book?.note(found, of: conversation.peerID)
+        await book.note(found, of: conversation.peerID)
         return Found(carrier: conversation, address: found.address, failures: found.failures)
     }
 
@@ -118,6 +122,22 @@ public actor Messenger {
     ///
     /// - Parameter name: nil for the fingerprint of the identity.
     public nonisolated func rename(to name: String?) { endpoint.ownName.set(name) }
+
+    /// What happens in all conversations, from the first time on that this was asked for; not to be taken beside
+    /// ``Conversation/events``.
+    public var events: MessengerEvents {
+        if hub.activate() {
+            for conversation in current.values { hub.note(conversation) }
+        }
+        return MessengerEvents(hub: hub)
+    }
+
+    /// Says goodbye in all conversations, and ends ``events`` after what is left there. New conversations may still begin, but are
+    /// not told of there.
+    public func shutDown() async {
+        await close()
+        hub.finish()
+    }
 
     /// Says goodbye in all conversations.
     public func close() async {
@@ -165,7 +185,7 @@ public actor Messenger {
         }
         let conversation = Conversation(
             id, peer: session.peer, endpoint: endpoint, store: store, reconnection: reconnection,
-            observer: observer, book: book
+            observer: watchers.observer(beside: observer, hub), book: book
         ) { [weak self] ended in
             await self?.forget(ended)
         }

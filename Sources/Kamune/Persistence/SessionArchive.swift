@@ -1,7 +1,7 @@
 import Foundation
 import KamuneCrypto
 import KamuneProtocol
-import KamuneStore
+public import KamuneStore
 import KamuneSystem
 import KamuneTransport
 
@@ -183,8 +183,8 @@ extension ResumptionRight {
 }
 
 extension KamuneError {
-    /// An error of the store, as the library's user sees it.
-    init(_ error: StoreError) {
+    /// An error of the store, so that a program has one type to catch; the ``cause`` is the error itself.
+    public init(_ error: StoreError) {
         let code: Code =
             switch error {
             case .cancelled: .cancelled

@@ -21,6 +21,12 @@ extension AddressBook {
 }
 
 extension [DialAddress] {
+    /// The same without those that came before.
+    var distinct: [DialAddress] {
+        var seen: Set<String> = []
+        return filter { seen.insert($0.text).inserted }
+    }
+
     /// The same with one of them in front.
     func moved(toFront first: DialAddress) -> [DialAddress] { [first] + filter { $0.text != first.text } }
 }

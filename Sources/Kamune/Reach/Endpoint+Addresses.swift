@@ -19,9 +19,8 @@ extension Endpoint {
     public func dial(
         anyOf addresses: [DialAddress], expecting peer: PublicIdentity? = nil
     ) async throws(KamuneError) -> Found<Session> {
-        var seen: Set<String> = []
-        let distinct = addresses.filter { seen.insert($0.text).inserted }.prefix(Self.addressLimit)
-        return try await AddressDialing(Array(distinct), of: peer, by: self).run()
+        let addresses = Array(addresses.distinct.prefix(Self.addressLimit))
+        return try await AddressDialing(addresses, of: peer, by: self).run()
     }
 
     /// Dials one of several addresses.

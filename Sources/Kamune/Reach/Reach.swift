@@ -13,16 +13,13 @@ import Synchronization
 /// try await messenger.write("hello", to: peer)
 /// await reach.noteWritten(to: peer)
 /// ```
-///
-/// It has to hear of what happens in the messenger's conversations: have the ``ConversationObserver`` call
-/// ``observe(_:_:)``.
 public actor Reach {
     private typealias Machine = ReachMachine<PeerID>
 
     private let messenger: Messenger
-    private let book: (any AddressBook)?
+    private let book: any AddressBook
     private let verifier: (any PeerVerifier)?
-    private let (observed, observing) = AsyncStream.makeStream(of: Machine.Event.self)
+    private let observed: AsyncStream<Machine.Event>
 
     private var machine: Machine
     /// To whom somebody wants to talk, and how many want it.
@@ -33,7 +30,7 @@ public actor Reach {
     private var isRunning = false
 
     /// - Parameters:
-    ///   - messenger: By which peers are dialed. Without an ``AddressBook`` nobody is found.
+    ///   - messenger: By which peers are dialed.
     ///   - verifier: Asked in the place of the messenger's own when somebody is found.
     public init(
         _ messenger: Messenger, verifier: (any PeerVerifier)? = nil, limits: ReachLimits = .init()
@@ -42,6 +39,11 @@ public actor Reach {
         book = messenger.book
         self.verifier = verifier
         machine = ReachMachine(limits: limits, random: SystemRandomSource())
+        let (observed, observing) = AsyncStream.makeStream(of: Machine.Event.self)
+        self.observed = observed
+        messenger.watchers.add { conversation, event in
+            if let event = Self.event(event, with: conversation.peerID) { observing.yield(event) }
+        }
     }
 
     // MARK: Running
@@ -110,14 +112,13 @@ public actor Reach {
     /// Who is looked for at the moment, and how often that has come to nothing since something changed.
     public var sought: [PeerID: Int] { machine.sought }
 
-    /// What happens in a conversation of the messenger. Does not wait.
-    public nonisolated func observe(_ conversation: Conversation, _ event: ConversationEvent) {
-        let peer = conversation.peerID
+    /// What happens in a conversation of the messenger.
+    private static func event(_ event: ConversationEvent, with peer: PeerID) -> Machine.Event? {
         switch event {
-        case .connected: observing.yield(.joined(peer))
-        case .reconnecting: observing.yield(.recovering(peer))
-        case .disconnected, .ended: observing.yield(.lost(peer))
-        case .reconnectionFailed, .message, .stateChanged: break
+        case .connected: .joined(peer)
+        case .reconnecting: .recovering(peer)
+        case .disconnected, .ended: .lost(peer)
+        case .reconnectionFailed, .message, .stateChanged: nil
         }
     }
 
@@ -156,14 +157,15 @@ public actor Reach {
         if let conversation = await messenger.conversation(with: peer), await conversation.isConnected {
             return .reached
         }
-        guard let addresses = await book?.addresses(of: peer), !addresses.isEmpty else { return .nowhere }
+        let addresses = await book.addresses(of: peer)
+        if addresses.isEmpty { return .nowhere }
         do throws(KamuneError) {
             _ = try await messenger.dial(anyOf: addresses, expecting: record.key, verifier: verifier)
             return .reached
         } catch {
             // Without a network of our own it says nothing about the addresses.
             if error.code != .cancelled, !LocalAddresses.list().isEmpty {
-                for failure in error.addressFailures { await book?.noteFailed(peer, at: failure.address) }
+                for failure in error.addressFailures { await book.noteFailed(peer, at: failure.address) }
             }
             return .failed
         }

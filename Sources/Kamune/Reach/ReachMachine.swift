@@ -135,8 +135,10 @@ struct ReachMachine<Peer: Hashable & Sendable>: Sendable {
             with(peer, at: now) { $0.stage = .recovering }
         case .lost(let peer):
             guard let stage = contacts[peer]?.stage else { break }
-            if case .dialing = stage { break }
-            rest(peer, at: now)
+            switch stage {
+            case .dialing, .resting: break
+            case .recovering, .connected: rest(peer, at: now)
+            }
             release(peer)
         case .dialed(let peer, let outcome):
             dialing.remove(peer)
@@ -243,8 +245,6 @@ public struct ReachLimits: Sendable, Equatable {
     public var pause = Duration.seconds(1)
     /// How many are looked for at a time.
     public var dials = 8
-    /// How long a route that a peer has told, and that failed, is not tried.
-    public var toldRouteRest = Duration.seconds(3_600)
 
     /// The defaults.
     public init() {}

@@ -10,6 +10,11 @@ struct TwoMessengers: Sendable {
     let ada: Messenger
     let bob: Messenger
 
+    init(ada: Messenger, bob: Messenger) {
+        self.ada = ada
+        self.bob = bob
+    }
+
     init(
         adaStore: Store? = nil, bobStore: Store? = nil, adaIdentity: Identity? = nil, bobIdentity: Identity? = nil,
         adaAnnounces: Bool = true, bobAnnounces: Bool = true, reconnection: Reconnection = .init(),

@@ -62,7 +62,7 @@ struct ReachTests {
         await before.close()
         await conversation.session?.abandon()
         #expect(try await reader.next { $0.summary } != nil)
-        #expect(book.reached.withLock { $0 } == [after.address])
+        #expect(book.reached.withLock { $0 } == [before.address, after.address])
         await two.ada.close()
         await two.bob.close()
         await after.close()
