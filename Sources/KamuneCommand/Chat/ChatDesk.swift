@@ -139,7 +139,21 @@ extension AnswerVerification {
         case .accept(.known): self.init(verification, accepting: .known)
         case .accept(.person): self.init(verification, accepting: .person)
         case .accept(.policy): self.init(verification, accepting: .policy)
-        case .refuse(let reason): self.init(verification, refusing: reason)
+        case .refuse(let reason, let telling): self.init(verification, refusing: reason, telling: Telling(telling))
+        case .wait: self.init(verification, refusing: "The request is noted.", telling: .waiting)
+        }
+    }
+}
+
+extension AnswerVerification.Telling {
+    /// What the library calls it; nil for nothing.
+    fileprivate init?(_ refusal: HandshakeRefusal?) {
+        switch refusal {
+        case .refused: self = .refused
+        case .busy: self = .busy
+        case .away: self = .away
+        case .waiting: self = .waiting
+        case .unspecified, nil: return nil
         }
     }
 }

@@ -29,10 +29,11 @@ struct ChatStage: Sendable {
     ///
     /// - Parameters:
     ///   - capacity: How many conversations may go on at once in a pipe.
+    ///   - letsWait: Whether strangers whom nobody decides about wait in the list of requests.
     ///   - asksAtTerminal: Whether somebody who started a script at a terminal is asked there.
     init(
         _ options: EndpointOptions, in context: CommandContext, pipeCapacity capacity: Int = 1,
-        asksAtTerminal: Bool = false, adjust: (inout Configuration) -> Void = { _ in }
+        asksAtTerminal: Bool = false, letsWait: Bool = false, adjust: (inout Configuration) -> Void = { _ in }
     ) async throws {
         self.context = context
         let window: NodeWindow
@@ -75,7 +76,8 @@ struct ChatStage: Sendable {
         Self.limitConclusion(context)
         let reception = Reception(
             rule: options.verify, book: NodePeerBook(node: node), host: host, time: context.time,
-            patience: configuration.handshakeTimeout, capacity: isTerminal ? 1 : capacity)
+            patience: configuration.handshakeTimeout, capacity: isTerminal ? 1 : capacity,
+            letsWait: letsWait && !options.incognito)
         self.reception = reception
         log = EventLog(level: options.logLevel) { await host.tell($0, .faint) }
         let output = output

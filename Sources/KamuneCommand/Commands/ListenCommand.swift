@@ -68,7 +68,7 @@ struct ListenCommand: ContextualCommand {
         try Endpoint.checkAddress(address, isForListening: true)
         let expected = try expectation.fingerprint()
         let stage = try await ChatStage(
-            options, in: context, pipeCapacity: continuation == .keepListening ? Self.pipeCapacity : 1)
+            options, in: context, pipeCapacity: continuation == .keepListening ? Self.pipeCapacity : 1, letsWait: true)
         try await stage.begin()
         let listening: Listening
         do throws(NodeError) {

@@ -63,7 +63,7 @@ enum ExitStatus: Int32, CaseIterable, Sendable {
     /// The code for an error of the library.
     init(_ error: KamuneError) {
         switch error.code {
-        case .refusedByPeer: self = .refusedByPeer
+        case .refusedByPeer, .peerBusy, .peerAway, .waitingForAcceptance: self = .refusedByPeer
         case .refusedByUs: self = .refusedByUs
         case .unreachable, .nameNotResolved: self = .unreachable
         case .timedOut: self = .timedOut

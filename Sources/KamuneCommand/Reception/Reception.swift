@@ -20,14 +20,17 @@ actor Reception: PeerVerifier {
     private let book: any PeerBook
     private let host: any Host
     private let time: any TimeSource
+    /// Whether strangers whom nobody decides about wait in the list of requests: those who come, not those who are dialed.
+    private let letsWait: Bool
     /// How long a handshake may take, a person's answer included; only told.
     private let patience: Duration
 
     /// - Parameter capacity: How many conversations may go on at once.
     init(
         rule: AdmissionRule, book: any PeerBook, host: any Host, time: any TimeSource, patience: Duration,
-        capacity: Int = 1
+        capacity: Int = 1, letsWait: Bool = false
     ) {
+        self.letsWait = letsWait
         machine = AdmissionMachine(rule: rule, canAsk: host.canAnswer, capacity: capacity)
         self.book = book
         self.host = host
@@ -64,7 +67,7 @@ actor Reception: PeerVerifier {
         do throws(NodeError) {
             trust = try await book.trust(in: peer)
         } catch {
-            return Refusal.unreadable(error).verdict
+            return Refusal.unreadable(error).verdict(letsWait: letsWait)
         }
         let (id, decision) = machine.introduced(peer, as: trust, at: time.monotonic)
         switch decision {
@@ -73,7 +76,7 @@ actor Reception: PeerVerifier {
             return .accept(grounds)
         case .refuse(let refusal, let notices):
             await tell(notices)
-            return refusal.verdict
+            return refusal.verdict(letsWait: letsWait)
         case .ask(let question, let notices, let withdrawsOther):
             if withdrawsOther { await host.withdrawQuestion() }
             await tell(notices)
@@ -87,7 +90,7 @@ actor Reception: PeerVerifier {
         while let line = await host.ask(question.prompt, about: peer.identity) {
             switch machine.answered(id, peer, question.meaning(of: line)) {
             case .askAgain: continue
-            case .refuse(let refusal): return refusal.verdict
+            case .refuse(let refusal): return refusal.verdict(letsWait: letsWait)
             case .accept(let grounds, let notices):
                 await tell(notices)
                 return .accept(grounds)
@@ -96,7 +99,7 @@ actor Reception: PeerVerifier {
         if Task.isCancelled {
             await host.tell("“\(PeerName.claimed(by: peer))” has gone, or the time was over.", .faint)
         }
-        return machine.unanswered(id, peer).verdict
+        return machine.unanswered(id, peer).verdict(letsWait: letsWait)
     }
 
     private func tell(_ notices: [Notice]) async {
@@ -110,10 +113,13 @@ actor Reception: PeerVerifier {
 extension Refusal {
     /// Our program says why, and the other side is told as much as concerns it. Who is blocked hears what it would hear of
     /// somebody who is away.
-    fileprivate var verdict: Verdict {
+    fileprivate func verdict(letsWait: Bool) -> Verdict {
         switch self {
         case .busy, .questionPending, .tooMany: .refuse(reason: words, telling: .busy)
-        case .nobodyToAsk, .unanswered, .tooLate, .blocked: .refuse(reason: words, telling: .away)
+        // Who comes while nobody answers waits in the list of requests.
+        case .nobodyToAsk where letsWait, .unanswered where letsWait: .wait
+        case .nobodyToAsk, .unanswered: .refuse(reason: words, telling: .away)
+        case .tooLate, .blocked: .refuse(reason: words, telling: .away)
         case .retired, .forked, .expired, .changed, .unknown, .byPerson: .refuse(reason: words, telling: .refused)
         case .unreadable: .refuse(reason: words, telling: .unspecified)
         }

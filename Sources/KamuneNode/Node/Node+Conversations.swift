@@ -26,7 +26,6 @@ extension Node {
     ) async throws(NodeError) -> ConversationInfo {
         let messenger = try await talker()
         let verifier = NodeVerifier(node: self, client: client, listener: nil, expected: fingerprint)
-        let book = StoreAddressBook(store: store, time: time)
         let conversation = try await asNode {
             guard addresses.count == 1, let address = addresses.first, !address.isTold else {
                 return try await messenger.dial(
@@ -34,10 +33,7 @@ extension Node {
                 ).carrier
             }
             // What is said of the only one need not name it.
-            let conversation = try await messenger.dial(
-                address.text, expecting: peer, verifier: verifier, name: name)
-            await book.noteReached(conversation.peerID, at: address)
-            return conversation
+            return try await messenger.dial(address.text, expecting: peer, verifier: verifier, name: name)
         }
         take(conversation, holder: client, listener: nil)
         await fulfillExpectation(of: conversation)

@@ -99,6 +99,8 @@ public actor Node {
         var conversations = configuration.conversations
         if !configuration.leavesNoTrace {
             conversations.routes = { [weak self] _, _ in await self?.routes() }
+            conversations.onRequest = { [weak self] _ in self?.hub.publish([.requestsChanged]) }
+            conversations.takesRequests = try await NodeSettings.read(from: store).takesRequests == true
         }
         return Messenger(
             identity: identity, name: name,
@@ -107,8 +109,7 @@ public actor Node {
             succession: succession,
             observer: ConversationObserver(isOnlyOne: false) { [weak self] conversation, event in
                 self?.observe(conversation, event)
-            },
-            book: configuration.leavesNoTrace ? nil : StoreAddressBook(store: store, time: time))
+            })
     }
 
     /// Has the next conversations begin under the identity, and name, that the store has now. Those that there are say
@@ -155,8 +156,7 @@ public actor Node {
     }
 
     private nonisolated func observe(_ conversation: Conversation, _ event: ConversationEvent) {
-        guard let reach = reach.withLock({ $0 }) else { return }
-        reach.observe(conversation, event)
+        guard reach.withLock({ $0 }) != nil else { return }
         if case .connected = event { Task { await self.takeFound(conversation) } }
     }
 
@@ -218,8 +218,15 @@ public actor Node {
             return .accept(.person)
         }
         guard let client, hub.client(client.number) != nil, client.decides.withLock({ $0 }) else {
-            return recognition.standing == .known
-                ? .accept(.known) : .refuse(reason: "The peer is not known, and nobody is there to be asked.")
+            switch recognition.standing {
+            case .known: return .accept(.known)
+            case .unknown, .met, .expired: return .wait
+            // Nobody is to learn that they are blocked.
+            case .blocked: return .refuse(reason: "You have blocked this peer.", telling: .away)
+            case .retired, .forked:
+                return .refuse(
+                    reason: "The key was given up for another one, or vouched for by one that was.", telling: .refused)
+            }
         }
         lastVerification += 1
         let id = VerificationID(lastVerification)

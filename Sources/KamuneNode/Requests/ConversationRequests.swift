@@ -37,7 +37,7 @@ public struct Dial: NodeRequest {
             }
             expected = peer.key
             if addresses.isEmpty {
-                addresses = await StoreAddressBook(store: node.store, time: node.time).addresses(of: peer.id)
+                addresses = await StoreAddressBook(node.store, time: node.time).addresses(of: peer.id)
             }
             if addresses.isEmpty, let talk = await node.talk(with: peer.id) {
                 await node.hold(contact, by: client)
@@ -268,6 +268,20 @@ public struct AnswerVerification: NodeRequest {
     public var grounds: Grounds?
     /// Why they are not let in, for the log.
     public var reason: String?
+    /// What they are told when they are not let in; nil for nothing.
+    public var telling: Telling?
+
+    /// What somebody is told who is not let in.
+    public enum Telling: String, Codable, Sendable, CaseIterable {
+        /// A person or a rule has refused them.
+        case refused
+        /// There is no place for one more now.
+        case busy
+        /// Nobody is there who could accept them. That is also for those who are blocked.
+        case away
+        /// Their request is noted, and they wait to be accepted.
+        case waiting
+    }
 
     /// On what somebody is let in.
     public enum Grounds: String, Codable, Sendable, CaseIterable {
@@ -285,8 +299,8 @@ public struct AnswerVerification: NodeRequest {
     }
 
     /// Does not let somebody in.
-    public init(_ verification: VerificationID, refusing reason: String) {
-        (self.verification, self.reason) = (verification, reason)
+    public init(_ verification: VerificationID, refusing reason: String, telling: Telling? = nil) {
+        (self.verification, self.reason, self.telling) = (verification, reason, telling)
     }
 
     /// Does it.
@@ -296,7 +310,15 @@ public struct AnswerVerification: NodeRequest {
         case .known: await node.decide(verification, .accept(.known))
         case .person: await node.decide(verification, .accept(.person))
         case .policy: await node.decide(verification, .accept(.policy))
-        case nil: await node.decide(verification, .refuse(reason: reason ?? "They were refused."))
+        case nil:
+            let reason = reason ?? "They were refused."
+            switch telling {
+            case .waiting: await node.decide(verification, .wait)
+            case .refused: await node.decide(verification, .refuse(reason: reason, telling: .refused))
+            case .busy: await node.decide(verification, .refuse(reason: reason, telling: .busy))
+            case .away: await node.decide(verification, .refuse(reason: reason, telling: .away))
+            case nil: await node.decide(verification, .refuse(reason: reason))
+            }
         }
         return Done()
     }

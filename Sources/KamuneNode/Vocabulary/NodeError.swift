@@ -111,6 +111,9 @@ extension NodeError.Code {
         case .timedOut: self = .timedOut
         case .refusedByPeer: self = .refusedByPeer
         case .refusedByUs: self = .refusedByUs
+        case .peerBusy: self = .peerBusy
+        case .peerAway: self = .peerAway
+        case .waitingForAcceptance: self = .waitingForAcceptance
         case .resumptionRefused: self = .resumptionRefused
         case .incompatible: self = .incompatible
         case .protocolViolation: self = .protocolViolation
