@@ -1,5 +1,6 @@
 import Foundation
 import Kamune
+import KamuneNode
 import KamuneStore
 import Testing
 
@@ -264,7 +265,7 @@ struct AdmissionMachineTests {
             .busy(hostile), .changed(hostile), .unknown(hostile), .nobodyToAsk(hostile), .questionPending(hostile),
             .tooMany(hostile), .byPerson(hostile), .unanswered(hostile), .tooLate(hostile),
             .expired(hostile, people.known), .retired(people.known), .forked(people.known), .blocked(people.known),
-            .unreadable(.diskFull),
+            .unreadable(NodeError(.storeUnusable, "The disk is full.")),
         ]
         var texts = notices.map { $0.words.text } + refusals.map { $0.words }
         for question in questions { texts += [question.words(patience: .seconds(30)).text, question.prompt] }
@@ -289,8 +290,8 @@ struct People {
     let known: KnownPeer
     let knownByFormerKey: KnownPeer
     let other: KnownPeer
-    let bobID: PeerID
-    let carolID: PeerID
+    let bobID: ContactID
+    let carolID: ContactID
 
     init() async throws {
         let store = try Store.inMemory()
@@ -303,12 +304,12 @@ struct People {
             name: "Ada", identity: try Identity.generate().publicKey, version: "0.7.0", capabilities: [],
             formerKeys: [former])
         bob = Peer(name: "Bob", identity: try Identity.generate().publicKey, version: "0.7.0", capabilities: [])
-        known = KnownPeer(try await meet("Ada", ada.identity))
+        known = KnownPeer(ContactInfo(try await meet("Ada", ada.identity)))
         knownByFormerKey = KnownPeer(
             id: known.id, name: "Ada", givenName: "Ada", identity: former, lastTrusted: now)
-        other = KnownPeer(try await meet("Ada"))
-        bobID = try await meet("Bob", bob.identity).id
-        carolID = try await meet("Carol").id
+        other = KnownPeer(ContactInfo(try await meet("Ada")))
+        bobID = ContactID(try await meet("Bob", bob.identity).id)
+        carolID = ContactID(try await meet("Carol").id)
     }
 
     func trust(_ standing: AdmissionMachineTests.Standing) -> Trust {

@@ -18,7 +18,7 @@ struct ArgumentTests {
     @Test("dial")
     func dial() throws {
         let plain = try parse(["dial", "host:1"], as: DialCommand.self)
-        #expect(plain.address == "host:1")
+        #expect(plain.whom == "host:1")
         #expect(plain.options.verify == .ask)
         #expect(plain.options.configuration.handshakeTimeout == .seconds(30))
         let full = try parse(

@@ -1,3 +1,4 @@
+import KamuneNode
 import KamuneStore
 import Testing
 
@@ -5,7 +6,7 @@ import Testing
 
 @Suite("How far messages have come")
 struct DeliveryStatusTests {
-    private func id(_ number: UInt64) -> MessageID { MessageID(stream: 1, number: number) }
+    private func id(_ number: UInt64) -> MessageName { MessageName(MessageID(stream: 1, number: number)) }
 
     @Test("a message waits, is sent, and is delivered")
     func stages() {

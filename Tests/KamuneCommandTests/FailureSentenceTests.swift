@@ -1,6 +1,7 @@
 import Foundation
 import Kamune
 import KamuneBenchmark
+import KamuneNode
 import KamuneStore
 import KamuneSystem
 import KamuneTerminal
@@ -62,7 +63,7 @@ struct FailureSentenceTests {
         (.closed, .storeUnusable),
         (.system(operation: "Opening", reason: "no"), .failure), (.backupNotVerified, .failure),
         (.notAFile(path: "/p", kind: .device), .storeUnusable),
-        (.notABackup(path: "/p"), .failure), (.notReplaceable(path: "/p"), .failure),
+        (.notABackup(path: "/p"), .failure), (.keyHasChanged, .failure), (.notReplaceable(path: "/p"), .failure),
     ]
 
     private static let troubles: [(Trouble, KamuneCommand.ExitStatus)] = [
@@ -70,7 +71,16 @@ struct FailureSentenceTests {
         (.ambiguousPeer(TerminalText("x"), count: 2, among: ["a", "b"]), .failure),
         (.noSuchConversation(3), .failure), (.conversationWithAnother(3, peer: TerminalText("x")), .failure),
         (.noIdentity, .failure), (.noIdentityFile(path), .failure), (.identityExists, .failure),
-        (.identityKnown, .failure), (.nothingKept(at: "/p"), .failure), (.storeExists(at: "/p"), .failure),
+        (.identityKnown, .failure), (.otherIdentity, .failure), (.noSuchRequest(2), .failure),
+        (.noFingerprint(TerminalText("x")), .usage), (.addressNeedsKey, .usage),
+        (.noSuchPeerOrAddress(TerminalText("x"), nearest: nil), .failure),
+        (.noSuchPeerOrAddress(TerminalText("x"), nearest: TerminalText("y")), .failure),
+        (.noSuchPeer(TerminalText("x"), nearest: TerminalText("y")), .failure),
+        (.holderSilent(process: 7), .storeUnusable), (.holderSilent(process: nil), .storeUnusable),
+        (.runsAlready(process: 7), .storeUnusable), (.backgroundFailed(TerminalText("it has ended")), .failure),
+        (.programUnknown, .failure), (.queued(TerminalText("x"), willBeSent: true), .queued),
+        (.queued(TerminalText("x"), willBeSent: false), .queued), (.messageTooLong(limit: 9), .failure),
+        (.nothingKept(at: "/p"), .failure), (.storeExists(at: "/p"), .failure),
         (.backupAtTerminal, .usage),
         (.passphraseNeeded(of: "the backup", variable: "V", option: "--o"), .locked),
         (.storePassphraseNeeded(variable: "V"), .locked), (.passphraseEmpty(of: "the backup"), .locked),
@@ -116,12 +126,23 @@ struct FailureSentenceTests {
         case .demoWithoutGoodbye: 26
         case .tooFewFiles: 27
         case .noProcessFiles: 28
+        case .otherIdentity: 29
+        case .noSuchRequest: 30
+        case .noFingerprint: 31
+        case .addressNeedsKey: 32
+        case .noSuchPeerOrAddress: 33
+        case .holderSilent: 34
+        case .runsAlready: 35
+        case .backgroundFailed: 36
+        case .programUnknown: 37
+        case .queued: 38
+        case .messageTooLong: 39
         }
     }
 
     @Test("no trouble of a command's own is left out here, and no two say the same")
     func complete() {
-        #expect(Set(Self.troubles.map { Self.number(of: $0.0) }) == Set(0...28))
+        #expect(Set(Self.troubles.map { Self.number(of: $0.0) }) == Set(0...39))
         #expect(Set(Self.troubles.map(\.0.sentence)).count == Self.troubles.count)
     }
 
@@ -138,13 +159,13 @@ struct FailureSentenceTests {
 
     @Test("a conversation whose peer cannot be reached again has lost its connection, whatever was in the way")
     func afterConnecting() {
-        let codes: [(KamuneError.Code, KamuneCommand.ExitStatus)] = [
+        let codes: [(NodeError.Code, KamuneCommand.ExitStatus)] = [
             (.unreachable, .connectionLost), (.nameNotResolved, .connectionLost), (.timedOut, .connectionLost),
             (.refusedByPeer, .connectionLost), (.connectionLost, .connectionLost),
             (.authenticationFailed, .protocolFailure), (.refusedByUs, .refusedByUs),
         ]
         for (code, status) in codes {
-            let failure = Failure(afterConnecting: KamuneError(code, "It happened."))
+            let failure = Failure(afterConnecting: NodeError(code, "It happened."))
             #expect(failure == Failure(status, "It happened."))
         }
     }

@@ -1,5 +1,6 @@
 import Foundation
 import Kamune
+import KamuneNode
 import KamuneStore
 import Testing
 
@@ -12,7 +13,7 @@ struct HistoryTextTests {
     /// A store with a peer, and what was said with them.
     private func history(
         _ name: String, _ bodies: [(MessageDirection, [UInt8])], kind: MessageKind = .text
-    ) async throws -> (PeerList, [StoredMessage]) {
+    ) async throws -> (PeerList, [MessageInfo]) {
         let store = try Store.inMemory()
         let peer = try await store.accept(try Identity.generate().publicKey, name: name, at: Self.noon)
         for (direction, body) in bodies {
@@ -21,7 +22,7 @@ struct HistoryTextTests {
                     ? .incoming(from: peer.id, body: body, sent: Self.noon, received: Self.noon, kind: kind)
                     : .outgoing(to: peer.id, body: body, at: Self.noon, state: .sent, kind: kind))
         }
-        return (try await PeerList(store), try await store.messages(with: peer.id))
+        return (try await PeerList(store), try await store.messages(with: peer.id).map(MessageInfo.init))
     }
 
     private func text(
@@ -151,7 +152,8 @@ struct HistoryTextTests {
                     received: Self.noon.addingTimeInterval(seconds)))
         }
         try await store.append(.outgoing(to: peer.id, body: [0x78], at: Self.noon))
-        let (peers, messages) = (try await PeerList(store), try await store.messages(with: peer.id))
+        let (peers, stored) = (try await PeerList(store), try await store.messages(with: peer.id))
+        let messages = stored.map(MessageInfo.init)
         func at(_ seconds: Double) -> String { Times.local(Self.noon.addingTimeInterval(seconds)) }
         var text = HistoryText(.text, peers: peers, isMixed: false)
         #expect(

@@ -1,5 +1,6 @@
 import Foundation
 import Kamune
+import KamuneNode
 import KamuneStore
 import KamuneSystem
 import Synchronization
@@ -21,7 +22,7 @@ struct MessageOutputTests {
             { messages, peers in
                 self.state.withLock { state in
                     if state.isFull { return SystemError(ENOSPC) }
-                    state.texts += messages.map { "\(peers.name(of: $0.peer)): \($0.text)" }
+                    state.texts += messages.map { "\(peers.name(of: $0.contact)): \($0.text)" }
                     return nil
                 }
             }
@@ -32,8 +33,11 @@ struct MessageOutputTests {
         try await store.accept(try Identity.generate().publicKey, name: name, at: Date()).id
     }
 
-    private func hear(_ text: String, from peer: PeerID, in store: Store) async throws -> StoredMessage {
-        try await store.append(.incoming(from: peer, body: Array(text.utf8), sent: Date(), received: Date())).message
+    private func hear(_ text: String, from peer: PeerID, in store: Store) async throws -> MessageInfo {
+        MessageInfo(
+            try await store.append(
+                .incoming(from: peer, body: Array(text.utf8), sent: Date(), received: Date())
+            ).message)
     }
 
     @Test("what several peers say is written in the order in which it was stored, whoever's conversation is quicker")
@@ -41,7 +45,7 @@ struct MessageOutputTests {
         let store = try Store.inMemory()
         let (ada, bob) = (try await peer("Ada", in: store), try await peer("Bob", in: store))
         let sink = Sink()
-        let output = MessageOutput(store, name: "a", put: sink.writing)
+        let output = MessageOutput(await store.window, name: "a", put: sink.writing)
         #expect(await output.begin() == nil)
         let one = try await hear("1", from: ada, in: store)
         let two = try await hear("2", from: bob, in: store)
@@ -56,7 +60,7 @@ struct MessageOutputTests {
         #expect(await output.write([four]) == nil)
         await output.finish()
         #expect(sink.texts.last == "Ada: 4" && sink.texts.count == 4)
-        #expect(try await store.outputPosition("a") == four.position)
+        #expect(try await store.outputPosition("a") == four.position.place)
     }
 
     @Test("what could not be written is written by the next one, and by nobody twice")
@@ -64,7 +68,7 @@ struct MessageOutputTests {
         let store = try Store.inMemory()
         let ada = try await peer("Ada", in: store)
         let (first, second) = (Sink(), Sink())
-        let output = MessageOutput(store, name: "a", put: first.writing)
+        let output = MessageOutput(await store.window, name: "a", put: first.writing)
         #expect(await output.begin() == nil)
         #expect(await output.write([try await hear("1", from: ada, in: store)]) == nil)
         first.fill()
@@ -73,11 +77,11 @@ struct MessageOutputTests {
         #expect(await output.write([try await hear("3", from: ada, in: store)]) == failure)
         await output.finish()
         #expect(first.texts == ["Ada: 1"])
-        let later = MessageOutput(store, name: "a", put: second.writing)
+        let later = MessageOutput(await store.window, name: "a", put: second.writing)
         #expect(await later.begin() == nil)
         await later.finish()
         #expect(second.texts == ["Ada: 2", "Ada: 3"])
-        let last = MessageOutput(store, name: "a", put: second.writing)
+        let last = MessageOutput(await store.window, name: "a", put: second.writing)
         #expect(await last.begin() == nil)
         #expect(second.texts.count == 2)
     }
@@ -87,7 +91,7 @@ struct MessageOutputTests {
         let store = try Store.inMemory()
         let ada = try await peer("Ada", in: store)
         let sink = Sink()
-        let output = MessageOutput(store, name: nil, put: sink.writing)
+        let output = MessageOutput(await store.window, name: nil, put: sink.writing)
         let before = try await hear("before", from: ada, in: store)
         #expect(await output.begin() == nil)
         #expect(sink.texts.isEmpty)

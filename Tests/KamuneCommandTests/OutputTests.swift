@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Kamune
 import KamuneTerminal
+import KamuneNode
 import Testing
 
 @testable import KamuneCommand
@@ -42,9 +43,10 @@ struct OutputTests {
         #expect(ChatEnding.signal(SIGINT).failure(wasUnderWay: true) == nil)
         #expect(ChatEnding.signal(SIGINT).failure(wasUnderWay: false)?.status == .interrupted)
         #expect(ChatEnding.signal(SIGTERM).failure(wasUnderWay: false)?.status == .terminated)
-        #expect(ChatEnding.ended(.closedByPeer).failure(wasUnderWay: true) == nil)
-        #expect(ChatEnding.ended(.closedByUs).failure(wasUnderWay: true) == nil)
-        let lost = ChatEnding.ended(.failed(KamuneError(.connectionLost, "gone")))
+        #expect(ChatEnding.ended(ConversationEnd(by: .peer, error: nil)).failure(wasUnderWay: true) == nil)
+        #expect(ChatEnding.ended(ConversationEnd(by: .us, error: nil)).failure(wasUnderWay: true) == nil)
+        let lost = ChatEnding.ended(
+            ConversationEnd(by: .failure, error: NodeError(.connectionLost, "gone")))
         #expect(lost.failure(wasUnderWay: true)?.status == .connectionLost)
     }
 

@@ -1,5 +1,6 @@
 import Foundation
 import Kamune
+import KamuneNode
 import KamuneStore
 import KamuneTerminal
 import Testing
@@ -16,7 +17,7 @@ struct PromptMachineTests {
         func addressee(_ name: String) async throws -> PromptMachine.Addressee {
             let peer = try await store.accept(
                 try Identity.generate().publicKey, name: name, at: .init(timeIntervalSince1970: 0))
-            return PromptMachine.Addressee(id: peer.id, key: peer.key, name: TerminalText(name))
+            return PromptMachine.Addressee(id: ContactID(peer.id), key: peer.key, name: TerminalText(name))
         }
         (ada, bob) = (try await addressee("Ada"), try await addressee("Bob"))
     }

@@ -1,5 +1,6 @@
 import Foundation
 import Kamune
+import KamuneNode
 import KamuneStore
 import KamuneTestSupport
 import Synchronization
@@ -47,8 +48,8 @@ struct ReceptionTests {
         /// What is known; nil for a book that cannot be read.
         let trust: Trust?
 
-        func trust(in peer: Peer) throws(StoreError) -> Trust {
-            guard let trust else { throw .damaged(what: "the book") }
+        func trust(in peer: Peer) throws(NodeError) -> Trust {
+            guard let trust else { throw NodeError(.storeUnusable, "The book is damaged.") }
             return trust
         }
     }

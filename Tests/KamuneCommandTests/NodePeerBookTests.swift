@@ -1,5 +1,6 @@
 import Foundation
 import Kamune
+import KamuneNode
 import KamuneStore
 import KamuneSystem
 import Testing
@@ -7,7 +8,7 @@ import Testing
 @testable import KamuneCommand
 
 @Suite("Known peers")
-struct StorePeerBookTests {
+struct NodePeerBookTests {
     private func peer(_ name: String, _ algorithm: IdentityAlgorithm = .ed25519) throws -> Peer {
         Peer(name: name, identity: try Identity.generate(algorithm).publicKey, version: "0.7.0", capabilities: ["a"])
     }
@@ -19,7 +20,7 @@ struct StorePeerBookTests {
     @Test("who was accepted is known by the key, whatever name is shown", arguments: IdentityAlgorithm.allCases)
     func remembering(algorithm: IdentityAlgorithm) async throws {
         let store = try Store.inMemory()
-        let book = StorePeerBook(store: store, time: .system)
+        let book = NodePeerBook(node: await store.window)
         let ada = try peer("Ada Lovelace", algorithm)
         #expect(try await book.trust(in: ada.named("Ada")) == .unknown)
         try await accept(ada, in: store)
@@ -41,7 +42,7 @@ struct StorePeerBookTests {
         arguments: ["Ada L", "ada l", " ADA  L ", "A\u{200B}da L", "Ada\u{A0}L", "\u{FF21}da L"])
     func changed(name: String) async throws {
         let store = try Store.inMemory()
-        let book = StorePeerBook(store: store, time: .system)
+        let book = NodePeerBook(node: await store.window)
         let ada = try peer("Ada L")
         try await accept(ada, in: store)
         guard case .changed(let known) = try await book.trust(in: try peer("x").named(name)) else {
@@ -55,7 +56,7 @@ struct StorePeerBookTests {
     func unseen() async throws {
         let store = try Store.inMemory()
         try await store.setPeerExpiry(.never)
-        let book = StorePeerBook(store: store, time: .system)
+        let book = NodePeerBook(node: await store.window)
         let (eve, ada) = (try peer("Ada"), try peer("Ada"))
         try await meet(eve, store)
         guard case .met = try await book.trust(in: eve.named("Ada")) else {
@@ -77,7 +78,7 @@ struct StorePeerBookTests {
     @Test("trust expires, and begins anew when the person accepts again")
     func expiry() async throws {
         let store = try Store.inMemory()
-        let book = StorePeerBook(store: store, time: .system)
+        let book = NodePeerBook(node: await store.window)
         let ada = try peer("Ada")
         let long = Date(timeIntervalSinceNow: -31 * 86_400)
         try await store.accept(ada.identity, name: "Ada", at: long)
@@ -93,7 +94,7 @@ struct StorePeerBookTests {
     @Test("a given-up key is told, with the one that took its place")
     func retired() async throws {
         let store = try Store.inMemory()
-        let book = StorePeerBook(store: store, time: .system)
+        let book = NodePeerBook(node: await store.window)
         let (old, new) = (try peer("Ada"), try peer("Ada", .mldsa65))
         try await accept(old, in: store)
         try await store.moveTrust(from: old.identity, to: new.identity, at: Date())
@@ -108,7 +109,7 @@ struct StorePeerBookTests {
     @Test("a new identity that the old one vouches for is known, and takes its place when the session is established")
     func succession() async throws {
         let store = try Store.inMemory()
-        let book = StorePeerBook(store: store, time: .system)
+        let book = NodePeerBook(node: await store.window)
         let (old, new) = (try peer("Ada"), try peer("Ada", .mldsa65))
         try await accept(old, in: store)
         let rotated = Peer(
@@ -149,7 +150,7 @@ struct StorePeerBookTests {
         let before = try await store.peers()
         let memory = try await Store.inMemory(knowingPeersOf: store)
         #expect(try await memory.peerTerms().accepted == .days(3))
-        let book = StorePeerBook(store: memory, time: .system)
+        let book = NodePeerBook(node: await memory.window)
         let rotated = Peer(
             name: "Ada", identity: new.identity, version: "0.7.0", capabilities: [], formerKeys: [old.identity])
         #expect(isKnown(try await book.trust(in: rotated), as: "Ada"))
@@ -207,7 +208,7 @@ struct StorePeerBookTests {
     func selecting() async throws {
         let (store, peers) = try await list(["Ada", "Bob", "  Carol C. "])
         let first = try await PeerList(store)
-        try await store.rename(first.peers[1].id, to: "Robert")
+        try await store.rename(try #require(store.peer(withKey: first.peers[1].key)).id, to: "Robert")
         let list = try await PeerList(store)
         let key = peers[2].identity.fingerprint
         let hex = key.hex.lowercased()
@@ -217,7 +218,7 @@ struct StorePeerBookTests {
         ]
         for (text, index) in cases {
             #expect(try list.select(text).key == peers[index].identity, "\(text)")
-            #expect(list.number(of: list.peers[index].id) == index + 1)
+            #expect(list.peers[index].number == index + 1)
         }
         // What begins like every key picks nobody.
         for nobody in ["", "Dora", "0", "4", "#0", "#4", "#", "-1", "302a", "30:2A:30:05", "\u{1B}[2J"] {
