@@ -25,7 +25,7 @@ struct DaemonCommand: ContextualCommand {
             NodeBackend(),
             DaemonEnvironment(
                 version: RootCommand.version, libraryVersion: NodeVersion.text,
-                passphrase: passphrase.map { JSONSecret(SecretBytes(copying: $0)) }, keychain: NoKeychain())
+                passphrase: passphrase.map { JSONSecret(SecretBytes(copying: $0)) }, keychain: SystemKeychain())
         ) { _ = await signals.first.wait() }
     }
 }
