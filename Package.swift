@@ -181,7 +181,8 @@ let package = Package(
         .testTarget(
             name: "FuzzReplayTests",
             dependencies: [
-                "KCP", "KamuneCrypto", "KamuneProtocol", "KamuneStore", "KamuneTerminal", "KamuneTestSupport",
+                "KCP", "KamuneCrypto", "KamuneDaemon", "KamuneProtocol", "KamuneStore", "KamuneTerminal",
+                "KamuneTestSupport",
                 "KamuneTransport",
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ]

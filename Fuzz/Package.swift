@@ -52,12 +52,14 @@ let package = Package(
             ]
         ),
         .target(name: "KamuneTerminal"),
+        .target(name: "KamuneDaemon", dependencies: ["KamuneCrypto", "KamuneSystem"]),
         .target(name: "KamuneTestSupport", dependencies: ["KamuneCrypto", "KamuneSystem"]),
         .executableTarget(
             name: "KamuneFuzz",
             dependencies: [
-                "KCP", "KamuneCrypto", "KamuneProtocol", "KamuneStore", "KamuneSystem", "KamuneTerminal",
-                "KamuneTestSupport", "KamuneTransport", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+                "KCP", "KamuneCrypto", "KamuneDaemon", "KamuneProtocol", "KamuneStore", "KamuneSystem",
+                "KamuneTerminal", "KamuneTestSupport", "KamuneTransport",
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],
             linkerSettings: [.unsafeFlags(["-sanitize=fuzzer"])]
         ),

@@ -23,6 +23,7 @@ enum FuzzTarget: String, CaseIterable, Sendable {
     case records
     case search
     case terminal
+    case daemon
 
     /// Feeds one input to the target.
     ///
@@ -51,6 +52,7 @@ enum FuzzTarget: String, CaseIterable, Sendable {
         case .records: try fuzzRecords(input)
         case .search: try fuzzSearch(input)
         case .terminal: try fuzzTerminal(input)
+        case .daemon: try fuzzDaemon(input)
         }
     }
 }

@@ -1,0 +1,1 @@
+../../../Sources/KamuneDaemon/Support/Base64Text.swift

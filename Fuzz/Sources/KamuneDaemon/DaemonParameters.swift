@@ -1,0 +1,1 @@
+../../../Sources/KamuneDaemon/Protocol/DaemonParameters.swift

@@ -1,0 +1,1 @@
+../../../Sources/KamuneDaemon/JSON/JSONValue.swift

@@ -1,0 +1,1 @@
+../../../Sources/KamuneDaemon/Driver/LineCutter.swift
