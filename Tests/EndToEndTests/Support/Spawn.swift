@@ -85,10 +85,12 @@ enum Spawn {
         _ program: String, _ arguments: [String], environment: [String: String], ends: Ends
     ) throws -> pid_t {
         #if canImport(Darwin)
-        let flags = POSIX_SPAWN_SETSID | Int32(POSIX_SPAWN_SETSIGDEF) | POSIX_SPAWN_CLOEXEC_DEFAULT
+        let flags =
+            POSIX_SPAWN_SETSID | Int32(POSIX_SPAWN_SETSIGDEF) | Int32(POSIX_SPAWN_SETSIGMASK)
+            | POSIX_SPAWN_CLOEXEC_DEFAULT
         #else
         // POSIX_SPAWN_SETSID of glibc and musl.
-        let flags = 0x80 | Int32(POSIX_SPAWN_SETSIGDEF)
+        let flags = 0x80 | Int32(POSIX_SPAWN_SETSIGDEF) | Int32(POSIX_SPAWN_SETSIGMASK)
         #endif
         var processID: pid_t = 0
         let code = withSpawnPreparation { actions, attributes in
@@ -105,6 +107,10 @@ enum Spawn {
             var all = sigset_t()
             sigfillset(&all)
             posix_spawnattr_setsigdefault(&attributes, &all)
+            // A thread of the tests may have signals blocked, and not every program takes them back.
+            var none = sigset_t()
+            sigemptyset(&none)
+            posix_spawnattr_setsigmask(&attributes, &none)
             posix_spawnattr_setflags(&attributes, Int16(flags))
             return withCStrings([program] + arguments) { arguments in
                 withCStrings(environment.map { "\($0.key)=\($0.value)" }) { environment in
