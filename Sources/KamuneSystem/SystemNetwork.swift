@@ -49,8 +49,8 @@ package func systemNetworkChangeSocket() throws(SystemError) -> Int32 {
     // As <linux/netlink.h> and <linux/rtnetlink.h> have them, which not every C library brings to Swift.
     let (family, route): (Int32, Int32) = (16, 0)
     let groups: UInt32 = 0x1 | 0x10 | 0x100
-    let type = Int32(SOCK_RAW.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
-    let descriptor = socket(family, type, route)
+    // SOCK_RAW, SOCK_CLOEXEC and SOCK_NONBLOCK.
+    let descriptor = socket(family, 3 | 0o2_000_000 | 0o4_000, route)
     guard descriptor >= 0 else { throw SystemError() }
     // struct sockaddr_nl: the family, two bytes of nothing, who it is (the kernel chooses), and which groups.
     var address = [UInt32](repeating: 0, count: 3)
