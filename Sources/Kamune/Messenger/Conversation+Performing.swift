@@ -139,9 +139,7 @@ extension Conversation {
             return found.carrier
         } catch {
             // What a person gave is tried each time.
-            for failure in error.addressFailures where failure.address.isTold {
-                await book.noteFailed(peerID, at: failure.address)
-            }
+            await book.note(error.addressFailures.filter(\.address.isTold), of: peerID)
             throw error
         }
     }

@@ -15,8 +15,13 @@ public protocol AddressBook: Sendable {
 extension AddressBook {
     /// Notes what came of dialing somebody.
     func note(_ found: Found<some Sendable>, of peer: PeerID) async {
-        for failure in found.failures { await noteFailed(peer, at: failure.address) }
+        await note(found.failures, of: peer)
         await noteReached(peer, at: found.address)
+    }
+
+    /// Notes where somebody was not found.
+    func note(_ failures: [AddressFailure], of peer: PeerID) async {
+        for failure in failures where failure.isOfAddress { await noteFailed(peer, at: failure.address) }
     }
 }
 

@@ -65,14 +65,25 @@ extension KamuneError {
     }
 }
 
+extension AddressFailure {
+    /// Whether it says that the peer is not at the address: not when somebody there, perhaps the peer, wants nothing of us now,
+    /// or when this machine is at fault.
+    var isOfAddress: Bool {
+        switch error.code {
+        case .refusedByPeer, .waitingForAcceptance, .peerBusy, .peerAway, .overloaded, .cancelled, .system: false
+        default: true
+        }
+    }
+}
+
 extension KamuneError.Code {
     /// How much it tells about the peer that dialing has ended so: what came of talking to somebody tells more than that nobody
     /// was there.
     fileprivate var dialingRank: Int {
         switch self {
         case .cancelled: 0
-        case .refusedByPeer: 1
-        case .overloaded: 2
+        case .refusedByPeer, .waitingForAcceptance: 1
+        case .peerBusy, .peerAway, .overloaded: 2
         case .incompatible: 3
         case .authenticationFailed: 4
         case .refusedByUs: 5

@@ -165,7 +165,7 @@ public actor Reach {
         } catch {
             // Without a network of our own it says nothing about the addresses.
             if error.code != .cancelled, !LocalAddresses.list().isEmpty {
-                for failure in error.addressFailures { await book.noteFailed(peer, at: failure.address) }
+                await book.note(error.addressFailures, of: peer)
             }
             return .failed
         }

@@ -47,6 +47,31 @@ struct ReachTests {
         await listener.close()
     }
 
+    @Test("an address at which somebody refuses us is none at which the peer is not")
+    func refused() async throws {
+        let book = MemoryBook()
+        let (asked, ask) = AsyncStream.makeStream(of: Void.self)
+        let two = try await TwoMessengers(
+            bobVerifier: AskingVerifier { _ in
+                ask.yield()
+                return .refuse(reason: "not now")
+            }, adaBook: book)
+        let bob = try await two.ada.store.accept(two.bob.endpoint.identity.publicKey, name: "Bob", at: Date()).id
+        let listener = try await two.bob.listen(on: "127.0.0.1:0")
+        book.set([DialAddress(listener.address)], of: bob)
+        let reach = Reach(two.ada)
+        await reach.start()
+        await reach.seek(bob)
+        var asking = asked.makeAsyncIterator()
+        await asking.next()
+        // Asked again, so that what came of the first time is noted.
+        await asking.next()
+        #expect(book.failed.withLock { $0 }.isEmpty)
+        #expect(book.reached.withLock { $0 }.isEmpty)
+        await reach.stop()
+        await listener.close()
+    }
+
     @Test("a contact whose address has changed is found again by the conversation itself")
     func moved() async throws {
         var reconnection = Reconnection()
