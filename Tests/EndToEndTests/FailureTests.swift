@@ -33,7 +33,7 @@ struct FailureTests {
         #expect(sentence(result.errors).contains("could not be found"))
     }
 
-    @Test("an address that is none", arguments: ["", "a b", "host:99999", "host:", "[::1:9000", "ftp://host:1"])
+    @Test("an address that is none", arguments: ["", "host:99999", "host:", "[::1:9000", "ftp://host:1"])
     func badAddress(address: String) async throws {
         let result = try await run(["dial", address])
         #expect(result.code == 64)
@@ -75,7 +75,9 @@ struct FailureTests {
         let listening = try await Listening(home: try Home())
         let refusedByPeer = try await run(["dial", listening.address, "--verify", "all"])
         #expect(refusedByPeer.code == 2)
-        #expect(sentence(refusedByPeer.errors).contains("refused us"))
+        #expect(sentence(refusedByPeer.errors).contains("waiting to be accepted"))
+        let requests = try await run(["requests", "list", "--json"], home: listening.home)
+        #expect(requests.code == 0 && requests.output.contains("\"is_proven\":false"))
 
         let open = try await Listening(["--verify", "all"], home: try Home())
         for policy in ["ask", "known"] {
@@ -90,14 +92,19 @@ struct FailureTests {
         await listening.child.expectExit(143)
     }
 
-    @Test("a program of 0.7 that refuses ML-DSA is told apart in the sentence")
-    func refusedForItsAlgorithm() async throws {
-        let home = try Home()
+    @Test("who is refused by a rule hears that it is refused")
+    func refusedByRule() async throws {
         let listening = try await Listening(["--verify", "known"], home: try Home())
-        _ = try await run(["identity", "new", "--algorithm", "ml-dsa-65"], home: home)
-        let result = try await run(["dial", listening.address, "--verify", "all"], home: home)
+        let result = try await run(["dial", listening.address, "--verify", "all"])
         #expect(result.code == 2)
-        #expect(sentence(result.errors).contains("ML-DSA-65"))
+        #expect(sentence(result.errors).contains("has refused us"))
+    }
+
+    @Test("a word that is neither a name nor an address is told as such")
+    func nobody() async throws {
+        let result = try await run(["dial", "a b"])
+        #expect(result.code == 1)
+        #expect(sentence(result.errors).contains("nobody whom you know, and no address"))
     }
 
     @Test("a port in use, and an address that is not ours")

@@ -17,11 +17,15 @@ struct StoreFaultTests {
         try await expectWhole(home)
     }
 
-    @Test("of two processes, the second is told that the first has the store")
+    @Test("of two processes, the second looks through the one that has the store, or says which does not answer")
     func twoProcesses() async throws {
         let home = try await filled()
         let listening = try await Listening(home: home)
-        try await expectFault("in use by another Kamune (process ", home)
+        try await expectWhole(home)
+        listening.child.send(signal: SIGSTOP)
+        try await expectFault("Another Kamune (process ", home)
+        listening.child.send(signal: SIGCONT)
+        try await expectWhole(home)
         listening.child.send(signal: SIGTERM)
         await listening.child.expectExit(143)
         try await expectWhole(home)

@@ -6,6 +6,7 @@ import KamuneNode
 actor ChatDesk {
     private let node: any NodeAccess
     private let verifier: any PeerVerifier
+    private let waitsForWriting: Bool
     private let onContactChange: @Sendable () async -> Void
     private var conversations: [ContactID: ChatConversation] = [:]
     /// How many dials are under way: of a conversation that begins meanwhile nothing must be missed.
@@ -23,8 +24,13 @@ actor ChatDesk {
 
     /// - Parameters:
     ///   - verifier: Decides about who comes, and who is dialed.
+    ///   - waitsForWriting: Whether nothing more is taken before what was told is shown or written.
     ///   - onContactChange: Something that is known of contacts has changed.
-    init(_ node: any NodeAccess, verifier: any PeerVerifier, onContactChange: @escaping @Sendable () async -> Void) {
+    init(
+        _ node: any NodeAccess, verifier: any PeerVerifier, waitsForWriting: Bool,
+        onContactChange: @escaping @Sendable () async -> Void
+    ) {
+        self.waitsForWriting = waitsForWriting
         self.node = node
         self.verifier = verifier
         self.onContactChange = onContactChange
@@ -41,7 +47,13 @@ actor ChatDesk {
         while true {
             let batch = await node.events.next(atMost: Self.batchSize)
             if batch.isEmpty { break }
-            for event in batch { await take(event) }
+            for event in batch {
+                await take(event)
+                // What leaves no trace is delivered when it is shown or written, and not before.
+                if waitsForWriting, case .message(let message) = event, let taker = conversations[message.contact] {
+                    await taker.events.waitUntilTaken()
+                }
+            }
         }
         isOver = true
         for conversation in conversations.values { conversation.lose() }

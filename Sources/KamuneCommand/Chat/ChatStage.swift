@@ -81,7 +81,7 @@ struct ChatStage: Sendable {
         self.reception = reception
         log = EventLog(level: options.logLevel) { await host.tell($0, .faint) }
         let output = output
-        desk = ChatDesk(node, verifier: reception) { await output.contactsHaveChanged() }
+        desk = ChatDesk(node, verifier: reception, waitsForWriting: isIncognito) { await output.contactsHaveChanged() }
         for (text, look) in notes { await host.tell(text, look) }
     }
 

@@ -55,6 +55,10 @@ struct DialCommand: ContextualCommand {
         let expected = try expectation.fingerprint()
         let address = AddressText.completed(whom)
         let isAddress = (try? Endpoint.checkAddress(address, isForListening: false)) != nil
+        // What can be nobody's name but an address, and is none, is told as such.
+        if !isAddress, whom.isEmpty || whom.contains(where: { ":/[".contains($0) }) {
+            try Endpoint.checkAddress(address, isForListening: false)
+        }
         let stage = try await ChatStage(options, in: context, asksAtTerminal: true) {
             $0.dialTimeout = .seconds(dialTimeout)
         }

@@ -28,7 +28,7 @@ enum ExitStatus: Int32, CaseIterable, Sendable {
         switch self {
         case .success: "everything went as it was asked for"
         case .failure: "something else failed, such as a file"
-        case .refusedByPeer: "the other side refused us"
+        case .refusedByPeer: "the other side refused us, or has not accepted us yet"
         case .refusedByUs: "we refused the other side"
         case .unreachable: "the other side cannot be reached, or its name is not known"
         case .timedOut: "the other side did not answer in time"

@@ -31,6 +31,8 @@ struct NodeWindow: Sendable {
         _ options: StoreOptions, _ access: StoreOpener.Access, in context: CommandContext,
         configuration: NodeConfiguration = .init()
     ) async throws -> NodeWindow {
+        var configuration = configuration
+        configuration.clock = context.time
         let opener = try StoreOpener(options, context)
         let deadline = context.time.monotonic + patience
         while true {

@@ -59,7 +59,7 @@ public final class NodeEvents: AsyncSequence, Sendable {
     }
 
     /// Waits until everything was taken, and whoever took it has asked for more.
-    func waitUntilTaken() async {
+    package func waitUntilTaken() async {
         await withCheckedContinuation { continuation in
             let isTaken = state.withLock { state in
                 if state.isFinished || state.waiting.isEmpty && !state.isGiven { return true }

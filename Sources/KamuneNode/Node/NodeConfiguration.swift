@@ -1,5 +1,5 @@
 public import Kamune
-import KamuneSystem
+package import KamuneSystem
 
 /// How a node behaves.
 public struct NodeConfiguration: Sendable {
@@ -31,5 +31,8 @@ public struct NodeConfiguration: Sendable {
     /// The standard.
     public init() {}
 
-    var time: any TimeSource { conversations.time }
+    /// What the node's own times are; nil for the clock of conversations.
+    package var clock: (any TimeSource)?
+
+    var time: any TimeSource { clock ?? conversations.time }
 }
