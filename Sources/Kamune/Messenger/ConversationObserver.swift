@@ -25,15 +25,32 @@ public struct ConversationObserver: Sendable {
 
 /// Those within this library who are told what happens in all conversations.
 final class ConversationWatchers: Sendable {
-    private let bodies = Mutex<[ConversationObserver.Body]>([])
+    private struct State {
+        var bodies: [UInt64: ConversationObserver.Body] = [:]
+        var last: UInt64 = 0
+    }
 
-    func add(_ body: @escaping ConversationObserver.Body) { bodies.withLock { $0.append(body) } }
+    private let state = Mutex(State())
+
+    /// - Returns: What ``remove(_:)`` takes.
+    func add(_ body: @escaping ConversationObserver.Body) -> UInt64 {
+        state.withLock { state in
+            state.last += 1
+            state.bodies[state.last] = body
+            return state.last
+        }
+    }
+
+    func remove(_ number: UInt64) {
+        let body = state.withLock { $0.bodies.removeValue(forKey: number) }
+        withExtendedLifetime(body) {}
+    }
 
     /// All of them as one, with the application's own first.
     func observer(beside other: ConversationObserver?, _ hub: EventHub) -> ConversationObserver {
         ConversationObserver(isOnlyOne: other?.isOnlyOne ?? false) { [self] conversation, event in
             other?.body(conversation, event)
-            for body in bodies.withLock({ $0 }) { body(conversation, event) }
+            for body in state.withLock({ $0.bodies }).values { body(conversation, event) }
             hub.note(conversation)
         }
     }

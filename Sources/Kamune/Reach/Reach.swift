@@ -19,7 +19,7 @@ public actor Reach {
     private let messenger: Messenger
     private let book: any AddressBook
     private let verifier: (any PeerVerifier)?
-    private let observed: AsyncStream<Machine.Event>
+    private let limits: ReachLimits
 
     private var machine: Machine
     /// To whom somebody wants to talk, and how many want it.
@@ -27,6 +27,7 @@ public actor Reach {
     private var dials: [PeerID: Task<Void, Never>] = [:]
     private var alarm: UInt64?
     private var watching: [Task<Void, Never>] = []
+    private var watcher: UInt64?
     private var isRunning = false
 
     /// - Parameters:
@@ -38,12 +39,8 @@ public actor Reach {
         self.messenger = messenger
         book = messenger.book
         self.verifier = verifier
+        self.limits = limits
         machine = ReachMachine(limits: limits, random: SystemRandomSource())
-        let (observed, observing) = AsyncStream.makeStream(of: Machine.Event.self)
-        self.observed = observed
-        messenger.watchers.add { conversation, event in
-            if let event = Self.event(event, with: conversation.peerID) { observing.yield(event) }
-        }
     }
 
     // MARK: Running
@@ -52,14 +49,20 @@ public actor Reach {
     public func start() async {
         guard !isRunning else { return }
         isRunning = true
+        machine = ReachMachine(limits: limits, random: SystemRandomSource())
+        let (observed, observing) = AsyncStream.makeStream(of: Machine.Event.self)
+        watcher = messenger.watchers.add { conversation, event in
+            if let event = Self.event(event, with: conversation.peerID) { observing.yield(event) }
+        }
         watching = [
-            Task { [weak self, observed] in
+            Task { [weak self] in
                 for await event in observed { await self?.post(event) }
             },
             Task { [weak self] in
                 for await _ in NetworkChanges() { await self?.networkChanged() }
             },
         ]
+        for peer in company.keys { post(.wished(peer, .company)) }
         for conversation in await messenger.conversations where await conversation.isConnected {
             post(.joined(conversation.peerID))
         }
@@ -69,6 +72,8 @@ public actor Reach {
     /// Stops looking for anybody. Conversations go on.
     public func stop() async {
         isRunning = false
+        if let watcher { messenger.watchers.remove(watcher) }
+        watcher = nil
         for task in watching { task.cancel() }
         watching = []
         if let alarm { alarms.cancel(alarm) }
@@ -125,6 +130,8 @@ public actor Reach {
     // MARK: The machine
 
     private func post(_ event: Machine.Event) {
+        // Whoever is wanted when it begins again is found then.
+        guard isRunning else { return }
         for action in machine.handle(event, at: now) {
             switch action {
             case .dial(let peer): dial(peer)
@@ -144,7 +151,7 @@ public actor Reach {
 
     private func dial(_ peer: PeerID) {
         dials[peer] = Task {
-            let outcome = isRunning ? await find(peer) : .failed
+            let outcome = await find(peer)
             dials[peer] = nil
             post(.dialed(peer, outcome))
         }

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Kamune
 
-@Suite("The events of all conversations")
+@Suite("The events of all conversations", .timeLimit(.minutes(5)))
 struct MessengerEventsTests {
     @Test("come from every conversation, each in order, and end when the messenger has shut down")
     func all() async throws {

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Kamune
 
-@Suite("Whoever is told of what happens in all conversations")
+@Suite("Whoever is told of what happens in all conversations", .timeLimit(.minutes(5)))
 struct ObserverTests {
     private typealias Told = (conversation: Conversation, event: ConversationEvent)
 

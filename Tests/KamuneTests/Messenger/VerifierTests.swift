@@ -5,7 +5,7 @@ import Testing
 
 @testable import Kamune
 
-@Suite("A verifier for one call")
+@Suite("A verifier for one call", .timeLimit(.minutes(5)))
 struct VerifierTests {
     private let nobody = AskingVerifier { _ in .refuse(reason: "nobody") }
 

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Kamune
 
-@Suite("Writing to somebody, there or not")
+@Suite("Writing to somebody, there or not", .timeLimit(.minutes(5)))
 struct WritingTests {
     @Test("what is written to somebody who is away goes out in the next conversation")
     func away() async throws {

@@ -41,6 +41,13 @@ struct ReachTests {
         #expect(await atAda.waitUntilDelivered(for: .seconds(60)))
         #expect(book.reached.withLock { $0 } == [listener.address])
         #expect(book.failed.withLock { $0 } == [closed.address])
+        // It stops, and begins again with what was written meanwhile.
+        await reach.stop()
+        await two.ada.close()
+        try await two.ada.write("two", to: bob)
+        await reach.start()
+        let second = try #require(try await conversations.next())
+        #expect(try await EventReader(second).texts(1) == ["two"])
         await reach.stop()
         await two.ada.close()
         await two.bob.close()
