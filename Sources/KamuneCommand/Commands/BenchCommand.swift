@@ -14,13 +14,15 @@ struct BenchCommand: ContextualCommand {
             that the ratios can be read off on any machine. Takes about a minute. Figures of a debug build say \
             nothing: use scripts/run bench.
 
-            With --store, what keeping costs instead: a store of many messages is made, measured and removed.
+            With --store, what keeping costs instead: a store of many messages is made, measured and removed. With \
+            --reach, how long it takes to find somebody some of whose addresses are dead.
 
             EXAMPLES:
               kamune bench
               kamune bench --transport udp
               kamune bench --json >figures.json
               kamune bench --algorithm ml-dsa-65 --effort 0.2
+              kamune bench --reach
               kamune bench --store --messages 1000000
             """)
 
@@ -56,6 +58,9 @@ struct BenchCommand: ContextualCommand {
     @Flag(name: .long, help: "Measure a store of many messages instead.")
     var store = false
 
+    @Flag(name: .long, help: "Measure instead how long it takes to find somebody some of whose addresses are dead.")
+    var reach = false
+
     @Option(name: .long, help: ArgumentHelp("How many messages the store holds.", valueName: "count"))
     var messages = 1_000_000
 
@@ -88,6 +93,8 @@ struct BenchCommand: ContextualCommand {
         let report: BenchmarkReport
         if store {
             report = try await StoreBenchmark(messages: messages, directory: directory, progress: progress).run()
+        } else if reach {
+            report = try await DialingBenchmark(algorithm: algorithm, effort: effort, progress: progress).run()
         } else if transport == .udp {
             report = try await TransportComparison(
                 algorithm: algorithm, effort: effort, idleSessions: sessions, holder: holder(context),
