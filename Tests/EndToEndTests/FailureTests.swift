@@ -72,12 +72,15 @@ struct FailureTests {
 
     @Test("without a terminal, strangers are refused, and the listener goes on")
     func refused() async throws {
-        let listening = try await Listening(home: try Home())
+        let home = try Home()
+        let listening = try await Listening(home: home)
         let refusedByPeer = try await run(["dial", listening.address, "--verify", "all"])
         #expect(refusedByPeer.code == 2)
         #expect(sentence(refusedByPeer.errors).contains("waiting to be accepted"))
-        let requests = try await run(["requests", "list", "--json"], home: listening.home)
-        #expect(requests.code == 0 && requests.output.contains("\"is_proven\":false"))
+        let requests = try Child(["requests", "list", "--json"], home: home)
+        requests.closeInput()
+        await requests.expectExit(0)
+        #expect(requests.output.raw.contains("\"is_proven\":false"))
 
         let open = try await Listening(["--verify", "all"], home: try Home())
         for policy in ["ask", "known"] {
