@@ -115,6 +115,12 @@ final class ChatConversation: Sendable {
         _ = await waitUntilEnded()
     }
 
+    /// Says goodbye since what comes cannot be taken any more. Nothing of it counts as taken by that.
+    func abandon() async {
+        _ = try? await node.ask(HangUp(contact))
+        end.fulfill(ConversationEnd(by: .us, error: nil))
+    }
+
     /// Waits until the conversation is over, and tells how it ended.
     @discardableResult
     func waitUntilEnded() async -> ConversationEnd {

@@ -62,7 +62,7 @@ struct PipeChat: Sendable {
                     hasReceivedAll = true
                     // A line that is being sent is not cut short; one that was not read yet is left alone.
                     input?.cancel()
-                    if problem != nil { await conversation.close() }
+                    if problem != nil { await conversation.abandon() }
                     if input == nil || failure != nil { group.cancelAll() }
                 case .finished:
                     group.cancelAll()
