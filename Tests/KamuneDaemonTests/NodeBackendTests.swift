@@ -161,6 +161,30 @@ struct NodeBackendTests {
         await a.daemon.shutDown()
     }
 
+    @Test("The node's own vocabulary is there beside the protocol")
+    func vocabulary() async throws {
+        let (a, b) = (try Party(), try Party())
+        let listed = try #require(try await a.ask("get_capabilities").list("requests"))
+        #expect(listed.map { String(decoding: JSONWriter.line($0), as: UTF8.self) }.contains(#""contacts.list""#))
+        #expect(try await a.ask("contacts.list").summary == "error(storage_not_opened) #q")
+        try await a.open()
+        try await b.open()
+        let session = try await Self.connect(a, b)
+        #expect(try await a.ask("contacts.list").list("contacts")?.count == 1)
+        #expect(try await a.ask("contacts.fly").summary == "error(unknown_command) #q")
+        #expect(try await a.ask("contacts.get", #"{"contact":7}"#).name == "error")
+        // What a program subscribes to comes beside what the protocol tells, and takes nothing away from it.
+        _ = try await a.ask("node.subscribe", #"{"events":{"kinds":["message"]}}"#)
+        _ = try await b.ask("send_message", #"{"session_id":"\#(session)","data_base64":"aGVsbG8="}"#)
+        var names: Set<String> = []
+        while names.count < 2 {
+            let event = try await a.probe.next()
+            if ["message", "message_received"].contains(event.name) { names.insert(event.name) }
+        }
+        await a.daemon.shutDown()
+        await b.daemon.shutDown()
+    }
+
     @Test("A refused peer is not let in")
     func refused() async throws {
         let (a, b) = (try Party(), try Party())

@@ -98,19 +98,50 @@ struct StandardDaemonTests {
             ])
     }
 
-    @Test("A program that reads nothing is made to wait, and the daemon ends all the same when asked to")
-    func reader() async throws {
-        let rig = try Rig()
-        defer { rig.close() }
-        // The daemon takes no more commands once so much waits for the program, so that this blocks, until it ends.
-        let line = #"{"type":"cmd","cmd":"get_logs","id":"\#(String(repeating: "x", count: 900))"}"# + "\n"
-        Thread.detachNewThread { [rig] in
-            for _ in 0..<20_000 { rig.write(line) }
-            systemClose(rig.input.write)
+    @Test("A program that reads nothing is waited for, and everything is there once it reads")
+    func slowReader() async throws {
+        let ends = try systemPipe()
+        let queue = LineOutput(ends.write)
+        let line = [UInt8](repeating: UInt8(ascii: "x"), count: 1 << 20)
+        for _ in 0..<6 { queue.send(line) }
+        let waiter = Task { await queue.waitForRoom() }
+        // Nobody can write a mebibyte to a pipe that is not read, so that it is full whenever the waiter looks.
+        async let finish: Void = queue.finish(within: .seconds(60), by: .system)
+        let count = await withCheckedContinuation { continuation in
+            Thread.detachNewThread {
+                var count = 0
+                let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_536, alignment: 1)
+                defer { buffer.deallocate() }
+                while count < 6 * (line.count + 1) {
+                    let read = systemRead(ends.read, buffer)
+                    guard read > 0 else { break }
+                    count += read
+                }
+                continuation.resume(returning: count)
+            }
         }
-        rig.stop.open()
-        // It waits for the program for its time, and no longer.
-        try await rig.task.value
+        #expect(count == 6 * (line.count + 1))
+        await waiter.value
+        await finish
+        systemClose(ends.read)
+        systemClose(ends.write)
+    }
+
+    @Test("Whoever waits for a program that reads nothing is let go at the end")
+    func stuckReader() async throws {
+        let ends = try systemPipe()
+        let queue = LineOutput(ends.write)
+        let line = [UInt8](repeating: UInt8(ascii: "x"), count: 1 << 20)
+        for _ in 0..<6 { queue.send(line) }
+        let (limited, cancelled) = (Task { await queue.waitForRoom() }, Task { await queue.waitForRoom() })
+        cancelled.cancel()
+        await cancelled.value
+        queue.liftLimit()
+        await limited.value
+        systemClose(ends.read)
+        await queue.finish(within: .seconds(60), by: .system)
+        #expect(queue.hasFailed)
+        systemClose(ends.write)
     }
 
     @Test("A program that has gone is the end")

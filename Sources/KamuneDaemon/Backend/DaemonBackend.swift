@@ -3,11 +3,34 @@ public import KamuneCrypto
 
 /// What the daemon's protocol stands on: opens stores.
 public protocol DaemonBackend: Sendable {
+    /// The requests beyond the protocol's that a store answers, by their names; empty for none.
+    var vocabulary: Set<String> { get }
+
     /// Opens a store, or makes one where there is nothing.
     ///
     /// - Parameter passphrase: nil for a store without one.
     /// - Throws: ``DaemonError/Code/storageOpenFailed``.
     func open(path: String, passphrase: JSONSecret?) async throws(DaemonError) -> any DaemonStorage
+}
+
+extension DaemonBackend {
+    /// None.
+    public var vocabulary: Set<String> { [] }
+}
+
+/// Answers requests beyond the protocol's, for one program.
+public protocol DaemonVocabulary: Sendable {
+    /// Whether requests of this name are done one after another, in the order in which they come.
+    func isOrdered(_ name: String) -> Bool
+    /// Answers a request.
+    ///
+    /// - Parameter line: As it came.
+    /// - Returns: The line that answers it, without its end.
+    func answer(_ name: String, id: String, line: [UInt8]) async -> [UInt8]
+    /// The next lines that tell what has happened, waiting for one; none at the end.
+    func nextEvents() async -> [[UInt8]]
+    /// Answers nothing any more.
+    func close() async
 }
 
 /// A person's store, and the person's place on the network.
@@ -17,6 +40,9 @@ public protocol DaemonStorage: Sendable {
 
     /// Closes it. Nothing is asked of it afterwards.
     func close() async
+
+    /// What answers requests beyond the protocol's; nil when there is nothing.
+    func openVocabulary() async throws(DaemonError) -> (any DaemonVocabulary)?
 
     /// A setting of the daemon's; nil when it was never set.
     func setting(_ name: String) async throws(DaemonError) -> String?
@@ -60,6 +86,11 @@ public protocol DaemonStorage: Sendable {
     func renameHistorySession(_ id: String, to name: String) async throws(DaemonError)
     /// Deletes a session with what was said in it. One that is not there is deleted already.
     func deleteHistorySession(_ id: String) async throws(DaemonError)
+}
+
+extension DaemonStorage {
+    /// Nothing.
+    public func openVocabulary() async throws(DaemonError) -> (any DaemonVocabulary)? { nil }
 }
 
 /// Under which name one is on the network, and who is let in.

@@ -14,6 +14,9 @@ public struct NodeBackend: DaemonBackend {
     /// All are alike.
     public init() {}
 
+    /// That of the node.
+    public var vocabulary: Set<String> { Set(NodeVocabulary.requests.map { $0.name }) }
+
     /// Opens a store, or makes one where there is nothing.
     public func open(path: String, passphrase: JSONSecret?) async throws(DaemonError) -> any DaemonStorage {
         let location = StoreLocation(path: path)
@@ -22,7 +25,7 @@ public struct NodeBackend: DaemonBackend {
                 "\(Quoted(path)) is a storage file of the Go daemon, which this one does not read; name another file.")
         }
         do {
-            return try await NodeStorage.over(try await access(to: location, passphrase))
+            return try await NodeStorage.over(try await access(to: location, passphrase), at: location)
         } catch let error as DaemonError {
             throw error
         } catch let error as NodeError {

@@ -24,6 +24,7 @@ final class NodeStorage: DaemonStorage {
 
     let identity: PublicIdentity
     private let access: Access
+    private let location: StoreLocation
     private let window: any NodeAccess
     private let exchange: NodeExchange
     private let traceless: TracelessNode?
@@ -31,8 +32,11 @@ final class NodeStorage: DaemonStorage {
     /// How many messages are asked for at once.
     private static let pageSize = 1_000
 
-    private init(_ access: Access, _ identity: PublicIdentity, _ exchange: NodeExchange) {
+    private init(
+        _ access: Access, at location: StoreLocation, _ identity: PublicIdentity, _ exchange: NodeExchange
+    ) {
         self.access = access
+        self.location = location
         self.identity = identity
         self.exchange = exchange
         window = access.window
@@ -40,11 +44,11 @@ final class NodeStorage: DaemonStorage {
     }
 
     /// The store of a node. The node is let go of when that fails.
-    static func over(_ access: Access) async throws(NodeError) -> NodeStorage {
+    static func over(_ access: Access, at location: StoreLocation) async throws(NodeError) -> NodeStorage {
         do throws(NodeError) {
             let own = try await access.window.ask(GetSelf())
             let exchange = try await NodeExchange.begin(access.window)
-            return NodeStorage(access, own.publicKey.key, exchange)
+            return NodeStorage(access, at: location, own.publicKey.key, exchange)
         } catch {
             await close(access)
             throw error
@@ -62,6 +66,19 @@ final class NodeStorage: DaemonStorage {
         guard case .own(let node, _, let server) = access else { return }
         await server?.close()
         await node.close()
+    }
+
+    func openVocabulary() async throws(DaemonError) -> (any DaemonVocabulary)? {
+        switch access {
+        case .own(let node, _, _): return NodeVocabularyWindow(await LocalNode.open(node))
+        case .remote:
+            do throws(NodeError) {
+                guard let remote = try await RemoteNode.connect(to: location) else { return nil }
+                return NodeVocabularyWindow(remote)
+            } catch {
+                throw DaemonError(.storageUnavailable, error.message)
+            }
+        }
     }
 
     // MARK: Settings

@@ -59,6 +59,7 @@ extension Daemon {
         // A store has one holder, so the same one is let go of before.
         if path == storagePath, let former = storage {
             storage = nil
+            await closeVocabulary()
             await former.close()
         }
         let opened = try await backend.open(path: path, passphrase: passphrase)
@@ -71,6 +72,7 @@ extension Daemon {
         storage = opened
         storagePath = path
         pendingPath = ""
+        await closeVocabulary()
         await former?.close()
         await readSettings(of: opened)
     }

@@ -45,6 +45,9 @@ public actor Daemon {
     var lastVerification: Int64 = 0
     private var lastNumber: UInt64 = 0
 
+    /// What answers requests beyond the protocol's, once there was one.
+    var beyond: OpenVocabulary?
+
     /// The sessions that are kept; nil when that may have changed.
     var history: [DaemonHistorySession]?
     var loadedHistory: Set<String> = []
@@ -87,10 +90,14 @@ public actor Daemon {
             } catch {
                 emit(.error, id: id, error.data)
             }
-        case .other(let type, let id, let value):
-            if await !environment.others(type, id, value) {
-                emit(.error, id: id, DaemonError(.unknownMessageType, "unknown message type: \(Quoted(type))").data)
+        case .beyond(let name, let id):
+            do throws(DaemonError) {
+                try await followBeyond(name, id, line)
+            } catch {
+                emit(.error, id: id, error.data)
             }
+        case .other(let type, let id):
+            emit(.error, id: id, DaemonError(.unknownMessageType, "unknown message type: \(Quoted(type))").data)
         case .invalid(let id, let error): emit(.error, id: id, error.data)
         }
         await output.waitForRoom()
@@ -201,6 +208,7 @@ public actor Daemon {
         let live = Array(sessions.values)
         for number in Array(verifications.keys) { answer(number, .gone) }
         for dial in dials.values { dial.cancel() }
+        await closeVocabulary()
         var tasks = Array(dials.values) + live.compactMap(\.pump)
         switch former {
         case .none: break

@@ -17,18 +17,14 @@ public struct DaemonEnvironment: Sendable {
     public var passphrase: JSONSecret?
     /// Where passphrases may be kept.
     public var keychain: any Keychain
-    /// Follows lines that are no commands; false for a type that it does not know.
-    public var others: @Sendable (_ type: String, _ id: String, JSONValue) async -> Bool
 
     /// What is around the daemon.
     public init(
-        version: String, libraryVersion: String, passphrase: JSONSecret? = nil, keychain: any Keychain,
-        others: @escaping @Sendable (_ type: String, _ id: String, JSONValue) async -> Bool = { _, _, _ in false }
+        version: String, libraryVersion: String, passphrase: JSONSecret? = nil, keychain: any Keychain
     ) {
         self.version = version
         self.libraryVersion = libraryVersion
         self.passphrase = passphrase
         self.keychain = keychain
-        self.others = others
     }
 }

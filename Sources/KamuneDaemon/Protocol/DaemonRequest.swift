@@ -2,8 +2,10 @@
 public enum DaemonRequest: Sendable {
     /// A command with its parameters.
     case command(DaemonCommand, id: String, DaemonParameters)
+    /// A command that the Go daemon does not have.
+    case beyond(name: String, id: String)
     /// Something of another type, which the Go daemon does not have.
-    case other(type: String, id: String, JSONValue)
+    case other(type: String, id: String)
     /// Something that cannot be followed.
     case invalid(id: String, DaemonError)
 
@@ -31,11 +33,11 @@ public enum DaemonRequest: Sendable {
             let type = try members.text("type")
             let name = try members.text("cmd")
             guard type == Self.commandType else {
-                self = .other(type: type, id: id, value)
+                self = .other(type: type, id: id)
                 return
             }
             guard let command = DaemonCommand(rawValue: name) else {
-                self = .invalid(id: id, DaemonError(.unknownCommand, "unknown command: \(Quoted(name))"))
+                self = .beyond(name: name, id: id)
                 return
             }
             self = .command(command, id: id, DaemonParameters(members["params"]))

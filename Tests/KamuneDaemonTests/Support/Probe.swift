@@ -61,7 +61,8 @@ final class Probe: DaemonOutput {
         while true {
             let line = try #require(await lines.next())
             let event = try ReadEvent(line)
-            try GoSchemas.shared?.check(event)
+            // What is beyond that daemon's protocol has a dot in its name, or is a message of the node's.
+            if DaemonEvent(rawValue: event.name) != nil { try GoSchemas.shared?.check(event) }
             if event.name != "log_entry" { return event }
         }
     }
