@@ -37,7 +37,9 @@ enum Program {
         if code != 0, let word = arguments.first, !word.hasPrefix("-") {
             let names = RootCommand.configuration.subcommands.compactMap { $0.configuration.commandName }
             if !names.contains(word), let nearest = Suggestion.nearest(to: word, among: names) {
-                text = "There is no command “\(TerminalText(word, maximumColumns: TextLimit.name))”; do you mean “\(nearest)”?\n" + text
+                text =
+                    "There is no command “\(TerminalText(word, maximumColumns: TextLimit.name))”; do you mean “\(nearest)”?\n"
+                    + text
             }
         }
         if !text.isEmpty { (code == 0 ? context.output : context.errors).write(text + "\n") }

@@ -32,7 +32,8 @@ package final class LineServer: Sendable {
             do throws(SystemError) {
                 try location.prepareDirectory()
                 unlink(location.path)
-                return LineServer(try await bind { try await $0.bind(unixDomainSocketPath: location.path) { accept($0) } }, location)
+                return LineServer(
+                    try await bind { try await $0.bind(unixDomainSocketPath: location.path) { accept($0) } }, location)
             } catch {
                 failure = error
             }

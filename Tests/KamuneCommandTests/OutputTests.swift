@@ -1,8 +1,8 @@
 import ArgumentParser
 import Foundation
 import Kamune
-import KamuneTerminal
 import KamuneNode
+import KamuneTerminal
 import Testing
 
 @testable import KamuneCommand

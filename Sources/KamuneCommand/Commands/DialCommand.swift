@@ -90,10 +90,13 @@ struct DialCommand: ContextualCommand {
         // A word without a dot or a port may be a host's name, but rather is a name mistyped.
         let nearest = Suggestion.nearest(to: whom, among: peers.peers.map(\.name))
         guard let address else {
-            throw Failure(.noSuchPeerOrAddress(TerminalText(whom, maximumColumns: TextLimit.name), nearest: nearest.map { TerminalText($0) }))
+            throw Failure(
+                .noSuchPeerOrAddress(
+                    TerminalText(whom, maximumColumns: TextLimit.name), nearest: nearest.map { TerminalText($0) }))
         }
         if let nearest, !whom.contains(where: { ".:/[".contains($0) }) {
-            await stage.tell("Nobody is called “\(TerminalText(whom))”; if you mean “\(TerminalText(nearest))”, say so.")
+            await stage.tell(
+                "Nobody is called “\(TerminalText(whom))”; if you mean “\(TerminalText(nearest))”, say so.")
         }
         await stage.tell("Connecting to \(TerminalText(address))…")
         return Dial(address: address, expecting: expected, ownName: options.name)

@@ -72,7 +72,8 @@ struct ListenCommand: ContextualCommand {
         try await stage.begin()
         let listening: Listening
         do throws(NodeError) {
-            listening = Listening(try await stage.desk.listen(on: address, expecting: expected, as: options.name), stage.desk)
+            listening = Listening(
+                try await stage.desk.listen(on: address, expecting: expected, as: options.name), stage.desk)
         } catch {
             await stage.finish()
             throw error

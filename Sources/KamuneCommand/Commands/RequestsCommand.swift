@@ -113,7 +113,8 @@ struct RequestsAcceptCommand: ContextualCommand {
                 // Saying --yes beforehand says nothing about this.
                 try await Confirmation.ask("\(error.message) Accept it all the same?", isGiven: false, context)
                 contact = try await node.ask(
-                    DecideRequest(request.id, .accept, named: name, overruling: true)).contact
+                    DecideRequest(request.id, .accept, named: name, overruling: true)
+                ).contact
             }
             if let contact { try context.output.print("“\(PeerName.shown(for: contact))” is accepted.") }
         }

@@ -141,7 +141,8 @@ struct StopCommand: ContextualCommand {
     static let configuration = CommandConfiguration(
         commandName: "stop",
         abstract: "End the Kamune that runs, with a goodbye in every conversation.",
-        discussion: "Whatever holds what is kept is ended: the one in the background, or one that listens in a terminal.")
+        discussion:
+            "Whatever holds what is kept is ended: the one in the background, or one that listens in a terminal.")
 
     @OptionGroup var store: StoreOptions
 

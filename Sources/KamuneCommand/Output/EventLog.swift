@@ -57,7 +57,8 @@ struct EventLog: Sendable {
 
     /// A session was lost.
     func lost(_ error: NodeError) {
-        logger.info("session lost (\(error.code.rawValue)): \(TerminalText(error.message, maximumColumns: TextLimit.sentence))")
+        logger.info(
+            "session lost (\(error.code.rawValue)): \(TerminalText(error.message, maximumColumns: TextLimit.sentence))")
     }
 
     /// The peer will be dialed again.

@@ -91,7 +91,8 @@ enum ExitStatus: Int32, CaseIterable, Sendable {
         case .wrongPassphrase, .passphraseRequired, .locked: self = .locked
         case .storeUnusable, .readOnly, .tooManyClients, .incompatibleNode: self = .storeUnusable
         case .resumptionRefused, .messageTooLarge, .misuse, .overloaded, .system, .storeMissing, .storeExists,
-            .noSuchRecord, .conflict, .fileFailed, .noSuchContact, .ambiguousContact, .noIdentity, .identityExists, .notConnected,
+            .noSuchRecord, .conflict, .fileFailed, .noSuchContact, .ambiguousContact, .noIdentity, .identityExists,
+            .notConnected,
             .malformed, .unknownRequest, .tooLarge, .notAvailable, .other:
             self = .failure
         }

@@ -222,7 +222,8 @@ extension MessageOutput {
         { messages, peers in
             for message in messages {
                 await console.show(
-                    message: message.text, from: peers.name(of: message.contact), at: MessageTimes(message), isOwn: false)
+                    message: message.text, from: peers.name(of: message.contact), at: MessageTimes(message),
+                    isOwn: false)
             }
             return nil
         }

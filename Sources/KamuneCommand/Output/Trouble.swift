@@ -68,7 +68,8 @@ enum Trouble: Error, Equatable, Sendable {
     /// The exit code.
     var status: ExitStatus {
         switch self {
-        case .noSuchPeer, .noSuchPeerOrAddress, .ambiguousPeer, .noSuchConversation, .noSuchRequest, .messageTooLong, .conversationWithAnother, .noIdentity, .noIdentityFile,
+        case .noSuchPeer, .noSuchPeerOrAddress, .ambiguousPeer, .noSuchConversation, .noSuchRequest, .messageTooLong,
+            .conversationWithAnother, .noIdentity, .noIdentityFile,
             .identityExists, .identityKnown, .otherIdentity, .nothingKept, .storeExists, .declined, .demoListenerClosed,
             .noProcessFiles:
             .failure

@@ -23,7 +23,11 @@ extension Trust {
         case (.forked, let known?): self = .forked(known)
         // Who was never accepted is as good as unknown.
         case (.met, _), (.unknown, _), (_, nil):
-            if !conflicts.isEmpty { self = .changed(known: conflicts) } else { self = known.map { .met($0) } ?? .unknown }
+            if !conflicts.isEmpty {
+                self = .changed(known: conflicts)
+            } else {
+                self = known.map { .met($0) } ?? .unknown
+            }
         }
     }
 }

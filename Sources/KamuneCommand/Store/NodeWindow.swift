@@ -71,7 +71,8 @@ struct NodeWindow: Sendable {
         guard let own else { return }
         if let server = own.server {
             if await server.clientCount > 0 {
-                context.tell("Another window looks through this one, which stays until that is closed; Ctrl-C ends both.")
+                context.tell(
+                    "Another window looks through this one, which stays until that is closed; Ctrl-C ends both.")
                 context.signals.concludeFirst()
                 let stopping = Task { if await context.signals.first.wait() != nil { await server.close() } }
                 await server.waitUntilAlone()

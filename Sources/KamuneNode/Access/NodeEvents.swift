@@ -75,7 +75,8 @@ public final class NodeEvents: AsyncSequence, Sendable {
     /// - Parameter limit: So many at most, 1 or more.
     public func next(atMost limit: Int) async -> [NodeEvent] {
         while true {
-            let (events, isEnd, waiters) = state.withLock { state -> ([NodeEvent], Bool, [CheckedContinuation<Void, Never>]) in
+            let (events, isEnd, waiters) = state.withLock {
+                state -> ([NodeEvent], Bool, [CheckedContinuation<Void, Never>]) in
                 state.isGiven = false
                 if state.waiting.isEmpty {
                     if state.isLagging {

@@ -1,7 +1,7 @@
 import Foundation
 public import KamuneCrypto
-public import KamuneStore
 import KamuneSocket
+public import KamuneStore
 import KamuneSystem
 import Synchronization
 

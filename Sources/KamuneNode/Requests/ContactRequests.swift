@@ -47,7 +47,8 @@ public struct GetContact: NodeRequest {
         let (peer, contacts) = try await node.peer(contact)
         let store = node.store
         return Answer(
-            contact: contacts.describe(peer), messages: try await asNode { try await store.messageCount(with: peer.id) })
+            contact: contacts.describe(peer), messages: try await asNode { try await store.messageCount(with: peer.id) }
+        )
     }
 }
 

@@ -65,7 +65,8 @@ public struct SendMessages: NodeRequest {
 
 extension Node {
     /// Sends messages to somebody, who may be there or not.
-    func write(_ bodies: [[UInt8]], kind: MessageKind, to contact: ContactID) async throws(NodeError) -> [StoredMessage] {
+    func write(_ bodies: [[UInt8]], kind: MessageKind, to contact: ContactID) async throws(NodeError) -> [StoredMessage]
+    {
         let messenger = try await talker()
         if talks[contact.peer] == nil { _ = try await peer(contact) }
         return try await asNode { try await messenger.write(bodies, kind: kind, to: contact.peer) }

@@ -167,7 +167,8 @@ package enum JSONCoding {
             return "The parameter “\(snake(place(context.codingPath)))” has the wrong type."
         case .dataCorrupted(let context):
             let name = snake(place(context.codingPath))
-            return name.isEmpty ? "This is not JSON." : "The parameter “\(name)” cannot be read: \(context.debugDescription)"
+            return name.isEmpty
+                ? "This is not JSON." : "The parameter “\(name)” cannot be read: \(context.debugDescription)"
         @unknown default: return "The parameters cannot be read."
         }
     }

@@ -1,7 +1,7 @@
 import Kamune
 package import KamuneCrypto
-package import KamuneStore
 import KamuneSocket
+package import KamuneStore
 import KamuneSystem
 import Synchronization
 
@@ -127,7 +127,8 @@ package actor NodeServer {
         guard clients < Self.maximumClients else {
             connection.send(
                 NodeLine.error(
-                    NodeError(.tooManyClients, "\(Self.maximumClients) others look through this node already."), id: nil))
+                    NodeError(.tooManyClients, "\(Self.maximumClients) others look through this node already."), id: nil
+                ))
             await connection.flush()
             return connection.close()
         }

@@ -123,9 +123,11 @@ public struct PublicKeyText: Codable, Sendable, Hashable {
     /// Reads the text.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
-        guard let bytes = Base64URL.decode(try container.decode(String.self)), let key = try? PublicIdentity(spki: bytes)
+        guard let bytes = Base64URL.decode(try container.decode(String.self)),
+            let key = try? PublicIdentity(spki: bytes)
         else {
-            throw DecodingError.dataCorruptedError(in: container, debugDescription: "This is no public key in base64url.")
+            throw DecodingError.dataCorruptedError(
+                in: container, debugDescription: "This is no public key in base64url.")
         }
         self.key = key
     }
