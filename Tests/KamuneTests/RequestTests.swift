@@ -50,6 +50,29 @@ struct RequestTests {
         #expect(ada?.cause == nil)
     }
 
+    @Test("a program of 0.7 that refuses ML-DSA is told apart in the sentence")
+    func algorithm() async throws {
+        let two = try await TwoMessengers(
+            adaIdentity: .generate(.mldsa65), bobAnnounces: false,
+            bobVerifier: AskingVerifier { _ in .refuse(reason: "no") })
+        let ada = await Self.attempt(two).ada
+        #expect(ada?.code == .refusedByPeer && ada?.message.contains("ML-DSA-65") == true)
+    }
+
+    @Test("of somebody who would say it, a connection that ends without a word is no refusal")
+    func cut() async throws {
+        let isWelcome = Mutex(true)
+        let two = try await TwoMessengers(
+            bobVerifier: AskingVerifier { _ in isWelcome.withLock { $0 } ? .accept(.policy) : .refuse(reason: "no") })
+        let (adaConversation, bobConversation, _) = try await two.connect()
+        await adaConversation.close()
+        await bobConversation.close()
+        isWelcome.withLock { $0 = false }
+        #expect(await Self.attempt(two).ada?.code == .refusedByPeer)
+        let expected = await error { () async throws(KamuneError) in try await two.connect().ada }
+        #expect(expected?.code == .connectionLost && expected?.message.contains("did not say why") == true)
+    }
+
     @Test("for whom there is no place in the handshake, that is said", .timeLimit(.minutes(1)))
     func busy() async throws {
         let (near, far) = MemoryTransport.pair()

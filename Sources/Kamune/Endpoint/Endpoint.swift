@@ -210,14 +210,16 @@ public struct Endpoint: Sendable {
         let timeout = KamuneError(.timedOut, "The other side did not finish the handshake in time.")
         do throws(KamuneError) {
             var verifier = self.verifier
+            var peerSaysWhy = false
             if let peer {
                 let key = try await archive?.presentKey(of: peer) ?? peer
                 verifier = ExpectedPeer(identity: key, then: verifier)
+                peerSaysWhy = await archive?.saysWhy(key) ?? false
             }
             let driver = HandshakeDriver(
                 connection: connection, verifier: verifier, configuration: configuration, identity: identity,
-                capabilities: capabilities, archive: archive, doubt: doubt, onMilestone: onMilestone,
-                onAnswer: onAnswer)
+                capabilities: capabilities, archive: archive, doubt: doubt, peerSaysWhy: peerSaysWhy,
+                onMilestone: onMilestone, onAnswer: onAnswer)
             let handshake = HandshakeConfiguration(
                 identity: identity, name: name, capabilities: capabilities,
                 succession: capabilities.isEmpty ? .none : try await succession.find())

@@ -16,6 +16,8 @@ struct HandshakeDriver: Sendable {
     let archive: SessionArchive?
     /// What went wrong when an earlier session was to be resumed.
     var doubt: KamuneError?
+    /// Whether whom we want to reach says why, when it does not let us in (§10.8).
+    var peerSaysWhy = false
     /// Told what the peer has shown of itself, where that decides whether the connection keeps its place; false drops it.
     var onMilestone: (@Sendable (HandshakeMilestone) -> Bool)?
     /// Waits, when the responder has answered for the first time, until it may be told who we are; yields what to resume.
@@ -295,6 +297,11 @@ struct HandshakeDriver: Sendable {
         guard peerIsDeciding else {
             throw KamuneError(
                 .connectionLost, "The other side closed the connection during the handshake. Is it a Kamune peer?")
+        }
+        if peerSaysWhy {
+            throw KamuneError(
+                .connectionLost,
+                "The connection ended when the other side learned who we are, and it did not say why. Try again later.")
         }
         throw identity.algorithm == .mldsa65
             ? KamuneError(

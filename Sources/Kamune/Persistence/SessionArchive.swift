@@ -53,6 +53,12 @@ struct SessionArchive: Sendable {
         }
     }
 
+    /// Whether somebody whom we know says why, when we are not let in (§10.8), and we would understand it.
+    func saysWhy(_ key: PublicIdentity) async -> Bool {
+        guard capabilities.contains(.refusal) else { return false }
+        return (try? await store.peer(withKey: key))?.capabilities.contains(Capability.refusal.name) ?? false
+    }
+
     /// The right to resume the latest session with a peer, as its initiator, its token struck from the store; nil when none
     /// can be resumed.
     func takeResumption(with peer: PublicIdentity) async throws(KamuneError) -> ResumptionRight? {

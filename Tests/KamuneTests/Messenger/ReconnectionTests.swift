@@ -242,7 +242,8 @@ final class Doorkeeper: PeerVerifier {
     let isOpen = Atomic(true)
 
     func verify(_ peer: Peer) async -> Verdict {
-        isOpen.load(ordering: .sequentiallyConsistent) ? .accept(.policy) : .refuse(reason: "The door is closed.")
+        isOpen.load(ordering: .sequentiallyConsistent)
+            ? .accept(.policy) : .refuse(reason: "The door is closed.", telling: .refused)
     }
 }
 

@@ -129,7 +129,10 @@ struct Adversary: ~Copyable {
         case 4:
             return choices.mutated(try sealed(try honestEnvelope()))
         case 5:
-            return try sealed(choices.bytes())
+            // Sometimes a word on why there is nothing to talk about.
+            let reason = HandshakeRefusal(rawValue: UInt8(choices.below(16)))
+            guard let reason else { return try sealed(choices.bytes()) }
+            return try sealed(choices.below(2) == 0 ? reason.encoded : choices.mutated(reason.encoded))
         case 6:
             return try sealed(choices.mutated(try honestEnvelope()))
         case 7:
