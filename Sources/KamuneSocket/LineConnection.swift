@@ -23,6 +23,8 @@ package final class LineConnection: Sendable {
         /// Whether somebody has read, or is reading: only one may.
         var isTaken = false
         var waiters: [CheckedContinuation<Void, Never>] = []
+        /// Those who wait for the end alone.
+        var closeWaiters: [CheckedContinuation<Void, Never>] = []
     }
 
     private let state = Mutex(State())
@@ -73,10 +75,32 @@ package final class LineConnection: Sendable {
             return state.waitingBytes < Self.maximumWaitingBytes
         }
         guard let hasRoom else { return false }
+        write(line)
+        return hasRoom
+    }
+
+    /// Sends a line as soon as there is room for it. Nothing is sent when the connection has ended.
+    ///
+    /// However many wait to send at once, no more than one line goes beyond what may wait to be read.
+    ///
+    /// - Parameter line: With its line feed.
+    package func sendWhenThereIsRoom(_ line: [UInt8]) async {
+        while true {
+            let isTaken = state.withLock { state in
+                guard !state.isClosed, state.waitingBytes < Self.maximumWaitingBytes else { return false }
+                state.waitingBytes += line.count
+                return true
+            }
+            if isTaken { return write(line) }
+            if isClosed { return }
+            await waitForRoom()
+        }
+    }
+
+    private func write(_ line: [UInt8]) {
         channel.channel.writeAndFlush(ByteBuffer(bytes: line)).whenComplete { [weak self] _ in
             self?.hasSent(line.count)
         }
-        return hasRoom
     }
 
     /// Whether there is room for more.
@@ -90,6 +114,17 @@ package final class LineConnection: Sendable {
     /// Waits until the other side has read so much that there is room for more, or is gone.
     package func waitForRoom() async {
         await wait { $0.waitingBytes < Self.maximumWaitingBytes }
+    }
+
+    /// Waits until the connection has ended.
+    package func waitUntilClosed() async {
+        await withCheckedContinuation { continuation in
+            let isClosed = state.withLock { state in
+                if !state.isClosed { state.closeWaiters.append(continuation) }
+                return state.isClosed
+            }
+            if isClosed { continuation.resume() }
+        }
     }
 
     /// Waits until the system has taken everything that was sent, or the other side is gone.
@@ -130,8 +165,8 @@ package final class LineConnection: Sendable {
     private func hasClosed() {
         let waiters = state.withLock { state in
             state.isClosed = true
-            defer { state.waiters = [] }
-            return state.waiters
+            defer { (state.waiters, state.closeWaiters) = ([], []) }
+            return state.waiters + state.closeWaiters
         }
         for waiter in waiters { waiter.resume() }
     }

@@ -35,7 +35,8 @@ public final class NodeEvents: AsyncSequence, Sendable {
         let consumer = state.withLock { state -> CheckedContinuation<Void, Never>? in
             guard !state.isFinished else { return nil }
             for event in events {
-                if isLimited, state.bytes >= Self.maximumBytes {
+                // From what was left out on nothing comes before it was told.
+                if isLimited, state.isLagging || state.bytes >= Self.maximumBytes {
                     state.isLagging = true
                     break
                 }

@@ -138,19 +138,29 @@ public final class RemoteNode: NodeAccess {
             throw NodeError(.tooLarge, "This is more than one request can hold.")
         }
         await connection.waitForRoom()
-        let result = await withCheckedContinuation { continuation in
-            let isOver = state.withLock { state in
-                if !state.isOver { state.waiting[id] = continuation }
-                return state.isOver
+        let result = await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let failure = state.withLock { state -> NodeError? in
+                    if state.isOver { return .gone }
+                    // The handler has run already, and found nobody.
+                    if Task.isCancelled { return Self.cancelled }
+                    state.waiting[id] = continuation
+                    return nil
+                }
+                if let failure {
+                    continuation.resume(returning: .failure(failure))
+                } else {
+                    connection.send(line)
+                }
             }
-            if isOver {
-                continuation.resume(returning: .failure(NodeError.gone))
-            } else {
-                connection.send(line)
-            }
+        } onCancel: {
+            // Whether it is done all the same is unknown, as it is when the node ends.
+            state.withLock { $0.waiting.removeValue(forKey: id) }?.resume(returning: .failure(Self.cancelled))
         }
         return try result.get()
     }
+
+    private static let cancelled = NodeError(.cancelled, "The request was cancelled.")
 
     private func take(_ head: NodeLine.Head, _ line: [UInt8]) {
         if let id = head.id, let continuation = state.withLock({ $0.waiting.removeValue(forKey: id) }) {

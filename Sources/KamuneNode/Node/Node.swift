@@ -20,6 +20,8 @@ public actor Node {
     nonisolated let hub = EventHub()
     /// Talks and listens under the present identity; made when it is first needed.
     private var messenger: Messenger?
+    /// Goes up with every change of the identity.
+    private var generation = 0
     var talks: [PeerID: Talk] = [:]
     var listeners: [ListenerID: Listening] = [:]
     var lastListener = 0
@@ -65,9 +67,10 @@ public actor Node {
     func talker() async throws(NodeError) -> Messenger {
         guard !isClosed else { throw NodeError(.storeUnusable, "The node has ended.") }
         if let messenger { return messenger }
+        let generation = generation
         let made = try await asNode { try await self.makeMessenger() }
-        // Another may have been made meanwhile.
-        if let messenger { return messenger }
+        // Another may have been made meanwhile, the identity may have changed, and the node may have ended.
+        if messenger != nil || generation != self.generation || isClosed { return try await talker() }
         messenger = made
         if seeksByItself { await beginSeeking(made) }
         return made
@@ -115,6 +118,7 @@ public actor Node {
     /// Has the next conversations begin under the identity, and name, that the store has now. Those that there are say
     /// goodbye; listeners go on at the same addresses.
     func identityHasChanged() async {
+        generation += 1
         guard let former = messenger else { return hub.publish([.identityChanged]) }
         messenger = nil
         let reach = reach.withLock { $0.take() }
@@ -228,6 +232,7 @@ public actor Node {
                     reason: "The key was given up for another one, or vouched for by one that was.", telling: .refused)
             }
         }
+        guard !isClosed else { return .refuse(reason: "The program ends.") }
         lastVerification += 1
         let id = VerificationID(lastVerification)
         return await withTaskCancellationHandler {

@@ -34,6 +34,7 @@ actor ClientConnection {
     private var isIncognito = false
     private var requests: [UInt64: Task<Void, Never>] = [:]
     private var lastRequest: UInt64 = 0
+    private var isGone = false
     private var waitsForRoom: CheckedContinuation<Void, Never>?
     /// What is done in the order in which it was asked for: the last of it.
     private var ordered: Task<Void, Never>?
@@ -62,17 +63,27 @@ actor ClientConnection {
                     version: NodeVersion.text, pid: String(getpid()), vocabulary: NodeVocabulary.version,
                     locked: node == nil)))
         let speaker = NodeServer.DialectClient(number: client.number) { [connection] line in
-            await connection.waitForRoom()
-            connection.send(line)
+            await connection.sendWhenThereIsRoom(line)
+        }
+        // Not after the last line was taken: it may wait for a request that ends only because it is cancelled.
+        let end = Task {
+            await connection.waitUntilClosed()
+            self.hasGone()
         }
         await dialect?.begin(speaker)
         await connection.receive { await self.take($0, speaker) }
-        // What nobody waits for any more is not worth waiting for either.
-        for request in requests.values { request.cancel() }
+        hasGone()
         await dialect?.end(speaker)
         if let node { await node.leave(client) }
         if isIncognito { await node?.close() }
         connection.close()
+        await end.value
+    }
+
+    /// What nobody waits for any more is not worth waiting for either.
+    private func hasGone() {
+        isGone = true
+        for request in requests.values { request.cancel() }
     }
 
     private func take(_ line: Line, _ speaker: NodeServer.DialectClient) async {
@@ -153,6 +164,7 @@ actor ClientConnection {
             waitsForRoom.take()?.resume()
         }
         requests[number] = task
+        if isGone { task.cancel() }
         if type.isOrdered { ordered = task }
     }
 
@@ -172,8 +184,7 @@ actor ClientConnection {
 
     /// An answer is never left out: the client waits for it, and we for the client.
     private func answer(_ line: [UInt8]) async {
-        await connection.waitForRoom()
-        connection.send(line)
+        await connection.sendWhenThereIsRoom(line)
     }
 }
 

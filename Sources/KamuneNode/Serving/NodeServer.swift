@@ -39,6 +39,9 @@ package actor NodeServer {
     private var running: Task<Void, Never>?
     private var clients = 0
     private var goneWaiters: [CheckedContinuation<Void, Never>] = []
+    /// Whether somebody's passphrase is being tried, and who waits for that.
+    private var isUnlocking = false
+    private var unlockWaiters: [CheckedContinuation<Void, Never>] = []
     private let onShutdown: @Sendable () -> Void
 
     /// How many clients there may be at once.
@@ -142,12 +145,20 @@ package actor NodeServer {
 
     /// Opens a node that is locked.
     func unlock(_ passphrase: borrowing SecretBytes) async throws(NodeError) -> Node {
+        // One after another: the store lets only one open it, and what a passphrase takes in memory is needed once.
+        while isUnlocking { await withCheckedContinuation { unlockWaiters.append($0) } }
         guard case .locked(let open) = state else {
             guard let node else { throw .gone }
             return node
         }
+        isUnlocking = true
+        defer {
+            isUnlocking = false
+            let waiters = unlockWaiters
+            unlockWaiters = []
+            for waiter in waiters { waiter.resume() }
+        }
         let node = try await open(passphrase)
-        // Two may have known it at once; the store lets only one of them open it.
         state = .open(node)
         return node
     }
