@@ -71,7 +71,9 @@ public final class RemoteNode: NodeAccess {
     ) async {
         var node: RemoteNode?
         await connection.receive { line in
-            guard case .bytes(let bytes) = line, let head = NodeLine.head(bytes) else { return }
+            // Whoever waits for an answer that is too long would wait for ever.
+            guard case .bytes(let bytes) = line else { return connection.close() }
+            guard let head = NodeLine.head(bytes) else { return }
             if let node { return node.take(head, bytes) }
             switch (head.evt, try? NodeLine.data(NodeLine.Greeting.self, in: bytes)) {
             case ("ready", let greeting?) where greeting.vocabulary == NodeVocabulary.version:
@@ -134,6 +136,9 @@ public final class RemoteNode: NodeAccess {
             return String(state.lastID)
         }
         let line = makeLine(id)
+        guard !line.isEmpty else {
+            throw NodeError(.invalidParameter, "The request has a number that is none.")
+        }
         guard line.count <= LineConnection.maximumLineSize else {
             throw NodeError(.tooLarge, "This is more than one request can hold.")
         }

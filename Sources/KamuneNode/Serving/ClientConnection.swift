@@ -86,6 +86,13 @@ actor ClientConnection {
         for request in requests.values { request.cancel() }
     }
 
+    /// This client looks through the node from now on.
+    private func enter(_ node: Node) async {
+        guard self.node == nil else { return }
+        self.node = node
+        await node.join(client)
+    }
+
     private func take(_ line: Line, _ speaker: NodeServer.DialectClient) async {
         guard case .bytes(let bytes) = line else {
             return await answer(
@@ -112,11 +119,7 @@ actor ClientConnection {
     private func unlock(_ line: [UInt8], _ id: String?) async {
         do throws(NodeError) {
             let request = try NodeLine.parameters(Unlock.self, in: line)
-            let node = try await server.unlock(request.passphrase.copy())
-            if self.node == nil {
-                self.node = node
-                await node.join(client)
-            }
+            await enter(try await server.unlock(request.passphrase.copy()))
             await answer(NodeLine.answer(Done(), id: id))
         } catch {
             await answer(NodeLine.error(error, id: id))
@@ -149,7 +152,8 @@ actor ClientConnection {
             return await answer(
                 NodeLine.error(NodeError(.unknownRequest, "There is no request “\(name.prefix(64))”."), id: id))
         }
-        if node == nil { node = await server.node }
+        // Another client may have unlocked it.
+        if node == nil, let node = await server.node { await enter(node) }
         guard let node else {
             return await answer(NodeLine.error(NodeError(.locked, "The node is locked; unlock it first."), id: id))
         }

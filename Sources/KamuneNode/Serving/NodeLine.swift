@@ -71,7 +71,8 @@ package enum NodeLine {
 
     /// An answer.
     package static func answer(_ answer: some Encodable, id: String?) -> [UInt8] {
-        line(Event(evt: "response", id: id, data: answer))
+        let line = line(Event(evt: "response", id: id, data: answer))
+        return line.isEmpty ? error(NodeError(.system, "The answer has a number that is none."), id: id) : line
     }
 
     /// An error.
@@ -90,7 +91,7 @@ package enum NodeLine {
     }
 
     private static func line(_ value: some Encodable) -> [UInt8] {
-        // Nothing that is written here can fail to be written: there are no numbers but finite ones.
+        // What cannot be written is a number that is none, such as infinity.
         guard var line = try? JSONCoding.encoder().encode(value) else { return [] }
         line.append(UInt8(ascii: "\n"))
         return Array(line)

@@ -38,6 +38,8 @@ package actor NodeServer {
     private let dialect: (any Dialect)?
     private var running: Task<Void, Never>?
     private var clients = 0
+    private var connections: [ObjectIdentifier: LineConnection] = [:]
+    private var isClosed = false
     private var goneWaiters: [CheckedContinuation<Void, Never>] = []
     /// Whether somebody's passphrase is being tried, and who waits for that.
     private var isUnlocking = false
@@ -119,7 +121,10 @@ package actor NodeServer {
 
     /// Serves nobody any more. Who is connected is told by the end of the connection.
     package func close() async {
+        isClosed = true
         await server.close()
+        // A client who does not read must not keep the node from ending.
+        for connection in connections.values { connection.close() }
         running?.cancel()
         await running?.value
     }
@@ -127,6 +132,7 @@ package actor NodeServer {
     // MARK: Clients
 
     private func serve(_ connection: LineConnection) async {
+        if isClosed { return }
         guard clients < Self.maximumClients else {
             connection.send(
                 NodeLine.error(
@@ -136,7 +142,9 @@ package actor NodeServer {
             return connection.close()
         }
         clients += 1
+        connections[ObjectIdentifier(connection)] = connection
         await ClientConnection(connection, server: self, dialect: dialect).run()
+        connections[ObjectIdentifier(connection)] = nil
         clients -= 1
         let waiters = goneWaiters
         goneWaiters = []
