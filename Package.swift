@@ -226,6 +226,13 @@ let package = Package(
             ]
         ),
         .testTarget(
+            name: "KamuneNodeTests",
+            dependencies: [
+                "Kamune", "KamuneCrypto", "KamuneNode", "KamuneSocket", "KamuneStore", "KamuneSystem",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+            ]),
+        .testTarget(
             name: "KamuneDaemonTests",
             dependencies: [
                 "KamuneCrypto", "KamuneDaemon", "KamuneNode", "KamuneStore", "KamuneSystem", "KamuneTestKit",

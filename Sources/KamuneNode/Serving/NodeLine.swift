@@ -71,7 +71,7 @@ package enum NodeLine {
 
     /// An answer.
     package static func answer(_ answer: some Encodable, id: String?) -> [UInt8] {
-        let line = line(Event(evt: "response", id: id, data: answer))
+        let line = Self.line(Event(evt: "response", id: id, data: answer))
         return line.isEmpty ? error(NodeError(.system, "The answer has a number that is none."), id: id) : line
     }
 
@@ -165,11 +165,15 @@ package enum JSONCoding {
         switch error {
         case .keyNotFound(let key, _): return "The parameter “\(snake(key.stringValue))” is missing."
         case .typeMismatch(_, let context), .valueNotFound(_, let context):
-            return "The parameter “\(snake(place(context.codingPath)))” has the wrong type."
-        case .dataCorrupted(let context):
             let name = snake(place(context.codingPath))
             return name.isEmpty
-                ? "This is not JSON." : "The parameter “\(name)” cannot be read: \(context.debugDescription)"
+                ? "The parameters are no JSON object." : "The parameter “\(name)” has the wrong type."
+        case .dataCorrupted(let context):
+            let name = snake(place(context.codingPath))
+            // That it is JSON was seen already; a number that is too large is told without its place.
+            return name.isEmpty
+                ? "A parameter has a value that does not fit."
+                : "The parameter “\(name)” cannot be read: \(context.debugDescription)"
         @unknown default: return "The parameters cannot be read."
         }
     }
