@@ -53,6 +53,11 @@ package final class LineServer: Sendable {
             return try await body(
                 ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
                     .serverChannelOption(.backlog, value: backlog)
+                    .serverChannelInitializer { channel in
+                        channel.eventLoop.makeCompletedFuture {
+                            try channel.pipeline.syncOperations.addHandler(AcceptRest())
+                        }
+                    }
                     // Until there is somebody to read it.
                     .childChannelOption(.autoRead, value: false))
         } catch let error as IOError {
