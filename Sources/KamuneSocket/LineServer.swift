@@ -16,6 +16,7 @@ package final class LineServer: Sendable {
     private typealias Listening = NIOAsyncChannel<Accepted, Never>
 
     private let channel: Listening
+    private let isClosed = Mutex(false)
 
     private init(_ channel: Listening, _ location: SocketLocation?) {
         self.channel = channel
@@ -106,7 +107,12 @@ package final class LineServer: Sendable {
 
     /// Stops waiting, and takes the socket away. Connections go on.
     package func close() async {
-        if let location { unlink(location.path) }
+        let isFirst = isClosed.withLock { isClosed in
+            defer { isClosed = true }
+            return !isClosed
+        }
+        // Only once: by the next time the socket may be that of the next process.
+        if isFirst, let location { unlink(location.path) }
         try? await channel.channel.close()
     }
 }

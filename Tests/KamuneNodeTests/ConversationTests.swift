@@ -6,7 +6,7 @@ import Testing
 
 @testable import KamuneNode
 
-@Suite("Conversations of nodes", .timeLimit(.minutes(2)))
+@Suite("Conversations of nodes", .timeLimit(.minutes(10)))
 struct ConversationTests {
     /// Lends two nodes that know each other.
     private func withTwo(_ body: (Household, Household) async throws -> Void) async throws {

@@ -6,7 +6,7 @@ import Testing
 
 @testable import KamuneNode
 
-@Suite("Who is at the socket of a store", .timeLimit(.minutes(1)))
+@Suite("Who is at the socket of a store", .timeLimit(.minutes(10)))
 struct GreetingTests {
     /// Something else than a node, which says this to whoever connects.
     private func with(

@@ -8,7 +8,7 @@ import Testing
 
 @testable import KamuneNode
 
-@Suite("A node that waits to be unlocked", .timeLimit(.minutes(2)))
+@Suite("A node that waits to be unlocked", .timeLimit(.minutes(10)))
 struct LockedNodeTests {
     /// A locked node over a store with a passphrase.
     private final class LockedHouse: Sendable {

@@ -7,7 +7,7 @@ import Testing
 
 @testable import KamuneNode
 
-@Suite("What a node is asked for, in its process and through its socket", .timeLimit(.minutes(2)))
+@Suite("What a node is asked for, in its process and through its socket", .timeLimit(.minutes(10)))
 struct RequestTests {
     // MARK: Contacts
 

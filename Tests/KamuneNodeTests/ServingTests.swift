@@ -7,7 +7,7 @@ import Testing
 
 @testable import KamuneNode
 
-@Suite("What programs say at a node's socket", .timeLimit(.minutes(2)))
+@Suite("What programs say at a node's socket", .timeLimit(.minutes(10)))
 struct ServingTests {
     @Test("the greeting says who is there, and comes first")
     func greeting() async throws {
@@ -147,7 +147,7 @@ struct ServingTests {
             _ = try await client.hear()
             let ada = try await house.contact("Ada")
             // More than may be under way at once.
-            let count = 500
+            let count = 200
             for index in 0..<count {
                 await client.ask("messages.send", #"{"contact":"\#(ada)","text":"\#(index)"}"#, id: "\(index)")
             }
@@ -184,6 +184,20 @@ struct ServingTests {
             for window in [all, none, writer] { await window.close() }
             await some.close()
             #expect(await none.next { $0 } == nil)
+        }
+    }
+
+    @Test("a node that is about to end lets nobody else in, and serves who is there to the end")
+    func conclusion() async throws {
+        try await Household.with { house in
+            let window = try await house.remote()
+            let concluding = Task { await house.server.conclude() }
+            // The socket goes first.
+            while let other = try await RemoteNode.connect(to: house.location) { await other.close() }
+            #expect(try await window.ask(ListContacts()).contacts.isEmpty)
+            await window.close()
+            await concluding.value
+            #expect(await house.server.clientCount == 0)
         }
     }
 

@@ -7,7 +7,7 @@ import Testing
 
 @testable import KamuneNode
 
-@Suite("Clients that do not read, or vanish", .timeLimit(.minutes(2)))
+@Suite("Clients that do not read, or vanish", .timeLimit(.minutes(10)))
 struct SlowClientTests {
     /// More than the system and the node keep for somebody who does not read.
     private static let flood = 320

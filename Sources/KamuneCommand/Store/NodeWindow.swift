@@ -70,14 +70,16 @@ struct NodeWindow: Sendable {
         await access.close()
         guard let own else { return }
         if let server = own.server {
+            let stopping = Task { if await context.signals.first.wait() != nil { await server.close() } }
             if await server.clientCount > 0 {
                 context.tell(
                     "Another window looks through this one, which stays until that is closed; Ctrl-C ends both.")
                 context.signals.concludeFirst()
-                let stopping = Task { if await context.signals.first.wait() != nil { await server.close() } }
                 await server.waitUntilAlone()
-                stopping.cancel()
             }
+            // One who has come just now is served; whoever comes later finds no socket, and waits for the store.
+            await server.conclude()
+            stopping.cancel()
             await server.close()
         }
         await own.node.close()

@@ -119,6 +119,12 @@ package actor NodeServer {
         while clients > 0 { await withCheckedContinuation { goneWaiters.append($0) } }
     }
 
+    /// Lets nobody else in, and waits until nobody looks through the node any more.
+    package func conclude() async {
+        await server.close()
+        await waitUntilAlone()
+    }
+
     /// Serves nobody any more. Who is connected is told by the end of the connection.
     package func close() async {
         isClosed = true
