@@ -146,6 +146,9 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),
+        // Writes the schemas of the node's vocabulary: see scripts/generate-schema.
+        .executableTarget(
+            name: "KamuneSchema", dependencies: ["KamuneCrypto", "KamuneDaemon", "KamuneNode", "KamuneStore"]),
         // Measures and tests the transports over links that are slow, lossy and interrupted.
         .executableTarget(
             name: "KamuneNetworkLab",
@@ -236,6 +239,11 @@ let package = Package(
             name: "KamuneDaemonTests",
             dependencies: [
                 "KamuneCrypto", "KamuneDaemon", "KamuneNode", "KamuneStore", "KamuneSystem", "KamuneTestKit",
+            ]),
+        .testTarget(
+            name: "KamuneSchemaTests",
+            dependencies: [
+                "Kamune", "KamuneCrypto", "KamuneDaemon", "KamuneNode", "KamuneSchema", "KamuneSocket", "KamuneStore",
             ]),
         .testTarget(
             name: "KamuneTerminalTests", dependencies: ["KamuneTerminal", "KamuneTestSupport"],

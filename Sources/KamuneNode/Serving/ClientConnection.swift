@@ -5,19 +5,19 @@ import KamuneSystem
 import Synchronization
 
 /// Opens a node that was begun without a passphrase.
-struct Unlock: Codable, Sendable {
-    static let name = "node.unlock"
+package struct Unlock: Codable, Sendable {
+    package static let name = "node.unlock"
     var passphrase: SecretText
 }
 
 /// Ends the node, whoever looks through it.
-struct Shutdown: Codable, Sendable {
-    static let name = "node.shutdown"
+package struct Shutdown: Codable, Sendable {
+    package static let name = "node.shutdown"
 }
 
 /// Has this client's conversations leave no trace: it looks through a node of its own from now on, with a store in memory.
-struct GoIncognito: Codable, Sendable {
-    static let name = "node.incognito"
+package struct GoIncognito: Codable, Sendable {
+    package static let name = "node.incognito"
     /// What others are told to call us.
     var ownName: String?
 }

@@ -1,7 +1,7 @@
 import Foundation
 
 /// The data of an event in JSON: for each kind the members that it has.
-struct EventData: Codable, Sendable {
+package struct EventData: Codable, Sendable {
     var contact: ContactID?
     var conversation: ConversationInfo?
     var listener: ListenerID?
@@ -44,7 +44,7 @@ extension NodeEvent {
     }
 
     /// The event of a kind with these members; nil when one is missing.
-    init?(_ kind: Kind, _ data: EventData) {
+    package init?(_ kind: Kind, _ data: EventData) {
         switch kind {
         case .conversationBegan:
             guard let info = data.conversation else { return nil }
