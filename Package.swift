@@ -272,7 +272,10 @@ let package = Package(
         // The programs are named too, so that they are built before they are run.
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["KamuneCommand", "KamuneNetworkLab", "KamuneSystem", "KamuneTestKit"]
+            dependencies: [
+                "Kamune", "KamuneCommand", "KamuneCrypto", "KamuneNetworkLab", "KamuneNode", "KamuneStore", "KamuneSystem",
+                "KamuneTestKit",
+            ]
         ),
     ]
 )
