@@ -244,6 +244,7 @@ let package = Package(
             name: "KamuneSchemaTests",
             dependencies: [
                 "Kamune", "KamuneCrypto", "KamuneDaemon", "KamuneNode", "KamuneSchema", "KamuneSocket", "KamuneStore",
+                "KamuneTestSupport",
             ]),
         .testTarget(
             name: "KamuneTerminalTests", dependencies: ["KamuneTerminal", "KamuneTestSupport"],
