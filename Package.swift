@@ -124,7 +124,9 @@ let package = Package(
         ),
         .target(
             name: "KamuneBenchmark",
-            dependencies: ["Kamune", "KamuneCrypto", "KamuneProtocol", "KamuneStore", "KamuneSystem"]
+            dependencies: [
+                "Kamune", "KamuneCrypto", "KamuneNode", "KamuneProtocol", "KamuneSocket", "KamuneStore", "KamuneSystem",
+            ]
         ),
         // Windows on a person's Kamune for programs in other languages.
         .target(

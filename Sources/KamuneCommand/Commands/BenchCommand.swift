@@ -15,7 +15,8 @@ struct BenchCommand: ContextualCommand {
             nothing: use scripts/run bench.
 
             With --store, what keeping costs instead: a store of many messages is made, measured and removed. With \
-            --reach, how long it takes to find somebody some of whose addresses are dead.
+            --reach, how long it takes to find somebody some of whose addresses are dead. With --node, what a node costs \
+            that others look through.
 
             EXAMPLES:
               kamune bench
@@ -24,6 +25,7 @@ struct BenchCommand: ContextualCommand {
               kamune bench --algorithm ml-dsa-65 --effort 0.2
               kamune bench --reach
               kamune bench --store --messages 1000000
+              kamune bench --node
             """)
 
     @Flag(name: .long, help: "Print JSON instead of a table.")
@@ -61,6 +63,9 @@ struct BenchCommand: ContextualCommand {
     @Flag(name: .long, help: "Measure instead how long it takes to find somebody some of whose addresses are dead.")
     var reach = false
 
+    @Flag(name: .long, help: "Measure instead what a node costs that others look through.")
+    var node = false
+
     @Option(name: .long, help: ArgumentHelp("How many messages the store holds.", valueName: "count"))
     var messages = 1_000_000
 
@@ -95,6 +100,9 @@ struct BenchCommand: ContextualCommand {
             report = try await StoreBenchmark(messages: messages, directory: directory, progress: progress).run()
         } else if reach {
             report = try await DialingBenchmark(algorithm: algorithm, effort: effort, progress: progress).run()
+        } else if node {
+            guard let program = context.programPath else { throw Failure(.programUnknown) }
+            report = try await NodeBenchmark(program: program, effort: effort, progress: progress).run()
         } else if transport == .udp {
             report = try await TransportComparison(
                 algorithm: algorithm, effort: effort, idleSessions: sessions, holder: holder(context),
