@@ -6,6 +6,7 @@ import Synchronization
 import Testing
 
 @testable import KamuneDaemon
+@testable import KamuneNode
 
 /// Two daemons on real nodes, driven by nothing but the protocol.
 @Suite("Daemons on nodes")
@@ -247,5 +248,50 @@ struct NodeBackendTests {
         #expect(try await a.ask("submit_passphrase", #"{"passphrase":"right"}"#).summary == "response(opened) #q")
         await a.daemon.shutDown()
         #expect(!a.probe.everything.contains("right\""))
+    }
+}
+
+/// The same on a node's socket.
+@Suite("Daemon's protocol on the socket")
+struct SocketDialectTests {
+    @Test("Two clients have servers, modes and ends of their own, and one storage")
+    func clients() async throws {
+        let place = NSTemporaryDirectory() + "/kamune-daemon-" + UUID().uuidString
+        try FileManager.default.createDirectory(
+            atPath: place, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        defer { try? FileManager.default.removeItem(atPath: place) }
+        let store = try await Store.openOrCreate(
+            at: StoreLocation(path: place + "/kamune.db"), credential: .unprotected)
+        let node = Node(store: store)
+        let dialect = SocketDialect(
+            DaemonEnvironment(version: "9.9.9", libraryVersion: "0.7.0", keychain: NoKeychain())
+        ) { node }
+        let (first, second) = (Probe(), Probe())
+        let clients = [first, second].enumerated().map { number, probe in
+            NodeServer.DialectClient(number: number) { probe.send(Array($0.dropLast())) }
+        }
+        func ask(_ client: Int, _ command: String, _ parameters: String = "{}") async throws -> ReadEvent {
+            let line = #"{"type":"cmd","cmd":"\#(command)","id":"q","params":\#(parameters)}"#
+            #expect(await dialect.take(Array(line.utf8), named: command, from: clients[client]))
+            while true {
+                let event = try await [first, second][client].next()
+                if event.id == "q" { return event }
+            }
+        }
+        #expect(await !dialect.take([], named: "contacts.list", from: clients[0]))
+        #expect(try await ask(0, "open_storage", #"{"storage_path":"/other","db_no_passphrase":true}"#).name == "error")
+        for client in 0...1 {
+            let path = #"{"storage_path":"\#(place)/kamune.db","db_no_passphrase":true}"#
+            #expect(try await ask(client, "open_storage", path).summary == "response(opened) #q")
+        }
+        #expect(try await ask(0, "start_server", #"{"addr":"127.0.0.1:0"}"#).name == "server_started")
+        #expect(try await ask(1, "get_server_status").flag("running") == false)
+        #expect(try await ask(1, "start_server", #"{"addr":"127.0.0.1:0"}"#).name == "server_started")
+        _ = try await ask(0, "stop_server")
+        #expect(try await ask(1, "get_server_status").flag("running") == true)
+        await dialect.end(clients[0])
+        #expect(try await ask(1, "get_fingerprint").text("b64")?.isEmpty == false)
+        await dialect.end(clients[1])
+        await node.close()
     }
 }

@@ -1,4 +1,5 @@
 import Kamune
+import KamuneDaemon
 import KamuneNode
 import KamuneSocket
 import KamuneStore
@@ -36,10 +37,12 @@ struct BackgroundNode {
             let node = Node(store: store)
             await duties.begin(node)
             server = try await NodeServer.start(
-                node, at: location, descriptor: descriptor, onShutdown: onShutdown)
+                node, at: location, descriptor: descriptor, dialect: SocketDialect(.ofProgram) { node },
+                onShutdown: onShutdown)
         } catch let failure as Failure where failure == StoreOpener.passphraseIsMissing {
             server = try await NodeServer.start(
-                lockedAt: location, descriptor: descriptor, onShutdown: onShutdown
+                lockedAt: location, descriptor: descriptor,
+                dialect: SocketDialect(.ofProgram) { await duties.openedNode() }, onShutdown: onShutdown
             ) { secret throws(NodeError) in
                 let credential = StoreCredential.passphrase(secret.copy())
                 let store: Store
@@ -82,6 +85,9 @@ actor NodeDuties {
         self.addresses = addresses
         self.context = context
     }
+
+    /// The node, once the store is open.
+    func openedNode() -> Node? { node }
 
     /// Begins, now that the store is open.
     func begin(_ node: Node) async {

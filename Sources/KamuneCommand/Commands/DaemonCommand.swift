@@ -20,12 +20,18 @@ struct DaemonCommand: ContextualCommand {
     func run(in context: CommandContext) async throws {
         context.signals.concludeFirst()
         let signals = context.signals
-        let passphrase = context.environment.bytes(StoreOpener.variable)
-        try await StandardDaemon.run(
-            NodeBackend(),
-            DaemonEnvironment(
-                version: RootCommand.version, libraryVersion: NodeVersion.text,
-                passphrase: passphrase.map { JSONSecret(SecretBytes(copying: $0)) }, keychain: SystemKeychain())
-        ) { _ = await signals.first.wait() }
+        var environment = DaemonEnvironment.ofProgram
+        environment.passphrase = context.environment.bytes(StoreOpener.variable)
+            .map { JSONSecret(SecretBytes(copying: $0)) }
+        let backend = NodeBackend(environment: .ofProgram)
+        try await StandardDaemon.run(backend, environment) { _ = await signals.first.wait() }
+    }
+}
+
+extension DaemonEnvironment {
+    /// That of this program, without a passphrase.
+    static var ofProgram: DaemonEnvironment {
+        DaemonEnvironment(
+            version: RootCommand.version, libraryVersion: NodeVersion.text, keychain: SystemKeychain())
     }
 }

@@ -1,4 +1,5 @@
 import Kamune
+import KamuneDaemon
 import KamuneNode
 import KamuneStore
 import KamuneSystem
@@ -61,7 +62,10 @@ struct NodeWindow: Sendable {
     /// A window on a node of this process's own.
     static func own(_ node: Node, at location: StoreLocation?) async -> NodeWindow {
         var server: NodeServer?
-        if let location { server = try? await NodeServer.start(node, at: location) }
+        if let location {
+            server = try? await NodeServer.start(
+                node, at: location, dialect: SocketDialect(.ofProgram) { node })
+        }
         return NodeWindow(access: await LocalNode.open(node), own: OwnNode(node: node, server: server))
     }
 

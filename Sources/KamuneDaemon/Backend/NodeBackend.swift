@@ -11,8 +11,11 @@ public struct NodeBackend: DaemonBackend {
     private static let patience = Duration.seconds(5)
     private static let interval = Duration.milliseconds(50)
 
-    /// All are alike.
-    public init() {}
+    private let environment: DaemonEnvironment?
+
+    /// - Parameter environment: Of the protocol on the socket of a node of this process; without it, that speaks the node's
+    ///   vocabulary only.
+    public init(environment: DaemonEnvironment? = nil) { self.environment = environment }
 
     /// That of the node.
     public var vocabulary: Set<String> { Set(NodeVocabulary.requests.map { $0.name }) }
@@ -62,7 +65,8 @@ public struct NodeBackend: DaemonBackend {
                 let store = try await Store.openOrCreate(
                     at: location, credential: passphrase.map { .passphrase($0.bytes.copy()) } ?? .unprotected)
                 let node = Node(store: store, configuration: .ofDaemon)
-                let server = try? await NodeServer.start(node, at: location)
+                let dialect = environment.map { SocketDialect($0) { node } }
+                let server = try? await NodeServer.start(node, at: location, dialect: dialect)
                 return .own(node, await LocalNode.open(node), server)
             } catch StoreError.inUse(let process) {
                 // It may be about to serve, or to end.

@@ -11,12 +11,14 @@ final class NodeStorage: DaemonStorage {
     enum Access: Sendable {
         /// It is in this process, and served to others, where there can be a socket.
         case own(Node, LocalNode, NodeServer?)
+        /// It is in this process, and somebody else's.
+        case shared(Node, LocalNode)
         /// It is in another process.
         case remote(RemoteNode)
 
         var window: any NodeAccess {
             switch self {
-            case .own(_, let window, _): window
+            case .own(_, let window, _), .shared(_, let window): window
             case .remote(let window): window
             }
         }
@@ -40,7 +42,11 @@ final class NodeStorage: DaemonStorage {
         self.identity = identity
         self.exchange = exchange
         window = access.window
-        traceless = if case .own(let node, _, _) = access { TracelessNode(beside: node) } else { nil }
+        traceless =
+            switch access {
+            case .own(let node, _, _), .shared(let node, _): TracelessNode(beside: node)
+            case .remote: nil
+            }
     }
 
     /// The store of a node. The node is let go of when that fails.
@@ -71,6 +77,8 @@ final class NodeStorage: DaemonStorage {
     func openVocabulary() async throws(DaemonError) -> (any DaemonVocabulary)? {
         switch access {
         case .own(let node, _, _): return NodeVocabularyWindow(await LocalNode.open(node))
+        // A client of the socket asks the node there.
+        case .shared: return nil
         case .remote:
             do throws(NodeError) {
                 guard let remote = try await RemoteNode.connect(to: location) else { return nil }
