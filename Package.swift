@@ -276,7 +276,8 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "Kamune", "KamuneCommand", "KamuneCrypto", "KamuneNetworkLab", "KamuneNode", "KamuneStore", "KamuneSystem",
+                "Kamune", "KamuneCommand", "KamuneCrypto", "KamuneNetworkLab", "KamuneNode", "KamuneStore",
+                "KamuneSystem",
                 "KamuneTestKit",
             ]
         ),

@@ -142,7 +142,8 @@ public struct MessageName: Codable, Sendable, Hashable, CustomStringConvertible 
         let container = try decoder.singleValueContainer()
         let text = try container.decode(String.self)
         let digits = Array(text.utf8)
-        guard digits.count == 2 * MessageID.size, text.allSatisfy(\.isHexDigit), let stream = UInt64(text.prefix(16), radix: 16),
+        guard digits.count == 2 * MessageID.size, text.allSatisfy(\.isHexDigit),
+            let stream = UInt64(text.prefix(16), radix: 16),
             let number = UInt64(text.suffix(16), radix: 16)
         else {
             throw DecodingError.dataCorruptedError(
