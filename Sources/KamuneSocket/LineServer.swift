@@ -128,6 +128,8 @@ package enum LineClient {
     package static func connect(to location: SocketLocation) async -> LineConnection? {
         guard location.isTrusted else { return nil }
         let channel = try? await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+            // One who says why it refuses, and ends at once, must still be asked who it is.
+            .channelOption(.allowRemoteHalfClosure, value: true)
             .connect(unixDomainSocketPath: location.path) { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try NIOAsyncChannel<Line, ByteBuffer>(lines: channel, limit: answerLimit)
