@@ -16,6 +16,17 @@ extension Store {
         try await setting(name).flatMap { String(validating: $0, as: UTF8.self) }
     }
 
+    /// The texts whose names begin so.
+    public func textSettings(beginning prefix: String) async throws(StoreError) -> [String: String] {
+        try await read { transaction in
+            let settings = try transaction.tables.settings.all(in: transaction).filter { $0.name.hasPrefix(prefix) }
+            let texts = settings.compactMap { setting in
+                String(validating: setting.value, as: UTF8.self).map { (setting.name, $0) }
+            }
+            return Dictionary(texts) { first, _ in first }
+        }
+    }
+
     /// Sets a text, or removes the setting.
     public func setTextSetting(_ name: String, to value: String?) async throws(StoreError) {
         try await setSetting(name, to: value.map { Array($0.utf8) })

@@ -71,7 +71,9 @@ struct FailureSentenceTests {
         (.ambiguousPeer(TerminalText("x"), count: 2, among: ["a", "b"]), .failure),
         (.noSuchConversation(3), .failure), (.conversationWithAnother(3, peer: TerminalText("x")), .failure),
         (.noIdentity, .failure), (.noIdentityFile(path), .failure), (.identityExists, .failure),
-        (.identityKnown, .failure), (.otherIdentity, .failure), (.noSuchRequest(2), .failure),
+        (.identityKnown, .failure), (.otherIdentity, .failure), (.noSuchRequest(TerminalText("2")), .failure),
+        (.requestNeedsFingerprint, .usage), (.nothingToSend, .usage),
+        (.blockedPeer(TerminalText("x")), .refusedByUs), (.unacceptedPeer(TerminalText("x")), .refusedByUs),
         (.noFingerprint(TerminalText("x")), .usage), (.addressNeedsKey, .usage),
         (.noSuchPeerOrAddress(TerminalText("x"), nearest: nil), .failure),
         (.noSuchPeerOrAddress(TerminalText("x"), nearest: TerminalText("y")), .failure),
@@ -137,12 +139,16 @@ struct FailureSentenceTests {
         case .programUnknown: 37
         case .queued: 38
         case .messageTooLong: 39
+        case .requestNeedsFingerprint: 40
+        case .nothingToSend: 41
+        case .blockedPeer: 42
+        case .unacceptedPeer: 43
         }
     }
 
     @Test("no trouble of a command's own is left out here, and no two say the same")
     func complete() {
-        #expect(Set(Self.troubles.map { Self.number(of: $0.0) }) == Set(0...39))
+        #expect(Set(Self.troubles.map { Self.number(of: $0.0) }) == Set(0...43))
         #expect(Set(Self.troubles.map(\.0.sentence)).count == Self.troubles.count)
     }
 

@@ -110,7 +110,6 @@ struct ChatStage: Sendable {
         // An output that nobody reads is given up soon after the program was told to end; that is no failure of it.
         guard let failure = signals.first.value.map({ Failure(signal: $0) }) ?? problem else { return }
         await finish()
-        if case .terminal(let console) = setting { await console.finish() }
         throw failure
     }
 
@@ -118,6 +117,8 @@ struct ChatStage: Sendable {
     func finish() async {
         await output.finish()
         await log.finish()
+        // What is said while others look through this one stands below.
+        if case .terminal(let console) = setting { await console.finish() }
         await window.close(in: context)
         if case .pipe(let log) = setting { await log.finish() }
     }
@@ -125,7 +126,6 @@ struct ChatStage: Sendable {
     /// Ends before there was any conversation.
     func end() async {
         await finish()
-        if case .terminal(let console) = setting { await console.finish() }
     }
 
     /// Tells the person what the other side is to see.
@@ -199,7 +199,6 @@ struct ChatStage: Sendable {
             return ending
         }
         await finish()
-        await console.finish()
         // What has come to an end before says how it went, when that was all that was asked for.
         let last = isStandingOffer ? nil : await chat.lastEnd
         let wasUnderWay = await chat.hasTalked || isStandingOffer

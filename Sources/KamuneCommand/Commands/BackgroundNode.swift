@@ -99,6 +99,7 @@ actor NodeDuties {
             do throws(NodeError) {
                 _ = try await window.ask(Listen(on: AddressText.completed(address)))
             } catch {
+                await node.noteUnavailable(address, error)
                 context.tell("kamune: \(TerminalText(error.message, maximumColumns: TextLimit.sentence))")
             }
         }

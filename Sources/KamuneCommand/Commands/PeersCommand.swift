@@ -50,11 +50,16 @@ struct PeersListCommand: ContextualCommand {
                 for report in reports { try context.output.print(report.json().description) }
                 return
             }
-            guard !reports.isEmpty else { return try context.output.print("You know no peers yet.") }
+            let expected = try await node.ask(ListExpected()).expected
+            if reports.isEmpty, expected.isEmpty { return try context.output.print("You know no peers yet.") }
             var table = TextTable(PeerReport.header)
             for report in reports { table.append(report.cells) }
             let style = context.style(for: context.output)
-            try context.output.print(table.lines(style).joined(separator: "\n"))
+            if !reports.isEmpty { try context.output.print(table.lines(style).joined(separator: "\n")) }
+            for one in expected {
+                let name = TerminalText(one.name, maximumColumns: TextLimit.name)
+                try context.output.print("expected: “\(name)”, whoever shows the key \(one.fingerprint) first")
+            }
         }
     }
 }
@@ -219,7 +224,13 @@ struct PeersForgetCommand: ContextualCommand {
 
     func run(in context: CommandContext) async throws {
         try await store.withNode(in: context) { node in
-            let peer = try (try await PeerList(node)).select(argument.peer)
+            let peers = try await PeerList(node)
+            let expected = try await node.ask(ListExpected()).expected.filter { $0.name == argument.peer }
+            if let one = expected.first, peers.named(argument.peer).isEmpty {
+                _ = try await node.ask(ForgetExpected(one.fingerprint))
+                return try context.output.print("Nobody is expected as “\(TerminalText(one.name))” any more.")
+            }
+            let peer = try peers.select(argument.peer)
             let name = PeerName.shown(for: peer)
             let count = try await node.ask(GetContact(peer.id)).messages
             try await Confirmation.ask(

@@ -9,14 +9,15 @@ struct RequestsCommand: ParsableCommand {
         commandName: "requests",
         abstract: "List strangers who want to talk with you, and decide about them.",
         discussion: """
-            Who came while nobody was there to be asked waits here. “unproven” says that somebody has shown a copy of this \
-            key's introduction, and it may have been somebody else. Compare the fingerprint over a channel that you trust.
+            Who came while nobody was there to be asked waits here. “unproven” says that it need not have been the owner of this \
+            key: anybody who was once introduced to them can show what was shown. Compare the fingerprint over a channel \
+            that you trust.
 
             EXAMPLES:
               kamune requests
               kamune requests accept 1 --name Ada
               kamune requests refuse 2
-              kamune requests block 3
+              kamune requests block z-oSO5K6Smar --yes
             """,
         subcommands: [
             RequestsListCommand.self, RequestsAcceptCommand.self, RequestsRefuseCommand.self,
@@ -66,15 +67,44 @@ struct RequestsListCommand: ContextualCommand {
 
 /// The argument that names a request.
 struct RequestArgument: ParsableArguments {
-    @Argument(help: ArgumentHelp("The request's number in “kamune requests”.", valueName: "number"))
-    var number: Int
+    @Argument(
+        help: ArgumentHelp(
+            "The request: its number in “kamune requests”, or how its fingerprint begins, which --yes wants.",
+            valueName: "request"))
+    var text: String
+
+    /// How many characters of a fingerprint it takes at least.
+    private static let shortestPrefix = 8
 
     /// The request that is meant.
-    func find(_ node: any NodeAccess) async throws -> RequestInfo {
+    ///
+    /// - Parameter isUnseen: Whether the person does not look at it first: then a number will not do, since numbers change
+    ///   when somebody else comes.
+    func find(_ node: any NodeAccess, isUnseen: Bool) async throws -> RequestInfo {
         let requests = try await node.ask(ListRequests()).requests
-        guard let request = requests.first(where: { $0.number == number }) else {
-            throw Failure(.noSuchRequest(number))
+        if let number = Int(text) {
+            guard !isUnseen else { throw Failure(.requestNeedsFingerprint) }
+            guard let request = requests.first(where: { $0.number == number }) else {
+                throw Failure(.noSuchRequest(TerminalText(text)))
+            }
+            return request
         }
+        let found = requests.filter { text.count >= Self.shortestPrefix && $0.fingerprint.hasPrefix(text) }
+        guard found.count == 1, let request = found.first else {
+            throw Failure(.noSuchRequest(TerminalText(text, maximumColumns: TextLimit.name)))
+        }
+        return request
+    }
+
+    /// Shows the request, and asks about it.
+    func confirm(
+        _ question: String, _ node: any NodeAccess, yes: Bool, _ context: CommandContext
+    ) async throws -> RequestInfo {
+        let request = try await find(node, isUnseen: yes)
+        let shown = TerminalText(request.name, maximumColumns: TextLimit.name)
+        try context.output.print(
+            FingerprintCard.rows(request.publicKey.key, name: shown.description).joined(separator: "\n"))
+        try await Confirmation.ask(question, isGiven: yes, context)
         return request
     }
 }
@@ -100,11 +130,7 @@ struct RequestsAcceptCommand: ContextualCommand {
 
     func run(in context: CommandContext) async throws {
         try await store.withNode(in: context) { node in
-            let request = try await argument.find(node)
-            let shown = TerminalText(request.name, maximumColumns: TextLimit.name)
-            try context.output.print(
-                FingerprintCard.rows(request.publicKey.key, name: shown.description).joined(separator: "\n"))
-            try await Confirmation.ask("Is this who you think it is?", isGiven: yes, context)
+            let request = try await argument.confirm("Is this who you think it is?", node, yes: yes, context)
             let contact: ContactInfo?
             do throws(NodeError) {
                 contact = try await node.ask(DecideRequest(request.id, .accept, named: name)).contact
@@ -127,11 +153,15 @@ struct RequestsRefuseCommand: ContextualCommand {
         commandName: "refuse", abstract: "Refuse somebody, who may ask again later.")
 
     @OptionGroup var argument: RequestArgument
+
+    @Flag(name: .long, help: "Do not ask.")
+    var yes = false
+
     @OptionGroup var store: StoreOptions
 
     func run(in context: CommandContext) async throws {
         try await store.withNode(in: context) { node in
-            let request = try await argument.find(node)
+            let request = try await argument.confirm("Refuse them?", node, yes: yes, context)
             _ = try await node.ask(DecideRequest(request.id, .refuse))
             try context.output.print("“\(TerminalText(request.name, maximumColumns: TextLimit.name))” is refused.")
         }
@@ -144,11 +174,15 @@ struct RequestsBlockCommand: ContextualCommand {
         commandName: "block", abstract: "Refuse somebody for good.")
 
     @OptionGroup var argument: RequestArgument
+
+    @Flag(name: .long, help: "Do not ask.")
+    var yes = false
+
     @OptionGroup var store: StoreOptions
 
     func run(in context: CommandContext) async throws {
         try await store.withNode(in: context) { node in
-            let request = try await argument.find(node)
+            let request = try await argument.confirm("Refuse them for good?", node, yes: yes, context)
             _ = try await node.ask(DecideRequest(request.id, .block))
             try context.output.print("“\(TerminalText(request.name, maximumColumns: TextLimit.name))” is blocked.")
         }

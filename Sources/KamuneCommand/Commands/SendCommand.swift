@@ -44,6 +44,7 @@ struct SendCommand: ContextualCommand {
         guard wait >= 0, wait <= EndpointOptions.longestTime else {
             throw ValidationError("--wait takes a number of seconds from 0, up to a day.")
         }
+        guard text.map(ArgumentText.isText) ?? true else { throw ValidationError("The text must be in UTF-8.") }
     }
 
     func run(in context: CommandContext) async throws {
@@ -64,6 +65,9 @@ struct SendCommand: ContextualCommand {
         let node = window.access
         let peer = try (try await PeerList(node)).select(argument.peer)
         let name = PeerName.shown(for: peer)
+        // What would never go out is not kept as if it would.
+        guard !peer.blocked else { throw Failure(.blockedPeer(name)) }
+        guard peer.accepted != nil, !peer.expired else { throw Failure(.unacceptedPeer(name)) }
         _ = try await node.ask(
             Subscribe(to: NodeClient.Subscription(kinds: [.stateChanged, .conversationEnded], contacts: [peer.id])))
         let answer = try await node.ask(SendMessages(to: peer.id, bodies: [body]))
@@ -88,12 +92,11 @@ struct SendCommand: ContextualCommand {
     private func body(_ limit: Int, _ context: CommandContext) async throws -> [UInt8] {
         let body: [UInt8]
         if let text {
-            guard ArgumentText.isText(text) else { throw ValidationError("The text must be in UTF-8.") }
             body = Array(text.utf8)
         } else {
             body = try await Self.read(context, limit)
         }
-        guard !body.isEmpty else { throw ValidationError("There is nothing to send.") }
+        guard !body.isEmpty else { throw Failure(.nothingToSend) }
         guard body.count <= limit else { throw Failure(.messageTooLong(limit: limit)) }
         return body
     }

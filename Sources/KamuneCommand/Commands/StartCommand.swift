@@ -63,8 +63,21 @@ struct StartCommand: ContextualCommand {
                     throw error
                 }
             }
+            let status: GetNodeStatus.Answer
+            do {
+                status = try await running.ask(GetNodeStatus())
+            } catch {
+                await running.close()
+                throw error
+            }
             await running.close()
-            return try context.output.print("Kamune runs already (process \(process)).")
+            try context.output.print("Kamune runs already (process \(process)).")
+            for row in StatusReport.addresses(status) { try context.output.print(row) }
+            if !listen.isEmpty {
+                context.tell(
+                    "What --listen says counts when it is started anew: “kamune stop”, and then this again.", .warning)
+            }
+            return
         }
         // So that a wrong passphrase is told to whoever types it.
         let opened: Store
@@ -102,6 +115,8 @@ struct StartCommand: ContextualCommand {
             let status = try await node.ask(GetNodeStatus())
             try context.output.print("Kamune runs in the background (process \(node.process)).")
             for row in StatusReport.addresses(status) { try context.output.print(row) }
+            // It is there for what waits; but whoever wanted to be reached must know that they are not.
+            if let problem = status.unavailable.first { throw Failure(problem.error) }
         } catch {
             await node.close()
             throw error

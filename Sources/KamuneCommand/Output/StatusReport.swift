@@ -39,7 +39,11 @@ struct StatusReport {
         let places = status.listeners.flatMap { listener in
             [listener.address] + reachable(listener.reachable, at: listener.address)
         }
-        return FingerprintCard.row("listening", places.isEmpty ? ["nowhere"] : places)
+        let failed = status.unavailable.map { problem in
+            "not at \(TerminalText(problem.address, maximumColumns: TextLimit.word)): "
+                + TerminalText(problem.error.message, maximumColumns: TextLimit.sentence).description
+        }
+        return FingerprintCard.row("listening", places.isEmpty && failed.isEmpty ? ["nowhere"] : places + failed)
     }
 
     /// Where others can reach an address that is listened on, when that does not say so itself.

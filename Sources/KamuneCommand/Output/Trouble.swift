@@ -11,7 +11,11 @@ enum Trouble: Error, Equatable, Sendable {
     /// More than one fits; the first of them are named.
     case ambiguousPeer(TerminalText, count: Int, among: [String])
     case noSuchConversation(Int)
-    case noSuchRequest(Int)
+    case noSuchRequest(TerminalText)
+    case requestNeedsFingerprint
+    case nothingToSend
+    case blockedPeer(TerminalText)
+    case unacceptedPeer(TerminalText)
     case noFingerprint(TerminalText)
     case addressNeedsKey
     case conversationWithAnother(Int, peer: TerminalText)
@@ -76,7 +80,10 @@ enum Trouble: Error, Equatable, Sendable {
         case .passphraseNeeded, .storePassphraseNeeded, .passphraseEmpty, .passphraseTooLong, .passphraseUnreadable,
             .terminalSilent, .noPassphraseChosen, .backupPassphraseWrong:
             .locked
-        case .nobodyToAsk, .backupAtTerminal, .noFingerprint, .addressNeedsKey: .usage
+        case .nobodyToAsk, .backupAtTerminal, .noFingerprint, .addressNeedsKey, .requestNeedsFingerprint,
+            .nothingToSend:
+            .usage
+        case .blockedPeer, .unacceptedPeer: .refusedByUs
         case .queued: .queued
         case .undelivered, .maybeLost, .endedEarly, .demoSessionEnded, .demoWithoutGoodbye: .connectionLost
         case .tooFewFiles: .tooFewFiles
@@ -99,8 +106,16 @@ enum Trouble: Error, Equatable, Sendable {
                 + (count > among.count ? ", …" : "")
         case .noSuchConversation(let number):
             "There is no conversation \(number); “kamune history list” lists those that there are."
-        case .noSuchRequest(let number):
-            "There is no request \(number); “kamune requests” lists those that there are."
+        case .requestNeedsFingerprint:
+            "Numbers change when somebody else comes; with --yes, name the request by how its fingerprint begins."
+        case .nothingToSend:
+            "There is nothing to send: no text, and nothing on standard input."
+        case .blockedPeer(let name):
+            "You have blocked \(name), so nothing is sent; “kamune peers unblock” lets them in again."
+        case .unacceptedPeer(let name):
+            "You have not accepted \(name)'s key, or too long ago; compare the fingerprint, and say “kamune peers verify”."
+        case .noSuchRequest(let text):
+            "There is no request “\(text)”, or more than one; “kamune requests” lists those that there are."
         case .noFingerprint(let text):
             "“\(text)” is no key, no file, and no whole fingerprint (sum, base64 or hex)."
         case .addressNeedsKey:

@@ -30,6 +30,7 @@ public actor Node {
     private var lastVerification = 0
     private(set) var isClosed = false
     private var seeksByItself = false
+    private(set) var unavailable: [GetNodeStatus.UnavailableAddress] = []
     private nonisolated let reach = Mutex<Reach?>(nil)
     private var isIdentityNew = false
 
@@ -168,6 +169,11 @@ public actor Node {
     private func takeFound(_ conversation: Conversation) {
         guard !isClosed, talks[conversation.peerID]?.conversation !== conversation else { return }
         take(conversation, holder: nil, listener: nil)
+    }
+
+    /// The node was to listen at an address, and could not.
+    package func noteUnavailable(_ address: String, _ error: NodeError) {
+        unavailable.append(GetNodeStatus.UnavailableAddress(address: address, error: error))
     }
 
     // MARK: Clients

@@ -29,10 +29,19 @@ public struct AddContact: NodeRequest {
     /// Does it.
     public func perform(on node: Node, for client: NodeClient) async throws(NodeError) -> Answer {
         let (store, now, name, overruling) = (node.store, node.time.date, ownName, overruling ?? false)
+        let own = try await asNode { try await store.identities() }
+        guard !own.contains(where: { key.matches($0.publicKey) }) else {
+            throw NodeError(.invalidParameter, "This is your own key.")
+        }
         let contacts = try await node.contacts()
         let known = contacts.peers.first { key.matches($0.key) }
         guard let key = key.key ?? known?.key else {
             let sum = key.sum
+            let expected = try await asNode { try await store.textSettings(beginning: Expectation.prefix) }
+            guard expected.count < Expectation.maximumCount else {
+                throw NodeError(
+                    .conflict, "There are \(Expectation.maximumCount) already of whom only the fingerprint is known.")
+            }
             try await asNode { try await store.setTextSetting(Expectation.setting(sum), to: name) }
             return Answer(contact: nil)
         }
@@ -43,9 +52,67 @@ public struct AddContact: NodeRequest {
     }
 }
 
+/// Those of whom only the fingerprint of the key is known: whoever shows it first is the contact.
+public struct ListExpected: NodeRequest {
+    /// How it is called.
+    public static let name = "contacts.expected"
+
+    /// Those who are expected.
+    public struct Answer: Codable, Sendable, Equatable {
+        /// In no particular order.
+        public var expected: [ExpectedContact]
+    }
+
+    /// Somebody who is expected.
+    public struct ExpectedContact: Codable, Sendable, Equatable {
+        /// What the person calls them.
+        public var name: String
+        /// The fingerprint's `sum` form.
+        public var fingerprint: String
+    }
+
+    /// Asks for them.
+    public init() {}
+
+    /// Does it.
+    public func perform(on node: Node, for client: NodeClient) async throws(NodeError) -> Answer {
+        let store = node.store
+        let all = try await asNode { try await store.textSettings(beginning: Expectation.prefix) }
+        return Answer(
+            expected: all.map {
+                ExpectedContact(name: $0.value, fingerprint: String($0.key.dropFirst(Expectation.prefix.count)))
+            }.sorted { $0.name < $1.name })
+    }
+}
+
+/// Takes back that somebody is expected.
+public struct ForgetExpected: NodeRequest {
+    /// How it is called.
+    public static let name = "contacts.forget_expected"
+    /// It was done.
+    public typealias Answer = Done
+
+    /// The fingerprint's `sum` form.
+    public var fingerprint: String
+
+    /// Asks for it.
+    public init(_ fingerprint: String) { self.fingerprint = fingerprint }
+
+    /// Does it.
+    public func perform(on node: Node, for client: NodeClient) async throws(NodeError) -> Done {
+        let (store, setting) = (node.store, Expectation.setting(fingerprint))
+        try await asNode { try await store.setTextSetting(setting, to: nil) }
+        return Done()
+    }
+}
+
 /// Somebody of whom the person knows the fingerprint of the key, and who has not shown the key yet.
 enum Expectation {
-    static func setting(_ sum: String) -> String { "contact.expected/\(sum)" }
+    static let prefix = "contact.expected/"
+    /// How many may be expected at once.
+    static let maximumCount = 64
+
+    static func setting(_ sum: String) -> String { prefix + sum }
 }
 
 /// An address at which a contact may be reached.

@@ -36,12 +36,15 @@ public struct Dial: NodeRequest {
                 throw NodeError(.invalidParameter, "The contact has another key than the one that is expected.")
             }
             expected = peer.key
+            // Whoever is there need not be looked for, and nobody else's connection is to be replaced.
+            if addresses.isEmpty, let conversation = await node.talk(with: peer.id)?.conversation,
+                await conversation.isConnected
+            {
+                await node.hold(contact, by: client)
+                return try await node.describe(conversation)
+            }
             if addresses.isEmpty {
                 addresses = await StoreAddressBook(node.store, time: node.time).addresses(of: peer.id)
-            }
-            if addresses.isEmpty, let talk = await node.talk(with: peer.id) {
-                await node.hold(contact, by: client)
-                return try await node.describe(talk.conversation)
             }
         }
         guard !addresses.isEmpty else {

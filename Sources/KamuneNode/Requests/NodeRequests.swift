@@ -46,6 +46,8 @@ public struct GetNodeStatus: NodeRequest {
         public var identity: IdentityInfo?
         /// The addresses that are listened on.
         public var listeners: [ListenerInfo]
+        /// The addresses at which the node was to listen, and could not.
+        public var unavailable: [UnavailableAddress]
         /// The conversations that are under way.
         public var conversations: [ConversationInfo]
         /// For how many contacts messages wait.
@@ -54,6 +56,14 @@ public struct GetNodeStatus: NodeRequest {
         public var waiting: Int
         /// How many clients look through the node, this one included.
         public var clients: Int
+    }
+
+    /// An address at which the node was to listen, and could not.
+    public struct UnavailableAddress: Codable, Sendable, Equatable {
+        /// The address.
+        public var address: String
+        /// Why.
+        public var error: NodeError
     }
 
     /// An address that is listened on.
@@ -90,6 +100,7 @@ public struct GetNodeStatus: NodeRequest {
                     listener: id, address: listening.listener.address,
                     reachable: ReachableAddress.list(listening.listener.address), begun: listening.begun)
             }.sorted { $0.listener.number < $1.listener.number },
+            unavailable: await node.unavailable,
             conversations: conversations, contactsWaitedFor: waiting.count, waiting: waiting.reduce(0, +),
             clients: node.hub.count)
     }
