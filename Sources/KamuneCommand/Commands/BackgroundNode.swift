@@ -29,6 +29,7 @@ struct BackgroundNode {
         context.signals.concludeFirst()
         let signals = context.signals
         let onShutdown: @Sendable () -> Void = { signals.first.fulfill(SIGTERM) }
+        let time = context.time
         let duties = NodeDuties(addresses: command.listen, context: context)
         let server: NodeServer
         do {
@@ -45,6 +46,9 @@ struct BackgroundNode {
                 dialect: SocketDialect(.ofProgram) { await duties.openedNode() }, onShutdown: onShutdown
             ) { secret throws(NodeError) in
                 let credential = StoreCredential.passphrase(secret.copy())
+                // Whoever guesses through the socket waits as at the terminal.
+                let delay = Store.delay(afterFailures: Store.passphraseFailures(at: location))
+                if delay > .zero { try? await time.sleep(for: delay) }
                 let store: Store
                 do throws(StoreError) {
                     store = try await Store.open(at: location, credential: credential)
