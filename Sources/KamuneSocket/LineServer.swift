@@ -122,12 +122,38 @@ package enum LineClient {
     /// How long an answer may be, in bytes: whoever holds the store is trusted, and has long lists.
     private static let answerLimit = 64 << 20
 
+    /// How often, and how long after the last time, a socket is tried again at which so many wait to be let in that there is no
+    /// room for one more, or that has ended before it was known whose it is.
+    private static let attempts = 100
+    private static let interval = Duration.milliseconds(10)
+
     /// Connects to a socket.
     ///
     /// - Returns: nil when nobody of the same user waits there.
     package static func connect(to location: SocketLocation) async -> LineConnection? {
         guard location.isTrusted else { return nil }
-        let channel = try? await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+        for attempt in 0..<attempts {
+            if attempt > 0, (try? await SystemTime().sleep(for: interval)) == nil { return nil }
+            let channel: NIOAsyncChannel<Line, ByteBuffer>
+            do {
+                channel = try await open(location)
+            } catch let error as IOError where error.errnoCode == EAGAIN {
+                continue
+            } catch {
+                return nil
+            }
+            if let peer = await PeerCredentials.ofPeer(at: channel.channel) {
+                if peer.isOwnUser { return LineConnection(channel, peer: peer) }
+                try? await channel.executeThenClose { _, _ in }
+                return nil
+            }
+            try? await channel.executeThenClose { _, _ in }
+        }
+        return nil
+    }
+
+    private static func open(_ location: SocketLocation) async throws -> NIOAsyncChannel<Line, ByteBuffer> {
+        try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
             // One who says why it refuses, and ends at once, must still be asked who it is.
             .channelOption(.allowRemoteHalfClosure, value: true)
             .connect(unixDomainSocketPath: location.path) { channel in
@@ -135,11 +161,5 @@ package enum LineClient {
                     try NIOAsyncChannel<Line, ByteBuffer>(lines: channel, limit: answerLimit)
                 }
             }
-        guard let channel else { return nil }
-        guard let peer = await PeerCredentials.ofPeer(at: channel.channel), peer.isOwnUser else {
-            try? await channel.executeThenClose { _, _ in }
-            return nil
-        }
-        return LineConnection(channel, peer: peer)
     }
 }
