@@ -160,6 +160,19 @@ public final class Store: Sendable {
         return try Store(location: nil, database: queue, lock: nil, dataKey: dataKey)
     }
 
+    /// Which process has a store open: nil when none has, and a number that is nil when it is not known.
+    public static func holder(of location: StoreLocation) -> Int32?? {
+        do throws(StoreError) {
+            let lock = try StoreLock(location.resolved, isReadOnly: true)
+            lock.release()
+            return nil
+        } catch .inUse(let process) {
+            return .some(process)
+        } catch {
+            return nil
+        }
+    }
+
     /// How long a person has to wait after so many wrong passphrases in a row: nothing for the first five, then one second,
     /// doubling up to a minute.
     public static func delay(afterFailures failures: Int) -> Duration {

@@ -87,6 +87,10 @@ struct DialCommand: ContextualCommand {
             await stage.tell("Looking for \(PeerName.shown(for: peer))…")
             return Dial(contact: peer.id, expecting: expected, ownName: options.name)
         }
+        // Nobody else may learn the name, or be taken for them.
+        if try await stage.window.access.ask(ListExpected()).expected.contains(where: { $0.name == whom }) {
+            throw Failure(.noSuchPeerOrAddress(TerminalText(whom, maximumColumns: TextLimit.name), nearest: nil))
+        }
         // A word without a dot or a port may be a host's name, but rather is a name mistyped.
         let nearest = Suggestion.nearest(to: whom, among: peers.peers.map(\.name))
         guard let address else {

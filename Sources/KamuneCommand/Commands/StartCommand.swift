@@ -71,6 +71,7 @@ struct StartCommand: ContextualCommand {
                 throw error
             }
             await running.close()
+            if !status.isBackground { return try await startAfter(process, opener, context) }
             try context.output.print("Kamune runs already (process \(process)).")
             for row in StatusReport.addresses(status) { try context.output.print(row) }
             if !listen.isEmpty {
@@ -79,6 +80,24 @@ struct StartCommand: ContextualCommand {
             }
             return
         }
+        try await open(opener, context)
+    }
+
+    /// Waits for a command that has the store to end, such as a send that is under way.
+    private func startAfter(_ process: Int, _ opener: StoreOpener, _ context: CommandContext) async throws {
+        let deadline = context.time.monotonic + Self.patience
+        while let running = try await RemoteNode.connect(to: opener.location) {
+            let isBackground = try? await running.ask(GetNodeStatus()).isBackground
+            await running.close()
+            guard isBackground == false, context.time.monotonic < deadline else {
+                throw Failure(.runsAlready(process: running.process))
+            }
+            try await context.time.sleep(for: .milliseconds(200))
+        }
+        try await open(opener, context)
+    }
+
+    private func open(_ opener: StoreOpener, _ context: CommandContext) async throws {
         // So that a wrong passphrase is told to whoever types it.
         let opened: Store
         do {
@@ -129,7 +148,11 @@ struct StartCommand: ContextualCommand {
     ) async throws -> RemoteNode {
         let deadline = context.time.monotonic + Self.patience
         while context.time.monotonic < deadline {
-            if let node = try await RemoteNode.connect(to: opener.location) { return node }
+            if let node = try await RemoteNode.connect(to: opener.location) {
+                // Another start was quicker; ours must not take over when that one ends.
+                if node.process != Int(process) { kill(process, SIGTERM) }
+                return node
+            }
             var status: Int32 = 0
             if waitpid(process, &status, WNOHANG) == process {
                 throw Failure(.backgroundFailed(Self.lastLine(errors)))
@@ -164,6 +187,9 @@ struct StopCommand: ContextualCommand {
     func run(in context: CommandContext) async throws {
         let location = try store.location(context.environment)
         guard let node = try await RemoteNode.connect(to: location) else {
+            if location.exists, let process = Store.holder(of: location) {
+                throw Failure(.holderSilent(process: process))
+            }
             return try context.output.print("No Kamune runs.")
         }
         let process = node.process

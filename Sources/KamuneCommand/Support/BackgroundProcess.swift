@@ -20,19 +20,34 @@ enum BackgroundProcess {
         }
         defer { for pointer in pointers { pointer?.deallocate() } }
         pointers.append(nil)
+        // What the environment says of passphrases is for the one who was given it, not for a process that stays.
+        var variables: [UnsafeMutablePointer<CChar>?] = []
+        var next = environ
+        while let entry = next.pointee {
+            if !isSecret(entry) { variables.append(entry) }
+            next += 1
+        }
+        variables.append(nil)
         var process: pid_t = 0
         let code = withSpawnPreparation { actions, attributes in
             posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
             posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0)
             posix_spawn_file_actions_adddup2(&actions, pipe.write, STDERR_FILENO)
             posix_spawnattr_setflags(&attributes, Int16(newSession))
-            return posix_spawn(&process, path, &actions, &attributes, pointers, environ)
+            return posix_spawn(&process, path, &actions, &attributes, pointers, variables)
         }
         guard code == 0 else {
             systemClose(pipe.read)
             throw SystemError(code)
         }
         return (process, pipe.read)
+    }
+
+    /// Whether a variable holds a passphrase.
+    private static func isSecret(_ entry: UnsafePointer<CChar>) -> Bool {
+        let text = String(cString: entry)
+        let names = ["KAMUNE_DB_PASSPHRASE=", "KAMUNE_DB_NEW_PASSPHRASE=", "KAMUNE_BACKUP_PASSPHRASE="]
+        return names.contains { text.hasPrefix($0) }
     }
 
     /// `POSIX_SPAWN_SETSID`, which glibc shows only to who asks for GNU extensions.

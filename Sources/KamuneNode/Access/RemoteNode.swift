@@ -32,7 +32,7 @@ public final class RemoteNode: NodeAccess {
     /// - Returns: nil when nobody answers there.
     /// - Throws: ``NodeError/Code/incompatibleNode`` when it is of another version, ``NodeError/Code/tooManyClients``.
     public static func connect(
-        to location: StoreLocation, within limit: Duration = .seconds(2)
+        to location: StoreLocation, within limit: Duration = .seconds(5)
     ) async throws(NodeError) -> RemoteNode? {
         for place in SocketLocation.candidates(for: location.resolved.path) {
             guard let connection = await LineClient.connect(to: place) else { continue }

@@ -29,7 +29,9 @@ public actor Node {
     private var verificationClients: [VerificationID: Int] = [:]
     private var lastVerification = 0
     private(set) var isClosed = false
-    private var seeksByItself = false
+    private(set) var seeksByItself = false
+    /// The passphrase that is looked at: one at a time, since each takes a core.
+    private var checking: Task<Result<Void, NodeError>, Never>?
     private(set) var unavailable: [GetNodeStatus.UnavailableAddress] = []
     private nonisolated let reach = Mutex<Reach?>(nil)
     private var isIdentityNew = false
@@ -174,6 +176,21 @@ public actor Node {
     /// The node was to listen at an address, and could not.
     package func noteUnavailable(_ address: String, _ error: NodeError) {
         unavailable.append(GetNodeStatus.UnavailableAddress(address: address, error: error))
+    }
+
+    /// Has one passphrase after another looked at.
+    func checkInTurn(_ check: @escaping @Sendable () async throws(NodeError) -> Void) async throws(NodeError) {
+        let earlier = checking
+        let task = Task { () async -> Result<Void, NodeError> in
+            _ = await earlier?.value
+            do throws(NodeError) {
+                return .success(try await check())
+            } catch {
+                return .failure(error)
+            }
+        }
+        checking = task
+        try await task.value.get()
     }
 
     // MARK: Clients

@@ -40,6 +40,8 @@ public struct GetNodeStatus: NodeRequest {
         public var process: Int
         /// When it began.
         public var started: Date
+        /// Whether it stays by itself, and looks for those to whom messages wait; else it ends with its last window.
+        public var isBackground: Bool
         /// Where the store is; nil for one in memory.
         public var store: String?
         /// Who we are; nil before there is an identity.
@@ -94,7 +96,8 @@ public struct GetNodeStatus: NodeRequest {
             return counts
         }
         return Answer(
-            process: Int(getpid()), started: node.started, store: store.location?.path, identity: identity,
+            process: Int(getpid()), started: node.started,
+            isBackground: await node.seeksByItself, store: store.location?.path, identity: identity,
             listeners: await node.listeners.map { id, listening in
                 ListenerInfo(
                     listener: id, address: listening.listener.address,

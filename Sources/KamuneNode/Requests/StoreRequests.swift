@@ -123,11 +123,13 @@ extension Node {
         // Whoever is in the process has opened the store.
         if client.isOwner { return }
         let store = store
-        try await asNode {
-            if let passphrase {
-                try await store.check(.passphrase(passphrase.copy()))
-            } else {
-                try await store.check(.unprotected)
+        try await checkInTurn { () async throws(NodeError) in
+            try await asNode {
+                if let passphrase {
+                    try await store.check(.passphrase(passphrase.copy()))
+                } else {
+                    try await store.check(.unprotected)
+                }
             }
         }
     }
