@@ -63,7 +63,7 @@ struct DialCommand: ContextualCommand {
             $0.dialTimeout = .seconds(dialTimeout)
         }
         try await stage.begin()
-        // The other side compares it before ours is asked, and no other command can show it meanwhile.
+        // The other side compares it before ours is asked.
         await stage.tellOwnFingerprint()
         let request: Dial
         do {

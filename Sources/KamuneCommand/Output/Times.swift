@@ -1,4 +1,5 @@
 import Foundation
+import KamuneNode
 
 /// Points in time and durations, as people read them.
 enum Times {
@@ -22,23 +23,16 @@ enum Times {
 
     /// Day and time of the local clock, such as "2026-07-25 14:05:09".
     static func local(_ date: Date) -> String {
-        formatted(date, "%Y-%m-%d %H:%M:%S", isUTC: false) ?? "????-??-?? ??:??:??"
+        formatted(date, "%Y-%m-%d %H:%M:%S") ?? "????-??-?? ??:??:??"
     }
 
     /// By how much the local clock differs from UTC at a time, such as "+0200".
     static func zone(_ date: Date) -> String {
-        formatted(date, "%z", isUTC: false) ?? ""
+        formatted(date, "%z") ?? ""
     }
 
     /// A time for programs, in UTC with milliseconds, such as "2026-07-25T12:05:09.250Z" (RFC 3339).
-    static func stamp(_ date: Date) -> String {
-        let milliseconds = (clamped(date) * 1_000).rounded(.down)
-        let rest = milliseconds.truncatingRemainder(dividingBy: 1_000)
-        let digits = String(Int(rest < 0 ? rest + 1_000 : rest))
-        let whole = Date(timeIntervalSince1970: (milliseconds / 1_000).rounded(.down))
-        let text = formatted(whole, "%Y-%m-%dT%H:%M:%S", isUTC: true) ?? "1970-01-01T00:00:00"
-        return text + "." + String(repeating: "0", count: max(0, 3 - digits.count)) + digits + "Z"
-    }
+    static func stamp(_ date: Date) -> String { Timestamp.text(of: date) }
 
     /// Seconds since 1970, within the years 1000 and 9999: what a peer says may be any number.
     private static func clamped(_ date: Date) -> Double {
@@ -46,10 +40,10 @@ enum Times {
         return seconds.isNaN ? 0 : min(max(seconds, -30_610_224_000), 253_402_300_799)
     }
 
-    private static func formatted(_ date: Date, _ format: String, isUTC: Bool) -> String? {
+    private static func formatted(_ date: Date, _ format: String) -> String? {
         var seconds = time_t(clamped(date).rounded(.down))
         var parts = tm()
-        guard (isUTC ? gmtime_r(&seconds, &parts) : localtime_r(&seconds, &parts)) != nil else { return nil }
+        guard localtime_r(&seconds, &parts) != nil else { return nil }
         let bytes = [CChar](unsafeUninitializedCapacity: 64) { buffer, count in
             count = strftime(buffer.baseAddress, buffer.count, format, &parts)
         }

@@ -42,6 +42,8 @@ struct KernelKeyring: Keychain {
     init() {
         // RTLD_DEFAULT is a null pointer here. Where nothing is found, as in a program that is linked statically, there is no
         // keyring.
+        // The cast is right: `syscall(2)` takes a number and up to six words, of which it reads those that the call has; on the
+        // systems that this runs on, arguments after the last named one are passed to it like the others.
         call = dlsym(nil, "syscall").map { unsafeBitCast($0, to: SystemCall.self) }
     }
 

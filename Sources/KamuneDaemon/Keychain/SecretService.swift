@@ -83,7 +83,8 @@ private final class LibSecret: Sendable {
     /// A `SecretSchema`, which lives as long as the process.
     private let schema: Address
 
-    /// An address that is never written through. Unchecked for that reason: it is a number.
+    /// An address that is never written through. Unchecked, and right: what it points to is code of a library that is never
+    /// unloaded, or the schema, which is complete before it is shared, and is neither changed nor freed after that.
     private struct Address: @unchecked Sendable {
         let pointer: UnsafeRawPointer
     }
@@ -97,6 +98,9 @@ private final class LibSecret: Sendable {
             let store = symbol("secret_password_storev_sync"), let clear = symbol("secret_password_clearv_sync"),
             let free = symbol("secret_password_free"), let schema = Self.makeSchema()
         else { return nil }
+        // The casts are right: each symbol is a function of libsecret or GLib, whose headers declare what its type above says
+        // (`secret-password.h`, `ghash.h`), and the ABI of those that are exported does not change within the version that is
+        // named when the library is loaded. The library is never unloaded.
         self.newTable = unsafeBitCast(newTable, to: NewTable.self)
         self.insert = unsafeBitCast(insert, to: Insert.self)
         self.release = unsafeBitCast(release, to: Release.self)

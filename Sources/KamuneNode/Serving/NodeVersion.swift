@@ -1,7 +1,7 @@
 import Kamune
 
-/// The version of this program.
+/// The version of the protocol that this program speaks.
 package enum NodeVersion {
-    /// As people and other programs read it.
+    /// As introductions and greetings say it.
     package static let text = "0.7.0"
 }

@@ -2,10 +2,10 @@ package import Foundation
 
 /// Points in time as programs read them: in UTC with milliseconds, such as "2026-07-25T12:05:09.250Z" (RFC 3339).
 package enum Timestamp {
-    /// The text of a time, within the years 0 to 9999: what a peer says may be any number.
+    /// The text of a time, within the years 1000 to 9999: what a peer says may be any number.
     package static func text(of date: Date) -> String {
         let seconds = date.timeIntervalSince1970
-        let clamped = seconds.isNaN ? 0 : min(max(seconds, -62_167_219_200), 253_402_300_799)
+        let clamped = seconds.isNaN ? 0 : min(max(seconds, -30_610_224_000), 253_402_300_799)
         let milliseconds = Int64((clamped * 1_000).rounded(.down))
         let (days, rest) = floorDivide(milliseconds, 86_400_000)
         let (year, month, day) = civil(fromDays: days)
