@@ -1,4 +1,5 @@
 import Foundation
+import Kamune
 import KamuneCrypto
 import KamuneNode
 import KamuneSocket
@@ -26,6 +27,8 @@ public struct NodeBenchmark: Sendable {
     private static let turns = 3
     /// Of a message: so many of them are more than may wait for who does not read.
     private static let messageSize = 16 << 10
+    /// How many contacts are connected to the node at rest.
+    private static let connected = 10
     /// How long the node is left alone before it is watched, and how long it is watched then, in seconds.
     private static let settling = 5
     private static let resting = 20
@@ -48,22 +51,35 @@ public struct NodeBenchmark: Sendable {
             atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let location = StoreLocation(path: folder + "/kamune.db")
-        let contact = try await fill(location)
+        var friends: [Messenger] = []
+        for number in 1...Self.connected {
+            friends.append(
+                try await Messenger.open(
+                    at: StoreLocation(path: "\(folder)/\(number).db"), credential: .unprotected,
+                    name: "Friend \(number)",
+                    verifier: { _ in .anyone }))
+        }
+        let contact = try await fill(location, with: friends.map(\.endpoint.identity.publicKey))
         var report = BenchmarkReport()
         try await measureServing(location, contact, &report)
-        try await measureRest(location, &report)
+        try await measureRest(location, friends, &report)
+        for friend in friends {
+            await friend.shutDown()
+            try await friend.store.close()
+        }
         return report
     }
 
     /// Makes the store.
     ///
     /// - Returns: One of the contacts.
-    private func fill(_ location: StoreLocation) async throws -> ContactID {
+    private func fill(_ location: StoreLocation, with friends: [PublicIdentity]) async throws -> ContactID {
         let store = try await Store.create(at: location, credential: .unprotected)
         var last: ContactID?
-        for number in 1...max(1, contacts) {
-            let key = try Identity.generate().publicKey
-            last = ContactID(try await store.accept(key, name: "Contact \(number)", at: SystemTime().date).id)
+        var keys = friends
+        while keys.count < max(contacts, friends.count + 1) { keys.append(try Identity.generate().publicKey) }
+        for (number, key) in keys.enumerated() {
+            last = ContactID(try await store.accept(key, name: "Contact \(number + 1)", at: SystemTime().date).id)
         }
         try await store.close()
         guard let last else { throw BenchmarkFailure.holderFailed }
@@ -157,7 +173,9 @@ public struct NodeBenchmark: Sendable {
 
     // MARK: At rest
 
-    private func measureRest(_ location: StoreLocation, _ report: inout BenchmarkReport) async throws {
+    private func measureRest(
+        _ location: StoreLocation, _ friends: [Messenger], _ report: inout BenchmarkReport
+    ) async throws {
         progress("a node at rest")
         let process = Process()
         process.executableURL = URL(fileURLWithPath: program)
@@ -173,12 +191,30 @@ public struct NodeBenchmark: Sendable {
             process.waitUntilExit()
         }
         try await SystemTime().sleep(for: .seconds(Self.settling))
-        guard let before = ProcessFigures(of: process.processIdentifier) else { return }
+        let node = process.processIdentifier
+        try await addFigures(of: node, "The same at rest, in a process of its own, nobody connected", &report)
+        let window = try await Self.window(location)
+        guard let address = try await window.ask(GetNodeStatus()).listeners.first?.address else {
+            throw BenchmarkFailure.holderFailed
+        }
+        await window.close()
+        var conversations: [Conversation] = []
+        for friend in friends {
+            conversations.append(try await friend.dial(address))
+        }
+        try await SystemTime().sleep(for: .seconds(Self.settling))
+        try await addFigures(of: node, "The same, \(conversations.count) of them connected", &report)
+        // A conversation that nobody holds closes itself.
+        for conversation in conversations { await conversation.close() }
+    }
+
+    /// Watches a process for a while.
+    private func addFigures(of process: Int32, _ group: String, _ report: inout BenchmarkReport) async throws {
+        guard let before = ProcessFigures(of: process) else { return }
         let start = CPUClock.wall
         try await SystemTime().sleep(for: .seconds(Self.resting))
-        guard let after = ProcessFigures(of: process.processIdentifier) else { throw BenchmarkFailure.holderFailed }
+        guard let after = ProcessFigures(of: process) else { throw BenchmarkFailure.holderFailed }
         let share = (after.cpu - before.cpu) / (Double(CPUClock.wall - start) / 1_000_000_000)
-        let group = "The same at rest, in a process of its own, nobody connected"
         report.add(group, "processor", share * 100, "% of a core", goal: 0.1)
         report.add(group, "memory, resident", after.resident, "MiB", goal: 40)
         report.add(group, "memory, anonymous", after.anonymous, "MiB", goal: 8)

@@ -7,6 +7,40 @@ import Testing
 
 @Suite("Server, sessions, verification")
 struct SessionTests {
+    @Test("Messages that come one after another are stored together, and each is answered as if it had come alone")
+    func messagesTogether() async throws {
+        let bench = try Bench()
+        try await bench.open()
+        let (first, second) = (FakeSession("s1"), FakeSession("s2"))
+        try await bench.connect(first)
+        try await bench.connect(second)
+        func message(_ id: Int, _ session: String, _ base64: String) -> String {
+            #"{"type":"cmd","cmd":"send_message","id":"\#(id)","params":{"session_id":"\#(session)","data_base64":"\#(base64)"}}"#
+        }
+        let large = String(repeating: "AAAA", count: 2_000)
+        let lines = [
+            message(1, "s1", "YQ=="), message(2, "s1", "Yg=="), "", message(3, "s1", "Yw=="), message(4, "s2", "ZA=="),
+            message(5, "s1", "!"), message(6, "s1", "ZQ=="), message(7, "s1", large),
+            #"{"type":"cmd","cmd":"get_version","id":"8"}"#, message(9, "none", "Zg=="), message(10, "s1", "Zw=="),
+            message(11, "s1", "aA=="),
+        ]
+        await bench.daemon.receive(contentsOf: lines.map { Array($0.utf8) })
+        var answers: [String] = []
+        while answers.last?.hasSuffix("#11") != true {
+            let event = try await bench.probe.next()
+            if !event.id.isEmpty { answers.append(event.summary) }
+        }
+        #expect(
+            answers == [
+                "message_sent #1", "message_sent #2", "message_sent #3", "message_sent #4",
+                "error(invalid_base64) #5", "message_sent #6", "error(send_message_failed) #7", "response #8",
+                "error(session_not_found) #9", "message_sent #10", "message_sent #11",
+            ])
+        #expect(first.sent.withLock { $0 } == ["a", "b", "c", "e", "g", "h"].map { Array($0.utf8) })
+        #expect(first.sendings.withLock { $0 } == [3, 1, 2])
+        #expect(second.sent.withLock { $0 } == [Array("d".utf8)])
+    }
+
     // MARK: Server
 
     @Test("A server starts, serves and stops, and says so as the Go daemon does")

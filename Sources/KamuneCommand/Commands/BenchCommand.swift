@@ -16,7 +16,7 @@ struct BenchCommand: ContextualCommand {
 
             With --store, what keeping costs instead: a store of many messages is made, measured and removed. With \
             --reach, how long it takes to find somebody some of whose addresses are dead. With --node, what a node costs \
-            that others look through.
+            that others look through. With --daemon, how fast messages go through two daemons.
 
             EXAMPLES:
               kamune bench
@@ -26,6 +26,7 @@ struct BenchCommand: ContextualCommand {
               kamune bench --reach
               kamune bench --store --messages 1000000
               kamune bench --node
+              kamune bench --daemon
             """)
 
     @Flag(name: .long, help: "Print JSON instead of a table.")
@@ -66,6 +67,9 @@ struct BenchCommand: ContextualCommand {
     @Flag(name: .long, help: "Measure instead what a node costs that others look through.")
     var node = false
 
+    @Flag(name: .long, help: "Measure instead how fast messages go through two daemons.")
+    var daemon = false
+
     @Option(name: .long, help: ArgumentHelp("How many messages the store holds.", valueName: "count"))
     var messages = 1_000_000
 
@@ -103,6 +107,9 @@ struct BenchCommand: ContextualCommand {
         } else if node {
             guard let program = context.programPath else { throw Failure(.programUnknown) }
             report = try await NodeBenchmark(program: program, effort: effort, progress: progress).run()
+        } else if daemon {
+            guard let program = context.programPath else { throw Failure(.programUnknown) }
+            report = try await DaemonBenchmark(program: program, effort: effort, progress: progress).run()
         } else if transport == .udp {
             report = try await TransportComparison(
                 algorithm: algorithm, effort: effort, idleSessions: sessions, holder: holder(context),

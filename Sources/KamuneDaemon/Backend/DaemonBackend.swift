@@ -169,11 +169,11 @@ public protocol DaemonSession: Sendable {
     var messageCount: Int { get }
     /// What happens next, waiting for it; nil when the session is over. Asked by one task at a time.
     func nextEvent() async -> DaemonSessionEvent?
-    /// Sends a message.
+    /// Sends messages, in this order: all of them, or none when this throws.
     ///
-    /// - Returns: When it was written.
+    /// - Returns: When each was written.
     /// - Throws: ``DaemonError/Code/sendMessageFailed``.
-    func send(_ bytes: [UInt8]) async throws(DaemonError) -> Date
+    func send(_ bodies: [[UInt8]]) async throws(DaemonError) -> [Date]
     /// Says goodbye.
     func close() async
 }

@@ -36,10 +36,10 @@ final class NodeSession: DaemonSession {
 
     func nextEvent() async -> DaemonSessionEvent? { await events.next() }
 
-    func send(_ bytes: [UInt8]) async throws(DaemonError) -> Date {
+    func send(_ bodies: [[UInt8]]) async throws(DaemonError) -> [Date] {
         do throws(NodeError) {
-            let answer = try await access.ask(SendMessages(to: contact, bodies: [bytes], waitsForRoom: true))
-            return answer.messages.first?.written ?? Date(timeIntervalSince1970: 0)
+            return try await access.ask(SendMessages(to: contact, bodies: bodies, waitsForRoom: true))
+                .messages.map(\.written)
         } catch {
             throw DaemonError(.sendMessageFailed, error.message)
         }

@@ -139,28 +139,43 @@ extension Daemon {
 
     // MARK: Commands
 
-    func sendMessage(_ id: String, _ parameters: DaemonParameters) async throws(DaemonError) {
+    /// A message to a session that goes on.
+    func outgoingMessage(_ id: String, _ parameters: DaemonParameters) throws(DaemonError) -> OutgoingMessage {
         let (sessionID, text) = try parameters.read { (members) throws(JSONMembers.Mismatch) in
             (try members.text("session_id"), try members.text("data_base64"))
         }
-        let live = try live(sessionID)
-        guard let bytes = Base64Text.decode(text, isStrict: true) else {
+        _ = try live(sessionID)
+        guard let body = Base64Text.decode(text, isStrict: true) else {
             throw DaemonError(.invalidBase64, "invalid base64 data")
         }
-        let writtenAt: Date
+        return OutgoingMessage(id: id, session: sessionID, body: body)
+    }
+
+    /// Sends messages to one session, which came one after another, and are stored together.
+    func send(_ messages: [OutgoingMessage]) async {
+        guard let sessionID = messages.first?.session else { return }
+        let times: [Date]
         do throws(DaemonError) {
-            writtenAt = try await live.session.send(bytes)
+            let live = try live(sessionID)
+            do throws(DaemonError) {
+                times = try await live.session.send(messages.map(\.body))
+            } catch {
+                throw DaemonError(error.code, "failed to send message: \(error.message)")
+            }
         } catch {
-            throw DaemonError(error.code, "failed to send message: \(error.message)")
+            for message in messages { emit(.error, id: message.id, error.data) }
+            return
         }
-        sessions[sessionID]?.messageCount += 1
+        sessions[sessionID]?.messageCount += messages.count
         sessions[sessionID]?.lastActivity = time.date
         history = nil
-        emit(
-            .messageSent, id: id,
-            .members(["session_id": .text(sessionID), "timestamp": .text(Instant(writtenAt).description)]))
-        updated(sessionID)
-        log(.debug, "Sent message to \(sessionID)")
+        for (message, writtenAt) in zip(messages, times) {
+            emit(
+                .messageSent, id: message.id,
+                .members(["session_id": .text(sessionID), "timestamp": .text(Instant(writtenAt).description)]))
+            updated(sessionID)
+            log(.debug, "Sent message to \(sessionID)")
+        }
     }
 
     func listSessions(_ id: String) {

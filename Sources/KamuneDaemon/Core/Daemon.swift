@@ -82,8 +82,34 @@ public actor Daemon {
 
     /// Follows a line; returns when the next one may come.
     public func receive(_ line: [UInt8]) async {
-        guard !line.isEmpty, phase == .running else { return }
-        switch DaemonRequest(line: line) {
+        guard !line.isEmpty else { return }
+        await receive([DaemonRequest(line: line)], of: [line])
+    }
+
+    /// Follows lines that have come together; returns when the next ones may come. Messages to one session that follow each
+    /// other are stored together, since each time that something is stored the disk is waited for.
+    public func receive(contentsOf lines: [[UInt8]]) async {
+        let lines = lines.filter { !$0.isEmpty }
+        await receive(lines.map { DaemonRequest(line: $0) }, of: lines)
+    }
+
+    private func receive(_ requests: [DaemonRequest], of lines: [[UInt8]]) async {
+        var index = 0
+        while index < requests.count, phase == .running {
+            let messages = outgoingMessages(requests[index...])
+            if messages.isEmpty {
+                await receive(requests[index], of: lines[index])
+                index += 1
+            } else {
+                await send(messages)
+                index += messages.count
+            }
+            await output.waitForRoom()
+        }
+    }
+
+    private func receive(_ request: DaemonRequest, of line: [UInt8]) async {
+        switch request {
         case .command(let command, let id, let parameters):
             do throws(DaemonError) {
                 try await follow(command, id, parameters)
@@ -100,7 +126,19 @@ public actor Daemon {
             emit(.error, id: id, DaemonError(.unknownMessageType, "unknown message type: \(Quoted(type))").data)
         case .invalid(let id, let error): emit(.error, id: id, error.data)
         }
-        await output.waitForRoom()
+    }
+
+    /// The messages to one session with which requests begin.
+    private func outgoingMessages(_ requests: ArraySlice<DaemonRequest>) -> [OutgoingMessage] {
+        var messages: [OutgoingMessage] = []
+        for request in requests.prefix(DaemonLimits.joinedMessages) {
+            guard case .command(.sendMessage, let id, let parameters) = request,
+                let message = try? outgoingMessage(id, parameters), message.joinsOthers,
+                messages.first.map({ $0.session == message.session }) ?? true
+            else { break }
+            messages.append(message)
+        }
+        return messages
     }
 
     /// Tells that a line was too long to be followed.
@@ -125,7 +163,7 @@ public actor Daemon {
         case .getStatus: getStatus(id)
         case .getShareInfo: try getShareInfo(id)
         case .dial: try dial(id, parameters)
-        case .sendMessage: try await sendMessage(id, parameters)
+        case .sendMessage: await send([try outgoingMessage(id, parameters)])
         case .listSessions: listSessions(id)
         case .closeSession: try await closeSession(id, parameters)
         case .renameSession: try renameSession(id, parameters)

@@ -42,14 +42,20 @@ public enum StandardDaemon {
     private static func follow(_ lines: LineInput, _ daemon: Daemon) async {
         while let cuts = await lines.next() {
             var rest = Array(cuts.reversed())
-            while let cut = rest.popLast() {
-                switch consume cut {
-                case .line(var line):
-                    await daemon.receive(line)
-                    // A passphrase may have been in it.
-                    line.withUnsafeMutableBytes { _ = $0.initializeMemory(as: UInt8.self, repeating: 0) }
-                case .tooLong: await daemon.receiveTooLongLine()
+            while !rest.isEmpty {
+                var together: [[UInt8]] = []
+                while case .line(let line)? = rest.last {
+                    rest.removeLast()
+                    together.append(line)
                 }
+                await daemon.receive(contentsOf: together)
+                // A passphrase may have been in one.
+                for index in together.indices {
+                    together[index].withUnsafeMutableBytes {
+                        _ = $0.initializeMemory(as: UInt8.self, repeating: 0)
+                    }
+                }
+                if rest.popLast() != nil { await daemon.receiveTooLongLine() }
                 guard await daemon.isRunning else { return }
             }
         }

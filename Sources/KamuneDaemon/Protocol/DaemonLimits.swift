@@ -27,6 +27,10 @@ public enum DaemonLimits {
     public static let settingSize = 64
     /// How many bytes of text one answer about the history may hold. Of more, the latest messages are told.
     public static let historySize = 16 << 20
+    /// The longest message that is stored together with those before and after it, in bytes; far less than any peer takes.
+    public static let joinedMessageSize = 4_096
+    /// How many messages are stored together; as many as the node takes at once.
+    public static let joinedMessages = 1_024
     /// How long the end of what was asked to end is waited for; the Go daemon's `channelTimeout`.
     public static let closing = Duration.seconds(5)
     /// How often a dialed session that was lost is said to be dialed again; the Go daemon's `maxAttempts`.

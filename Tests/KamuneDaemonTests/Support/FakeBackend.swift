@@ -119,6 +119,8 @@ final class FakeSession: DaemonSession {
     let messageCount: Int
     let events = Line<DaemonSessionEvent>()
     let sent = Mutex<[[UInt8]]>([])
+    /// How many messages were sent at once, each time.
+    let sendings = Mutex<[Int]>([])
 
     init(_ id: String, peer: String = "Bob", version: String = "0.7.0", messageCount: Int = 0) {
         self.id = id
@@ -128,10 +130,11 @@ final class FakeSession: DaemonSession {
     }
 
     func nextEvent() async -> DaemonSessionEvent? { await events.next() }
-    func send(_ bytes: [UInt8]) async throws(DaemonError) -> Date {
-        if bytes.count > 100 { throw DaemonError(.sendMessageFailed, "too large") }
-        sent.withLock { $0.append(bytes) }
-        return Date(timeIntervalSince1970: 1_767_225_601.5)
+    func send(_ bodies: [[UInt8]]) async throws(DaemonError) -> [Date] {
+        if bodies.contains(where: { $0.count > 100 }) { throw DaemonError(.sendMessageFailed, "too large") }
+        sent.withLock { $0 += bodies }
+        sendings.withLock { $0.append(bodies.count) }
+        return bodies.map { _ in Date(timeIntervalSince1970: 1_767_225_601.5) }
     }
     func close() async {
         events.add(.ended(.closed))
