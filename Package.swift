@@ -49,6 +49,14 @@ let package = Package(
             exclude: ["Protobuf/kamune.proto"]
         ),
         .target(name: "KCP"),
+        // How two people find each other with the help of a server that both reach by UDP.
+        .target(
+            name: "KamuneBroker",
+            dependencies: [
+                "KamuneCrypto", "KamuneSystem",
+                .product(name: "Crypto", package: "swift-crypto"),
+            ]
+        ),
         .target(
             name: "KamuneTransport",
             dependencies: [
@@ -128,6 +136,15 @@ let package = Package(
                 "Kamune", "KamuneCrypto", "KamuneNode", "KamuneProtocol", "KamuneSocket", "KamuneStore", "KamuneSystem",
             ]
         ),
+        // The relay server.
+        .target(
+            name: "KamuneRelay",
+            dependencies: [
+                "KamuneBroker", "KamuneCrypto", "KamuneSystem",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ]
+        ),
         // Windows on a person's Kamune for programs in other languages.
         .target(
             name: "KamuneDaemon",
@@ -195,6 +212,19 @@ let package = Package(
         .testTarget(
             name: "DocumentationTests",
             dependencies: ["KCP", "Kamune", "KamuneService", "KamuneStore", "KamuneTestKit", "KamuneTransport"]
+        ),
+        .testTarget(
+            name: "KamuneBrokerTests",
+            dependencies: ["KamuneBroker", "KamuneCrypto", "KamuneTestSupport"],
+            resources: [.copy("Resources")]
+        ),
+        .testTarget(
+            name: "KamuneRelayTests",
+            dependencies: [
+                "KamuneBroker", "KamuneCrypto", "KamuneRelay", "KamuneTestSupport",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ]
         ),
         .testTarget(
             name: "KCPTests",
