@@ -57,6 +57,14 @@ let package = Package(
                 .product(name: "Crypto", package: "swift-crypto"),
             ]
         ),
+        // How they find a way through what lies between them.
+        .target(
+            name: "KamuneTraversal",
+            dependencies: [
+                "KamuneBroker", "KamuneCrypto",
+                .product(name: "Crypto", package: "swift-crypto"),
+            ]
+        ),
         .target(
             name: "KamuneTransport",
             dependencies: [
@@ -225,6 +233,10 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ]
+        ),
+        .testTarget(
+            name: "KamuneTraversalTests",
+            dependencies: ["KamuneBroker", "KamuneCrypto", "KamuneTestSupport", "KamuneTraversal"]
         ),
         .testTarget(
             name: "KCPTests",
