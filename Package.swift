@@ -69,9 +69,11 @@ let package = Package(
             name: "KamuneTransport",
             dependencies: [
                 "KCP",
+                "KamuneBroker",
                 "KamuneCrypto",
                 "KamuneProtocol",
                 "KamuneSystem",
+                "KamuneTraversal",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -246,7 +248,8 @@ let package = Package(
         .testTarget(
             name: "KamuneTransportTests",
             dependencies: [
-                "KCP", "KamuneSystem", "KamuneTestKit", "KamuneTransport",
+                "KCP", "KamuneBroker", "KamuneCrypto", "KamuneRelay", "KamuneSystem", "KamuneTestKit",
+                "KamuneTransport", "KamuneTraversal",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),

@@ -224,7 +224,7 @@ final class UDPChannelHandler: ChannelInboundHandler {
         guard conversations[key] === conversation else { return }
         conversations[key] = nil
         if latest?.conversation === conversation { latest = nil }
-        reception?.remove(conversation)
+        if conversation.isAccepted { reception?.remove(conversation) }
         closeIfDone()
     }
 

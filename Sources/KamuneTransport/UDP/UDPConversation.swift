@@ -12,6 +12,8 @@ final class UDPConversation: FrameCarrier {
 
     let conversationID: UInt32
     let remoteAddress: SocketAddress
+    /// Whether the peer has opened it.
+    let isAccepted: Bool
     let end: ConnectionEnd
     /// Outlives every conversation that has not ended: it ends them when the channel goes.
     private unowned let handler: UDPChannelHandler
@@ -41,7 +43,7 @@ final class UDPConversation: FrameCarrier {
         self.remoteAddress = remoteAddress
         self.handler = handler
         self.dialing = dialing
-        let isAccepted = dialing == nil
+        isAccepted = dialing == nil
         end =
             dialing?.end
             ?? ConnectionEnd(

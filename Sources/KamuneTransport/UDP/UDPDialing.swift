@@ -20,6 +20,10 @@ final class UDPDialing: FrameCarrier {
     private let options: UDPOptions
     private let known: EventLoopConnection.Known
     private let result: OneShot<EventLoopConnection>
+    /// The socket to dial from; `nil` for a new one for each address.
+    private let socket: UDPChannelHandler?
+    /// Called when it is decided who has the connection, if anybody.
+    private var onEnd: () -> Void
     private var dialer: AddressDialer?
     /// Those that are tried.
     private var candidates: [Int: UDPConversation] = [:]
@@ -30,13 +34,19 @@ final class UDPDialing: FrameCarrier {
 
     private var eventLoop: any EventLoop { end.eventLoop }
 
+    /// - Parameters:
+    ///   - socket: A socket that there is already, for which a way was found; `nil` for a new one for each address.
+    ///   - onEnd: Called when it is decided who has the connection, if anybody.
     init(
         _ address: Address, configuration: TransportConfiguration, options: UDPOptions, eventLoop: any EventLoop,
-        result: OneShot<EventLoopConnection>
+        result: OneShot<EventLoopConnection>, from socket: UDPChannelHandler? = nil,
+        onEnd: @escaping () -> Void = {}
     ) {
         self.address = address
         self.options = options
         self.result = result
+        self.socket = socket
+        self.onEnd = onEnd
         end = ConnectionEnd(eventLoop: eventLoop, configuration: configuration, isAccepted: false)
         let target = Address(scheme: .udp, host: address.host, port: address.port)
         known = EventLoopConnection.Known(
@@ -75,6 +85,7 @@ final class UDPDialing: FrameCarrier {
     // MARK: Candidates
 
     private func start(_ number: Int, _ target: SocketAddress) {
+        if let socket { return started(number, target, on: socket) }
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         DatagramBootstrap(group: eventLoop)
             .channelInitializer { channel in
@@ -104,14 +115,18 @@ final class UDPDialing: FrameCarrier {
                 channel.close(promise: nil)
                 return
             }
-            let candidate = handler.open(to: target, for: self)
-            candidates[number] = candidate
-            candidate.write(number == Self.favorite ? opening : Array(opening.prefix(Self.probeSize)))
-            candidate.flush()
+            started(number, target, on: handler)
         } catch {
             failures.append(TransportError(dialing: address.withoutOptions, error))
             dialer?.failed(number)
         }
+    }
+
+    private func started(_ number: Int, _ target: SocketAddress, on handler: UDPChannelHandler) {
+        let candidate = handler.open(to: target, for: self)
+        candidates[number] = candidate
+        candidate.write(number == Self.favorite ? opening : Array(opening.prefix(Self.probeSize)))
+        candidate.flush()
     }
 
     /// A candidate has answered: the connection is its.
@@ -141,6 +156,8 @@ final class UDPDialing: FrameCarrier {
         let losers = candidates.values
         candidates = [:]
         for loser in losers { loser.stop(.closedLocally) }
+        onEnd()
+        onEnd = {}
     }
 
     private func giveUp(_ error: TransportError) {
