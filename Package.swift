@@ -183,9 +183,13 @@ let package = Package(
             name: "KamuneNetworkLab",
             dependencies: [
                 "Kamune",
+                "KamuneBroker",
+                "KamuneCrypto",
+                "KamuneRelay",
                 "KamuneSystem",
                 "KamuneTestKit",
                 "KamuneTransport",
+                "KamuneTraversal",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]
         ),
@@ -213,9 +217,11 @@ let package = Package(
         .testTarget(
             name: "FuzzReplayTests",
             dependencies: [
-                "KCP", "KamuneCrypto", "KamuneDaemon", "KamuneProtocol", "KamuneStore", "KamuneTerminal",
+                "KCP", "KamuneBroker", "KamuneCrypto", "KamuneDaemon", "KamuneProtocol", "KamuneStore",
+                "KamuneTerminal",
                 "KamuneTestSupport",
                 "KamuneTransport",
+                "KamuneTraversal",
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ]
         ),

@@ -40,6 +40,14 @@ let package = Package(
         ),
         .target(name: "KCP"),
         .target(
+            name: "KamuneBroker",
+            dependencies: ["KamuneCrypto", "KamuneSystem", .product(name: "Crypto", package: "swift-crypto")]
+        ),
+        .target(
+            name: "KamuneTraversal",
+            dependencies: ["KamuneBroker", "KamuneCrypto", .product(name: "Crypto", package: "swift-crypto")]
+        ),
+        .target(
             name: "KamuneTransport",
             dependencies: [.product(name: "NIOCore", package: "swift-nio")]
         ),
@@ -57,8 +65,8 @@ let package = Package(
         .executableTarget(
             name: "KamuneFuzz",
             dependencies: [
-                "KCP", "KamuneCrypto", "KamuneDaemon", "KamuneProtocol", "KamuneStore", "KamuneSystem",
-                "KamuneTerminal", "KamuneTestSupport", "KamuneTransport",
+                "KCP", "KamuneBroker", "KamuneCrypto", "KamuneDaemon", "KamuneProtocol", "KamuneStore",
+                "KamuneSystem", "KamuneTerminal", "KamuneTestSupport", "KamuneTransport", "KamuneTraversal",
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],
             linkerSettings: [.unsafeFlags(["-sanitize=fuzzer"])]

@@ -9,6 +9,13 @@ struct NetworkLab: AsyncParsableCommand {
         abstract: "Emulates links for real TCP and UDP, measures sessions on them, and simulates conversations.",
         subcommands: [
             LadderCommand.self, LinkCommand.self, AnswerCommand.self, MeasureCommand.self, FloodCommand.self,
-            SimulateCommand.self, WatchCommand.self,
-        ])
+            SimulateCommand.self, WatchCommand.self, TraverseCommand.self, MeetCommand.self, BrokerCommand.self,
+            MapCommand.self,
+        ] + natCommands)
+
+    #if canImport(Glibc)
+    private static let natCommands: [any ParsableCommand.Type] = [NATCommand.self, GatewayCommand.self]
+    #else
+    private static let natCommands: [any ParsableCommand.Type] = []
+    #endif
 }

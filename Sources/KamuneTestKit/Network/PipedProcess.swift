@@ -79,6 +79,11 @@ package final class PipedProcess: Sendable {
         _ = Array((line + "\n").utf8).withUnsafeBytes { send(input, $0.baseAddress, $0.count, SendFlags.withoutSignal) }
     }
 
+    /// Ends its standard input.
+    package func endInput() {
+        _ = shutdown(input, CInt(SHUT_WR))
+    }
+
     /// Reads until the end of a line, of which it must write one at a time; nil when it has ended.
     ///
     /// Blocks the thread: for programs of their own. In tasks use ``nextLine()``.

@@ -24,6 +24,7 @@ enum FuzzTarget: String, CaseIterable, Sendable {
     case search
     case terminal
     case daemon
+    case traversal
 
     /// Feeds one input to the target.
     ///
@@ -53,6 +54,7 @@ enum FuzzTarget: String, CaseIterable, Sendable {
         case .search: try fuzzSearch(input)
         case .terminal: try fuzzTerminal(input)
         case .daemon: try fuzzDaemon(input)
+        case .traversal: try fuzzTraversal(input)
         }
     }
 }
