@@ -48,6 +48,8 @@ let package = Package(
             ],
             exclude: ["Protobuf/kamune.proto"]
         ),
+        // What clients and relays say to each other. The relay stands on it too.
+        .target(name: "KamuneRelayProtocol", dependencies: ["KamuneCrypto"], exclude: ["relay.proto"]),
         .target(name: "KCP"),
         // How two people find each other with the help of a server that both reach by UDP.
         .target(
@@ -205,6 +207,11 @@ let package = Package(
                 "KamuneCrypto", "KamuneProtocol", "KamuneTestSupport",
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ]
+        ),
+        .testTarget(
+            name: "KamuneRelayProtocolTests",
+            dependencies: ["KamuneCrypto", "KamuneRelayProtocol", "KamuneTestSupport"],
+            resources: [.copy("Resources")]
         ),
         .testTarget(
             name: "InteropTests",
