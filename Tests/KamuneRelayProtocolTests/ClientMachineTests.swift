@@ -10,6 +10,8 @@ struct ClientMachineTests {
     private struct Opened: ~Copyable {
         var client: RelayClientMachine
         var relay: RelayChannel
+        /// What the client has said first within the channel.
+        var first = RelayFrame.unknown
         var encapsulator = SystemEncapsulator()
 
         /// What the client does when the relay says this.
@@ -27,7 +29,7 @@ struct ClientMachineTests {
     private struct Missing: Error {}
 
     /// Up to the client's first frame within the channel.
-    private func open(_ wish: RelayClientMachine.Wish) throws -> (Opened, RelayFrame) {
+    private func open(_ wish: RelayClientMachine.Wish) throws -> Opened {
         var random = SeededRandom(4)
         var encapsulator = SystemEncapsulator()
         var client = try RelayClientMachine(wish, using: &random)
@@ -36,8 +38,8 @@ struct ClientMachineTests {
         #expect(actions.count == 2)
         guard case .send(let last) = actions.first else { throw Missing() }
         var opened = Opened(client: client, relay: try relay.received(last))
-        let first = try opened.hear(actions.last)
-        return (opened, first)
+        opened.first = try opened.hear(actions.last)
+        return opened
     }
 
     private let token = [UInt8](0..<32)
@@ -45,8 +47,8 @@ struct ClientMachineTests {
 
     @Test("registers, then carries messages and answers pings")
     func registration() throws {
-        var (opened, first) = try open(.init(.join(try RelayToken(token))))
-        #expect(first == .register(.init(mode: 2, token: token, extensions: .refusals)))
+        var opened = try open(.init(.join(try RelayToken(token))))
+        #expect(opened.first == .register(.init(mode: 2, token: token, extensions: .refusals)))
         #expect(throws: RelayProtocolError.self) { _ = try opened.client.seal(message: [1]) }
         #expect(try opened.hear(try opened.say(.ping).first) == .pong)
         #expect(try opened.say(.registered(consent)) == [.registered(consent)])
@@ -68,8 +70,8 @@ struct ClientMachineTests {
     @Test("shows its key first, and registers when that is acknowledged")
     func key() throws {
         let key = PreSharedKey(copying: [1, 2, 3])
-        var (opened, first) = try open(.init(.create(nil), key: key))
-        #expect(first == .auth(key, extensions: .refusals))
+        var opened = try open(.init(.create(nil), key: key))
+        #expect(opened.first == .auth(key, extensions: .refusals))
         let next = try opened.say(.auth(PreSharedKey(copying: []), extensions: []))
         #expect(try opened.hear(next.first) == .register(.init(mode: 1, token: [], extensions: .refusals)))
         #expect(try opened.say(.registered(consent)) == [.registered(consent)])
@@ -86,28 +88,28 @@ struct ClientMachineTests {
 
     @Test("a refusal is told, whenever it comes")
     func refusal() throws {
-        var (first, _) = try open(.init(.create(nil), key: PreSharedKey(copying: [1])))
+        var first = try open(.init(.create(nil), key: PreSharedKey(copying: [1])))
         #expect(failure { _ = try first.say(.refused(.unauthenticated)) } == .refused(.unauthenticated))
         // Nothing goes on afterwards.
         #expect(failure { _ = try first.say(.ping) } == .misbehaved(.unexpectedFrame("after the end")))
-        var (second, _) = try open(.init(.join(try RelayToken(token))))
+        var second = try open(.init(.join(try RelayToken(token))))
         #expect(failure { _ = try second.say(.refused(.unknownToken)) } == .refused(.unknownToken))
     }
 
     @Test("what is out of turn ends it")
     func outOfTurn() throws {
         for frame in [RelayFrame.message([1]), .register(.init(.create(nil))), .registered(consent)] {
-            var (opened, _) = try open(.init(.create(nil), key: PreSharedKey(copying: [1])))
+            var opened = try open(.init(.create(nil), key: PreSharedKey(copying: [1])))
             #expect(failure { _ = try opened.say(frame) } == .misbehaved(.unexpectedFrame(frame.name)))
         }
-        var (opened, _) = try open(.init(.create(nil)))
+        var opened = try open(.init(.create(nil)))
         #expect(failure { _ = try opened.say(.message([1])) } == .misbehaved(.unexpectedFrame("message")))
-        var (noise, _) = try open(.init(.create(nil)))
+        var noise = try open(.init(.create(nil)))
         let sealed = try noise.relay.seal(encoded: [0xff])
         #expect(
             failure { _ = try noise.client.received(sealed, using: &noise.encapsulator) }
                 == .misbehaved(.malformedFrame(reason: "truncated")))
-        var (forged, _) = try open(.init(.create(nil)))
+        var forged = try open(.init(.create(nil)))
         #expect(
             failure { _ = try forged.client.received([UInt8](repeating: 1, count: 40), using: &forged.encapsulator) }
                 == .misbehaved(.undecryptable))
