@@ -4,8 +4,28 @@ import Synchronization
 final class Transcript: Sendable {
     private struct Waiter {
         let id: UInt64
-        let condition: @Sendable (String) -> Bool
+        let condition: Condition
         let continuation: CheckedContinuation<Bool, Never>
+    }
+
+    /// What somebody waits for.
+    private enum Condition: Sendable {
+        case text(@Sendable (String) -> Bool)
+        /// More bytes than this.
+        case more(than: Int)
+
+        /// Whether it is met.
+        ///
+        /// - Parameter text: Is asked for once, since it takes its time.
+        func holds(_ bytes: [UInt8], _ text: inout String?) -> Bool {
+            switch self {
+            case .more(let count): return bytes.count > count
+            case .text(let condition):
+                let plain = text ?? Transcript.plain(String(decoding: bytes, as: UTF8.self))
+                text = plain
+                return condition(plain)
+            }
+        }
     }
 
     private struct State {
@@ -35,10 +55,10 @@ final class Transcript: Sendable {
         let ready = state.withLock { state -> [(CheckedContinuation<Bool, Never>, Bool)] in
             change(&state)
             if state.waiters.isEmpty { return [] }
-            let text = Self.plain(String(decoding: state.bytes, as: UTF8.self))
+            var text: String?
             var ready: [(CheckedContinuation<Bool, Never>, Bool)] = []
             state.waiters.removeAll { waiter in
-                let holds = waiter.condition(text)
+                let holds = waiter.condition.holds(state.bytes, &text)
                 if holds || state.isEnded { ready.append((waiter.continuation, holds)) }
                 return holds || state.isEnded
             }
@@ -49,6 +69,16 @@ final class Transcript: Sendable {
 
     /// Waits until the text meets a condition. False when it ends without, or the time is over.
     func wait(within limit: Duration, until condition: @escaping @Sendable (String) -> Bool) async -> Bool {
+        await wait(within: limit, for: .text(condition))
+    }
+
+    /// What comes after so many bytes, waiting for it; empty at the end, and when the time is over.
+    func bytes(after count: Int, within limit: Duration) async -> [UInt8] {
+        _ = await wait(within: limit, for: .more(than: count))
+        return state.withLock { Array($0.bytes.dropFirst(count)) }
+    }
+
+    private func wait(within limit: Duration, for condition: Condition) async -> Bool {
         let id = state.withLock { state in
             state.nextID += 1
             return state.nextID
@@ -62,7 +92,8 @@ final class Transcript: Sendable {
         defer { timer.cancel() }
         return await withCheckedContinuation { continuation in
             let immediate = state.withLock { state -> Bool? in
-                if condition(Self.plain(String(decoding: state.bytes, as: UTF8.self))) { return true }
+                var text: String?
+                if condition.holds(state.bytes, &text) { return true }
                 if state.isEnded { return false }
                 state.waiters.append(Waiter(id: id, condition: condition, continuation: continuation))
                 return nil
