@@ -3,7 +3,6 @@ import KamuneProtocol
 import KamuneStore
 import KamuneSystem
 import KamuneTransport
-import Synchronization
 
 /// Runs one handshake over a connection, and asks the verifier in the middle of it.
 struct HandshakeDriver: Sendable {
@@ -140,7 +139,7 @@ struct HandshakeDriver: Sendable {
     struct Progress {
         let role: Role
         var frames: FrameReader
-        fileprivate var steps: StepClock
+        var steps: StepClock
         /// Set once it is decided with whom we talk.
         var counterpart: SessionArchive.Counterpart?
         /// Who is to wait until they are accepted.
@@ -313,115 +312,6 @@ struct HandshakeDriver: Sendable {
                 .refusedByPeer,
                 "The other side refused us, or somebody on the way cut the connection: it ended when the other side "
                     + "learned who we are.")
-    }
-
-    private enum VerificationEvent: Sendable {
-        case verdict(Verdict)
-        case frames([[UInt8]])
-        case connectionEnded
-        case cancelled
-    }
-
-    /// Asks the verifier; stops asking when the peer goes away.
-    ///
-    /// - Returns: the verdict, while the peer is there.
-    private func verify(_ peer: Peer, _ frames: inout FrameReader) async throws(KamuneError) -> Verdict {
-        let verifier = verifier
-        let connection = connection
-        var early: [[UInt8]] = []
-        var verdict: Verdict?
-        var hasEnded = false
-        await withTaskGroup(of: VerificationEvent.self) { group in
-            group.addTask { .verdict(await verifier.verify(peer)) }
-            group.addTask {
-                do throws(TransportError) {
-                    return try await connection.receive().map { .frames($0) } ?? .connectionEnded
-                } catch {
-                    return error == .cancelled ? .cancelled : .connectionEnded
-                }
-            }
-            for await event in group {
-                switch event {
-                case .verdict(let decision):
-                    verdict = decision
-                    group.cancelAll()
-                case .frames(let arrived):
-                    // The peer speaks before it was answered. What it says is judged when its turn comes.
-                    early += arrived
-                case .connectionEnded:
-                    hasEnded = true
-                    group.cancelAll()
-                case .cancelled:
-                    break
-                }
-            }
-        }
-        frames.putBack(early)
-        if Task.isCancelled { throw .cancellation }
-        // Whoever was being asked when the connection ended was called off, and its answer is none.
-        guard let verdict, !hasEnded else {
-            throw KamuneError(.connectionLost, "The other side went away before it was accepted.")
-        }
-        return verdict
-    }
-}
-
-/// The frames of a connection one by one, whatever batches they come in.
-struct FrameReader: Sendable {
-    private let connection: any Connection
-    /// What has arrived and whose turn has not come. It counts as held.
-    private var remaining: [[UInt8]] = []
-
-    init(connection: any Connection) {
-        self.connection = connection
-    }
-
-    mutating func next() async throws(TransportError) -> [UInt8]? {
-        while remaining.isEmpty {
-            guard let batch = try await connection.receive() else { return nil }
-            putBack(batch)
-        }
-        let frame = remaining.removeFirst()
-        connection.budget.remove(frame.count)
-        return frame
-    }
-
-    mutating func putBack(_ frames: [[UInt8]]) {
-        connection.budget.add(frames.totalSize)
-        remaining += frames
-    }
-
-    /// Hands what is left to whoever goes on reading.
-    consuming func takeRemaining() -> [[UInt8]] {
-        connection.budget.remove(remaining.totalSize)
-        return remaining
-    }
-}
-
-extension [[UInt8]] {
-    /// The bytes of all frames together.
-    var totalSize: Int { reduce(0) { $0 + $1.count } }
-}
-
-/// Measures the steps of a handshake.
-private struct StepClock {
-    private(set) var steps: [HandshakeStep] = []
-    private let time: any TimeSource
-    private var last: Duration
-
-    init(time: any TimeSource) {
-        self.time = time
-        last = time.monotonic
-    }
-
-    mutating func finished(_ kind: HandshakeStep.Kind) {
-        let now = time.monotonic
-        steps.append(HandshakeStep(kind: kind, duration: now - last))
-        last = now
-    }
-
-    mutating func finishedOnce(_ kind: HandshakeStep.Kind) {
-        if !steps.contains(where: { $0.kind == kind }) { finished(kind) }
     }
 }
 

@@ -7,13 +7,33 @@ package enum Timestamp {
         let seconds = date.timeIntervalSince1970
         let clamped = seconds.isNaN ? 0 : min(max(seconds, -30_610_224_000), 253_402_300_799)
         let milliseconds = Int64((clamped * 1_000).rounded(.down))
-        let (days, rest) = floorDivide(milliseconds, 86_400_000)
+        let (whole, rest) = floorDivide(milliseconds, 1_000)
+        return "\(text(ofSeconds: whole)).\(pad(rest, 3))Z"
+    }
+
+    /// The text of a time as Go's `RFC3339Nano` has it: with as many digits of the second as there are, and
+    /// "0001-01-01T00:00:00Z" for what no calendar reaches that programs know.
+    package static func exactText(of date: Date) -> String {
+        let time = date.timeIntervalSince1970
+        guard time.isFinite, time >= -62_135_596_800, time < 253_402_300_800 else { return none }
+        var seconds = Int64(time.rounded(.down))
+        // A Date is exact to some hundred nanoseconds; what is beyond that would be noise.
+        var micros = Int64(((time - Double(seconds)) * 1_000_000).rounded())
+        if micros == 1_000_000 { (seconds, micros) = (seconds + 1, 0) }
+        guard micros > 0 else { return text(ofSeconds: seconds) + "Z" }
+        var digits = pad(micros, 6)
+        while digits.hasSuffix("0") { digits.removeLast() }
+        return "\(text(ofSeconds: seconds)).\(digits)Z"
+    }
+
+    /// What stands for no time (Go's zero time).
+    package static let none = "0001-01-01T00:00:00Z"
+
+    private static func text(ofSeconds seconds: Int64) -> String {
+        let (days, rest) = floorDivide(seconds, 86_400)
         let (year, month, day) = civil(fromDays: days)
-        let fields = [
-            pad(year, 4), "-", pad(month, 2), "-", pad(day, 2), "T", pad(rest / 3_600_000, 2), ":",
-            pad(rest / 60_000 % 60, 2), ":", pad(rest / 1_000 % 60, 2), ".", pad(rest % 1_000, 3), "Z",
-        ]
-        return fields.joined()
+        return "\(pad(year, 4))-\(pad(month, 2))-\(pad(day, 2))T\(pad(rest / 3_600, 2)):\(pad(rest / 60 % 60, 2)):"
+            + pad(rest % 60, 2)
     }
 
     /// Reads a time, with or without a fraction of a second, in UTC or with an offset.
@@ -64,7 +84,8 @@ package enum Timestamp {
         return Date(timeIntervalSince1970: Double(seconds) + fraction)
     }
 
-    // Days and dates of the proleptic Gregorian calendar, in eras of 400 years that begin with March.
+    // Days and dates of the proleptic Gregorian calendar, in eras of 400 years that begin with March (Howard Hinnant,
+    // "chrono-Compatible Low-Level Date Algorithms").
 
     private static func civil(fromDays days: Int64) -> (year: Int64, month: Int64, day: Int64) {
         let (era, dayOfEra) = floorDivide(days + 719_468, 146_097)
