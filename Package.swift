@@ -160,7 +160,7 @@ let package = Package(
         // Windows on a person's Kamune for programs in other languages.
         .target(
             name: "KamuneDaemon",
-            dependencies: ["Kamune", "KamuneCrypto", "KamuneNode", "KamuneStore", "KamuneSystem"]),
+            dependencies: ["Kamune", "KamuneCrypto", "KamuneNode", "KamuneSocket", "KamuneStore", "KamuneSystem"]),
         .target(name: "KamuneTerminal"),
         .executableTarget(
             name: "KamuneCommand",

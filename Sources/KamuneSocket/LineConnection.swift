@@ -16,38 +16,33 @@ package final class LineConnection: Sendable {
     package let peer: PeerCredentials
 
     private let channel: NIOAsyncChannel<Line, ByteBuffer>
-
-    private struct State {
-        var waitingBytes = 0
-        var isClosed = false
-        /// Whether somebody has read, or is reading: only one may.
-        var isTaken = false
-        var waiters: [CheckedContinuation<Void, Never>] = []
-        /// Those who wait for the end alone.
-        var closeWaiters: [CheckedContinuation<Void, Never>] = []
-    }
-
-    private let state = Mutex(State())
+    private let backlog = Backlog(limit: maximumWaitingBytes)
+    /// Whether somebody has read, or is reading: only one may.
+    private let isTaken = Mutex(false)
 
     init(_ channel: NIOAsyncChannel<Line, ByteBuffer>, peer: PeerCredentials) {
         self.channel = channel
         self.peer = peer
-        channel.channel.closeFuture.whenComplete { [weak self] _ in self?.hasClosed() }
+        channel.channel.closeFuture.whenComplete { [backlog] _ in backlog.close() }
     }
 
     /// Hands every line that comes to `body`, one after another, until the other side ends or ``close()`` is called.
+    ///
+    /// - Parameter afterInput: What is done before the connection is ended when the other side has said everything. It may
+    ///   read on.
     package func receive(
-        isolation: isolated (any Actor)? = #isolation, _ body: (Line) async -> Void
+        isolation: isolated (any Actor)? = #isolation, afterInput: () async -> Void = {}, _ body: (Line) async -> Void
     ) async {
         guard take() else { return }
         do {
             try await channel.executeThenClose { inbound, _ in
                 for try await line in inbound { await body(line) }
+                await afterInput()
             }
         } catch {
             // The connection is gone; there is nobody to tell.
         }
-        hasClosed()
+        backlog.close()
     }
 
     /// Ends the connection for good, whether anybody has read from it or not.
@@ -57,9 +52,9 @@ package final class LineConnection: Sendable {
     }
 
     private func take() -> Bool {
-        state.withLock { state in
-            defer { state.isTaken = true }
-            return !state.isTaken
+        isTaken.withLock { isTaken in
+            defer { isTaken = true }
+            return !isTaken
         }
     }
 
@@ -69,106 +64,53 @@ package final class LineConnection: Sendable {
     /// - Returns: Whether there is room for more.
     @discardableResult
     package func send(_ line: [UInt8]) -> Bool {
-        let hasRoom = state.withLock { state -> Bool? in
-            guard !state.isClosed else { return nil }
-            state.waitingBytes += line.count
-            return state.waitingBytes < Self.maximumWaitingBytes
-        }
-        guard let hasRoom else { return false }
+        guard backlog.add(line.count) else { return false }
         write(line)
-        return hasRoom
+        return backlog.hasRoom
     }
 
     /// Sends a line as soon as there is room for it. Nothing is sent when the connection has ended.
     ///
-    /// However many wait to send at once, no more than one line goes beyond what may wait to be read.
+    /// However many wait to send at once, no more than one line goes beyond what may wait to be read. It is sent also when the
+    /// task is cancelled: somebody waits for it.
     ///
     /// - Parameter line: With its line feed.
     package func sendWhenThereIsRoom(_ line: [UInt8]) async {
-        while true {
-            let isTaken = state.withLock { state in
-                guard !state.isClosed, state.waitingBytes < Self.maximumWaitingBytes else { return false }
-                state.waitingBytes += line.count
-                return true
-            }
-            if isTaken { return write(line) }
-            if isClosed { return }
-            await waitForRoom()
+        while !backlog.addIfThereIsRoom(line.count) {
+            if backlog.isClosed { return }
+            // Not this task, which may be cancelled, and would then not wait at all.
+            await Task { [backlog] in await backlog.waitForRoom() }.value
         }
+        write(line)
     }
 
     private func write(_ line: [UInt8]) {
-        channel.channel.writeAndFlush(ByteBuffer(bytes: line)).whenComplete { [weak self] _ in
-            self?.hasSent(line.count)
+        channel.channel.writeAndFlush(ByteBuffer(bytes: line)).whenComplete { [backlog] _ in
+            backlog.remove(line.count)
         }
     }
 
     /// Whether there is room for more.
-    package var hasRoom: Bool {
-        state.withLock { !$0.isClosed && $0.waitingBytes < Self.maximumWaitingBytes }
-    }
+    package var hasRoom: Bool { backlog.hasRoom }
 
     /// Whether the connection has ended.
-    package var isClosed: Bool { state.withLock { $0.isClosed } }
+    package var isClosed: Bool { backlog.isClosed }
 
-    /// Waits until the other side has read so much that there is room for more, or is gone.
-    package func waitForRoom() async {
-        await wait { $0.waitingBytes < Self.maximumWaitingBytes }
-    }
+    /// Waits until the other side has read so much that there is room for more, or is gone. Returns also when the task is
+    /// cancelled.
+    package func waitForRoom() async { await backlog.waitForRoom() }
 
-    /// Waits until the connection has ended.
-    package func waitUntilClosed() async {
-        await withCheckedContinuation { continuation in
-            let isClosed = state.withLock { state in
-                if !state.isClosed { state.closeWaiters.append(continuation) }
-                return state.isClosed
-            }
-            if isClosed { continuation.resume() }
-        }
-    }
+    /// Waits until the connection has ended. Returns also when the task is cancelled.
+    package func waitUntilClosed() async { await backlog.waitUntilClosed() }
 
-    /// Waits until the system has taken everything that was sent, or the other side is gone.
-    package func flush() async {
-        await wait { $0.waitingBytes == 0 }
-    }
-
-    private func wait(until condition: @escaping @Sendable (borrowing State) -> Bool) async {
-        while true {
-            let isDone = state.withLock { $0.isClosed || condition($0) }
-            if isDone { return }
-            await withCheckedContinuation { continuation in
-                let isDone = state.withLock { state in
-                    if state.isClosed || condition(state) { return true }
-                    state.waiters.append(continuation)
-                    return false
-                }
-                if isDone { continuation.resume() }
-            }
-        }
-    }
+    /// Waits until the system has taken everything that was sent, or the other side is gone. Returns also when the task is
+    /// cancelled.
+    package func flush() async { await backlog.waitUntilEmpty() }
 
     /// Ends the connection.
     package func close() {
-        hasClosed()
+        backlog.close()
         channel.channel.close(promise: nil)
-    }
-
-    private func hasSent(_ count: Int) {
-        let waiters = state.withLock { state in
-            state.waitingBytes -= count
-            defer { state.waiters = [] }
-            return state.waiters
-        }
-        for waiter in waiters { waiter.resume() }
-    }
-
-    private func hasClosed() {
-        let waiters = state.withLock { state in
-            state.isClosed = true
-            defer { (state.waiters, state.closeWaiters) = ([], []) }
-            return state.waiters + state.closeWaiters
-        }
-        for waiter in waiters { waiter.resume() }
     }
 }
 

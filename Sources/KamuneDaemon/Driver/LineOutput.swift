@@ -1,5 +1,6 @@
 import Dispatch
 import Foundation
+import KamuneSocket
 import KamuneSystem
 import Synchronization
 
@@ -7,24 +8,10 @@ import Synchronization
 final class LineOutput: DaemonOutput {
     private struct State {
         var pending: [UInt8] = []
-        /// How many bytes are being written.
-        var writing = 0
-        /// Nobody reads any more.
-        var hasFailed = false
-        var isLimited = true
         var isFinishing = false
-        var lastWaiter: UInt64 = 0
-        var waiters: [UInt64: CheckedContinuation<Void, Never>] = [:]
-
-        var isFull: Bool { isLimited && !hasFailed && pending.count + writing > DaemonLimits.waitingOutput }
-
-        mutating func takeWaiters() -> [CheckedContinuation<Void, Never>] {
-            guard !isFull else { return [] }
-            defer { waiters = [:] }
-            return Array(waiters.values)
-        }
     }
 
+    private let backlog = Backlog(limit: DaemonLimits.waitingOutput)
     private let state = Mutex(State())
     private let work = DispatchSemaphore(value: 0)
     /// Opens when everything is written that will be.
@@ -35,8 +22,8 @@ final class LineOutput: DaemonOutput {
     }
 
     func send(_ line: [UInt8]) {
+        guard backlog.add(line.count + 1) else { return }
         let isFirst = state.withLock { state in
-            if state.hasFailed { return false }
             let isFirst = state.pending.isEmpty
             state.pending.append(contentsOf: line)
             state.pending.append(UInt8(ascii: "\n"))
@@ -45,37 +32,13 @@ final class LineOutput: DaemonOutput {
         if isFirst { work.signal() }
     }
 
-    func waitForRoom() async {
-        guard state.withLock({ $0.isFull }) else { return }
-        let number = state.withLock { state in
-            state.lastWaiter += 1
-            return state.lastWaiter
-        }
-        await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                let waits = state.withLock { state in
-                    guard state.isFull, !Task.isCancelled else { return false }
-                    state.waiters[number] = continuation
-                    return true
-                }
-                if !waits { continuation.resume() }
-            }
-        } onCancel: {
-            state.withLock { $0.waiters.removeValue(forKey: number) }?.resume()
-        }
-    }
+    func waitForRoom() async { await backlog.waitForRoom() }
 
     /// Whether nobody reads any more.
-    var hasFailed: Bool { state.withLock { $0.hasFailed } }
+    var hasFailed: Bool { backlog.isClosed }
 
     /// From now on nobody waits for room: the end has come.
-    func liftLimit() {
-        let waiters = state.withLock { state in
-            state.isLimited = false
-            return state.takeWaiters()
-        }
-        for waiter in waiters { waiter.resume() }
-    }
+    func liftLimit() { backlog.liftLimit() }
 
     /// Waits until everything is written, but not longer than this.
     func finish(within limit: Duration, by time: any TimeSource) async {
@@ -100,19 +63,12 @@ final class LineOutput: DaemonOutput {
             let (bytes, isLast) = state.withLock { state in
                 let bytes = state.pending
                 state.pending = []
-                state.writing = bytes.count
                 return (bytes, state.isFinishing)
             }
             let isWritten = write(bytes, to: descriptor)
-            let (waiters, hasMore) = state.withLock { state in
-                state.writing = 0
-                if !isWritten {
-                    state.hasFailed = true
-                    state.pending = []
-                }
-                return (state.takeWaiters(), !state.pending.isEmpty)
-            }
-            for waiter in waiters { waiter.resume() }
+            if !isWritten { backlog.close() }
+            backlog.remove(bytes.count)
+            let hasMore = state.withLock { !$0.pending.isEmpty }
             guard isWritten, !isLast || hasMore else { break }
         }
         end.open()

@@ -1,8 +1,7 @@
 import Kamune
 package import KamuneNode
+import KamuneSocket
 import KamuneStore
-import KamuneSystem
-import Synchronization
 
 /// The Go daemon's protocol on the socket of a node, for several programs at once: each has its own server, verification mode,
 /// incognito and end. The storage is the node's.
@@ -36,6 +35,11 @@ package actor SocketDialect: NodeServer.Dialect {
         return true
     }
 
+    /// A client has said everything, and reads on.
+    package func settle(_ client: NodeServer.DialectClient) async {
+        await speakers[client.number]?.output.waitUntilWritten()
+    }
+
     /// A client has gone.
     package func end(_ client: NodeServer.DialectClient) async {
         guard let speaker = speakers.removeValue(forKey: client.number) else { return }
@@ -66,22 +70,7 @@ private struct SharedNodeBackend: DaemonBackend {
 
 /// Lines that go out in order, through whatever takes them.
 final class QueuedOutput: DaemonOutput {
-    private struct State {
-        var pending = 0
-        var isOver = false
-        var lastWaiter: UInt64 = 0
-        var waiters: [UInt64: CheckedContinuation<Void, Never>] = [:]
-
-        var isFull: Bool { !isOver && pending > DaemonLimits.waitingOutput }
-
-        mutating func takeWaiters() -> [CheckedContinuation<Void, Never>] {
-            guard !isFull else { return [] }
-            defer { waiters = [:] }
-            return Array(waiters.values)
-        }
-    }
-
-    private let state = Mutex(State())
+    private let backlog = Backlog(limit: DaemonLimits.waitingOutput)
     private let lines: AsyncStream<[UInt8]>.Continuation
 
     /// - Parameter write: Writes a line, with its end.
@@ -89,10 +78,10 @@ final class QueuedOutput: DaemonOutput {
         // Its bound is that whoever adds waits for room.
         let (stream, continuation) = AsyncStream.makeStream(of: [UInt8].self)
         lines = continuation
-        Task { [weak self] in
+        Task { [backlog] in
             for await line in stream {
                 await write(line)
-                self?.wrote(line.count)
+                backlog.remove(line.count)
             }
         }
     }
@@ -100,51 +89,17 @@ final class QueuedOutput: DaemonOutput {
     deinit { lines.finish() }
 
     func send(_ line: [UInt8]) {
-        guard
-            state.withLock({ state in
-                if !state.isOver { state.pending += line.count + 1 }
-                return !state.isOver
-            })
-        else { return }
-        lines.yield(line + [UInt8(ascii: "\n")])
+        if backlog.add(line.count + 1) { lines.yield(line + [UInt8(ascii: "\n")]) }
     }
 
-    private func wrote(_ count: Int) {
-        let waiters = state.withLock { state in
-            state.pending -= count
-            return state.takeWaiters()
-        }
-        for waiter in waiters { waiter.resume() }
-    }
+    func waitForRoom() async { await backlog.waitForRoom() }
 
-    func waitForRoom() async {
-        let number = state.withLock { state -> UInt64? in
-            guard state.isFull else { return nil }
-            state.lastWaiter += 1
-            return state.lastWaiter
-        }
-        guard let number else { return }
-        await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                let waits = state.withLock { state in
-                    guard state.isFull, !Task.isCancelled else { return false }
-                    state.waiters[number] = continuation
-                    return true
-                }
-                if !waits { continuation.resume() }
-            }
-        } onCancel: {
-            state.withLock { $0.waiters.removeValue(forKey: number) }?.resume()
-        }
-    }
+    /// Waits until everything is written that was sent, or nobody will read any more.
+    func waitUntilWritten() async { await backlog.waitUntilEmpty() }
 
     /// Nobody will read any more.
     func finish() {
-        let waiters = state.withLock { state in
-            state.isOver = true
-            return state.takeWaiters()
-        }
-        for waiter in waiters { waiter.resume() }
+        backlog.close()
         lines.finish()
     }
 }
