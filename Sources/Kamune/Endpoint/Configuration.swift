@@ -18,8 +18,9 @@ public struct Configuration: Sendable {
     /// How long ``Session/close()`` waits for the peer to end its side.
     public var closeTimeout: Duration = .seconds(2)
     /// How long a ``Conversation`` waits for a program of version 0.7 to answer that it has read what it was sent. Not all
-    /// answer; what one was sent that does not counts as sent then.
-    public var confirmationTimeout: Duration = .seconds(10)
+    /// answer; what one was sent that does not counts as sent then, unless the connection seems to be lost. Longer than
+    /// ``TransportConfiguration/doubtTimeout``, so that this is known by then.
+    public var confirmationTimeout: Duration = .seconds(12)
     /// Whether a ``Conversation`` acknowledges a message only when the application is done with it, that is, has asked for the
     /// event after it, instead of when it is stored. For a store in memory, whose messages are gone with the program: what is
     /// called delivered at the other side was then written, or shown, here. Whoever does not take the events to their end

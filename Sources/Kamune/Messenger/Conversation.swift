@@ -216,9 +216,7 @@ public actor Conversation {
         lastLink += 1
         let link = LinkID(lastLink)
         carriers[link] = Carrier(session: new)
-        if redialing != nil {
-            new.core.onDoubt { [weak self] in Task { await self?.checkDoubt(link) } }
-        }
+        new.core.onDoubt { [weak self] in Task { await self?.checkDoubt(link) } }
         let own = endpoint.identity.publicKey.spki
         post(
             .joined(

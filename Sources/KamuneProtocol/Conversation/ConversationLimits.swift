@@ -48,7 +48,9 @@ public struct ConversationConfiguration: Equatable, Sendable {
     public var handshakeTimeout: Duration
     /// How long closing waits for what is under way, and then for the peer to end its side (§11).
     public var closeTimeout: Duration
-    /// How long a program of version 0.7 may take to answer that it has read what it was sent. Not all answer.
+    /// How long a program of version 0.7 may take to answer that it has read what it was sent. Not all answer. Longer than it
+    /// takes until a connection over UDP is doubted (``ConversationMachine/Event/doubted(_:_:)``), which is after 10 seconds: over one that is lost
+    /// nobody answers.
     public var confirmationTimeout: Duration
     /// Whether a message is acknowledged only when the application has taken it, instead of when it is stored: where what is
     /// stored is gone with the program (§10.5).
@@ -61,7 +63,7 @@ public struct ConversationConfiguration: Equatable, Sendable {
     /// A configuration; what is not given is as the protocol has it.
     public init(
         handshakeTimeout: Duration = ProtocolConstants.handshakeTimeout,
-        closeTimeout: Duration = .seconds(2), confirmationTimeout: Duration = .seconds(10),
+        closeTimeout: Duration = .seconds(2), confirmationTimeout: Duration = .seconds(12),
         acknowledgesWhenTaken: Bool = false, reconnection: Reconnection = .init(), limits: ConversationLimits = .init()
     ) {
         self.handshakeTimeout = handshakeTimeout

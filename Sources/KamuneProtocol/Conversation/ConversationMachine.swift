@@ -152,6 +152,7 @@ public struct ConversationMachine: Sendable {
         case .left(let id, let end):
             with(id) { link, _ in link.inbox.end(.left(end)) }
         case .doubted(let id, let isDoubtful):
+            with(id) { $0.doubted(isDoubtful, &$1, at: now) }
             search { $0.doubted(id, isDoubtful, &$1) }
         case .dialFailed(let failure):
             recover { $0.dialFailed(failure, &$1, at: now) }

@@ -29,9 +29,13 @@ extension Link {
                 confirmation.endBatch()
                 give(batch, &books)
             }
-            let patience = books.peerAnswersPings ? nil : books.configuration.confirmationTimeout
-            if confirmation.ask(until: patience.map { now + $0 }) { books.perform(.ping(id)) }
+            if confirmation.ask(until: confirmationDeadline(books, at: now)) { books.perform(.ping(id)) }
         }
+    }
+
+    /// Until when the answer to a ping that is sent now is waited for.
+    private func confirmationDeadline(_ books: ConversationBooks, at now: Duration) -> Duration? {
+        books.peerAnswersPings ? nil : now + books.configuration.confirmationTimeout
     }
 
     private typealias Batch = (ids: [DeliveryID], payloads: [[UInt8]])
@@ -103,6 +107,16 @@ extension Link {
         settle(.confirm(id, through: through), &books)
     }
 
+    /// The session's peer does not answer, so that it may be gone, or does again. While it does not, silence says nothing of
+    /// whether its program answers pings, and nothing counts as sent for having been taken by the session.
+    mutating func doubted(_ isDoubtful: Bool, _ books: inout ConversationBooks, at now: Duration) {
+        guard case .plain(var confirmation) = stage else { return }
+        stage = .waiting
+        let through = confirmation.doubted(isDoubtful, until: confirmationDeadline(books, at: now))
+        stage = .plain(confirmation)
+        if let through { settle(.confirm(id, through: through), &books) }
+    }
+
     /// A peer that does not answer is not asked again.
     mutating func timeElapsed(_ books: inout ConversationBooks, at now: Duration) {
         guard case .plain(var confirmation) = stage, let deadline = confirmation.deadline, now >= deadline else {
@@ -147,6 +161,8 @@ struct Confirmation: Sendable {
     }
 
     private var question = Question.none
+    /// Whether the connection seems to be lost.
+    private var isDoubted = false
     /// The batches that the session was given and has not taken yet.
     private var batches = Deque<[StreamPlace]>()
     private var batch: [StreamPlace] = []
@@ -158,7 +174,7 @@ struct Confirmation: Sendable {
 
     /// Until when an answer is waited for.
     var deadline: Duration? {
-        if case .asked(_, let deadline) = question { deadline } else { nil }
+        if !isDoubted, case .asked(_, let deadline) = question { deadline } else { nil }
     }
 
     mutating func add(_ place: StreamPlace) {
@@ -192,9 +208,28 @@ struct Confirmation: Sendable {
         guard let batch = batches.popFirst() else { return nil }
         let places = batch.prefix(count)
         taken = places.last ?? taken
-        guard case .useless = question, !places.isEmpty else { return nil }
+        guard case .useless = question, !isDoubted, !places.isEmpty else { return nil }
         unconfirmed -= places.count
         return taken
+    }
+
+    /// The connection seems to be lost, or does no more.
+    ///
+    /// - Parameter deadline: Until when an answer is waited for from now on.
+    /// - Returns: Up to where messages count as sent.
+    mutating func doubted(_ isDoubtful: Bool, until deadline: Duration?) -> StreamPlace? {
+        guard isDoubtful != isDoubted else { return nil }
+        isDoubted = isDoubtful
+        guard !isDoubtful else { return nil }
+        switch question {
+        case .none:
+            return nil
+        case .asked(let mark, let before):
+            question = .asked(mark, until: before.flatMap { _ in deadline })
+            return nil
+        case .useless:
+            return giveUpAsking()
+        }
     }
 
     /// - Returns: Up to where messages count as sent.

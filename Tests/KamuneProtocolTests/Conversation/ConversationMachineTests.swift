@@ -346,11 +346,52 @@ struct ConversationMachineTests {
         fixture.connect(acknowledges: false)
         #expect(fixture.write(1...1).contains(.ping(link)))
         _ = fixture.handle(.sent(link, count: 1))
-        #expect(fixture.machine.nextDeadline == .seconds(10))
-        fixture.now = .seconds(10)
+        #expect(fixture.machine.nextDeadline == .seconds(12))
+        fixture.now = .seconds(12)
         #expect(fixture.handle(.timeElapsed) == [.store(.confirm(link, through: StreamPlace(1)))])
         #expect(!fixture.write(2...2).contains(.ping(link)))
         #expect(fixture.handle(.sent(link, count: 1)) == [.store(.confirm(link, through: StreamPlace(2)))])
+    }
+
+    @Test(
+        "while the connection seems to be lost, nothing counts as sent for want of an answer", arguments: [true, false])
+    func muteAndDoubted(canRedial: Bool) {
+        var fixture = Fixture()
+        fixture.connect(acknowledges: false, canRedial: canRedial)
+        _ = fixture.write(1...1)
+        _ = fixture.handle(.sent(link, count: 1))
+        fixture.now = .seconds(10)
+        #expect(fixture.handle(.doubted(link, true)) == (canRedial ? [.dial] : []))
+        #expect(fixture.machine.nextDeadline == nil)
+        fixture.now = .seconds(100)
+        #expect(fixture.handle(.timeElapsed) == [])
+        #expect(fixture.machine.outstandingCount == 1)
+        // Another session takes the place of this one: what was under way may be lost.
+        _ = fixture.handle(.joined(LinkID(2), Fixture.joining(acknowledges: false)))
+        #expect(
+            fixture.handle(.left(link, .closedByUs)) == [.store(.giveUp(link, through: StreamPlace(1)))])
+    }
+
+    @Test("a peer that is there again has as long to answer as before, or is known for not answering")
+    func muteAndBack() {
+        var fixture = Fixture()
+        fixture.connect(acknowledges: false)
+        _ = fixture.write(1...1)
+        _ = fixture.handle(.sent(link, count: 1))
+        fixture.now = .seconds(10)
+        _ = fixture.handle(.doubted(link, true))
+        fixture.now = .seconds(20)
+        #expect(fixture.handle(.doubted(link, false)) == [.stopDialing])
+        #expect(fixture.machine.nextDeadline == .seconds(32))
+        fixture.now = .seconds(32)
+        #expect(fixture.handle(.timeElapsed) == [.store(.confirm(link, through: StreamPlace(1)))])
+        // It answers no pings. What is sent while it seems to be gone waits for news of it all the same.
+        _ = fixture.handle(.doubted(link, true))
+        _ = fixture.write(2...2)
+        #expect(fixture.handle(.sent(link, count: 1)) == [])
+        #expect(
+            fixture.handle(.doubted(link, false))
+                == [.store(.confirm(link, through: StreamPlace(2))), .stopDialing])
     }
 
     // MARK: Getting the connection back
