@@ -58,7 +58,9 @@ struct ClientMachineTests {
         #expect(try opened.hear(try opened.say(.ping).first) == .pong)
         let ping = try opened.client.ping()
         #expect(try RelayFrame(decoding: opened.relay.open(ping)) == .ping)
-        for ignored in [RelayFrame.pong, .unknown, .registered(consent), .auth(PreSharedKey(copying: []), extensions: [])] {
+        for ignored in [
+            RelayFrame.pong, .unknown, .registered(consent), .auth(PreSharedKey(copying: []), extensions: []),
+        ] {
             #expect(try opened.say(ignored) == [])
         }
         // What is no frame at all is ignored too, as 0.7 does.
