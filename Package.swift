@@ -25,6 +25,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
@@ -49,7 +50,7 @@ let package = Package(
             exclude: ["Protobuf/kamune.proto"]
         ),
         // What clients and relays say to each other. The relay stands on it too.
-        .target(name: "KamuneRelayProtocol", dependencies: ["KamuneCrypto"], exclude: ["relay.proto"]),
+        .target(name: "KamuneRelayProtocol", dependencies: ["KamuneCrypto"]),
         .target(name: "KCP"),
         // How two people find each other with the help of a server that both reach by UDP.
         .target(
@@ -74,11 +75,15 @@ let package = Package(
                 "KamuneBroker",
                 "KamuneCrypto",
                 "KamuneProtocol",
+                "KamuneRelayProtocol",
                 "KamuneSystem",
                 "KamuneTraversal",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "NIOWebSocket", package: "swift-nio"),
             ]
         ),
         .target(
@@ -98,6 +103,7 @@ let package = Package(
             dependencies: [
                 "KamuneCrypto",
                 "KamuneProtocol",
+                "KamuneRelayProtocol",
                 "KamuneStore",
                 "KamuneSystem",
                 "KamuneTransport",
@@ -138,8 +144,8 @@ let package = Package(
         .target(
             name: "KamuneTestKit",
             dependencies: [
-                "KCP", "Kamune", "KamuneCrypto", "KamuneProtocol", "KamuneStore", "KamuneSystem", "KamuneTestSupport",
-                "KamuneTransport",
+                "KCP", "Kamune", "KamuneCrypto", "KamuneProtocol", "KamuneRelayProtocol", "KamuneStore", "KamuneSystem",
+                "KamuneTestSupport", "KamuneTransport",
             ]
         ),
         .target(
@@ -224,9 +230,8 @@ let package = Package(
         .testTarget(
             name: "FuzzReplayTests",
             dependencies: [
-                "KCP", "KamuneBroker", "KamuneCrypto", "KamuneDaemon", "KamuneProtocol", "KamuneStore",
-                "KamuneTerminal",
-                "KamuneTestSupport",
+                "KCP", "KamuneBroker", "KamuneCrypto", "KamuneDaemon", "KamuneProtocol", "KamuneRelayProtocol",
+                "KamuneStore", "KamuneTerminal", "KamuneTestSupport",
                 "KamuneTransport",
                 "KamuneTraversal",
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
@@ -261,8 +266,8 @@ let package = Package(
         .testTarget(
             name: "KamuneTransportTests",
             dependencies: [
-                "KCP", "KamuneBroker", "KamuneCrypto", "KamuneRelay", "KamuneSystem", "KamuneTestKit",
-                "KamuneTransport", "KamuneTraversal",
+                "KCP", "KamuneBroker", "KamuneCrypto", "KamuneRelay", "KamuneRelayProtocol", "KamuneSystem",
+                "KamuneTestKit", "KamuneTransport", "KamuneTraversal",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -280,6 +285,7 @@ let package = Package(
             name: "KamuneTests",
             dependencies: [
                 "Kamune",
+                "KamuneRelayProtocol",
                 "KamuneStore",
                 "KamuneSystem",
                 "KamuneTestKit",

@@ -39,6 +39,7 @@ let package = Package(
             exclude: ["Protobuf/kamune.proto"]
         ),
         .target(name: "KCP"),
+        .target(name: "KamuneRelayProtocol", dependencies: ["KamuneCrypto"]),
         .target(
             name: "KamuneBroker",
             dependencies: ["KamuneCrypto", "KamuneSystem", .product(name: "Crypto", package: "swift-crypto")]
@@ -49,7 +50,7 @@ let package = Package(
         ),
         .target(
             name: "KamuneTransport",
-            dependencies: [.product(name: "NIOCore", package: "swift-nio")]
+            dependencies: ["KamuneCrypto", "KamuneRelayProtocol", .product(name: "NIOCore", package: "swift-nio")]
         ),
         .target(
             name: "KamuneStore",
@@ -65,8 +66,9 @@ let package = Package(
         .executableTarget(
             name: "KamuneFuzz",
             dependencies: [
-                "KCP", "KamuneBroker", "KamuneCrypto", "KamuneDaemon", "KamuneProtocol", "KamuneStore",
-                "KamuneSystem", "KamuneTerminal", "KamuneTestSupport", "KamuneTransport", "KamuneTraversal",
+                "KCP", "KamuneBroker", "KamuneCrypto", "KamuneDaemon", "KamuneProtocol", "KamuneRelayProtocol",
+                "KamuneStore", "KamuneSystem", "KamuneTerminal", "KamuneTestSupport", "KamuneTransport",
+                "KamuneTraversal",
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],
             linkerSettings: [.unsafeFlags(["-sanitize=fuzzer"])]

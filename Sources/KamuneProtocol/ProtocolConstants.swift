@@ -27,6 +27,11 @@ public enum ProtocolConstants {
     /// tunnel's, and with both the largest bucket does not fit a frame.
     static let largestChallengeBucket = 32_768
 
+    /// The largest frame that a peer of 0.7 takes wherever a relay is between us (§4.5): its client on a WebSocket keeps
+    /// its library's limit of 32,768 bytes, of which the relay's own frame takes 24, and nobody can know which way the
+    /// peer has to the relay.
+    static let cautiousFrameSize = 32_744
+
     /// How often, in percent, padding goes 0, 1, 2 or 3 buckets further than needed (§4.5).
     static let bumpPercentages = [80, 15, 4, 1]
 

@@ -24,10 +24,15 @@ public final class PreSharedKey: Sendable {
     }
 }
 
-extension PreSharedKey: Equatable {
+extension PreSharedKey: Hashable {
     /// Compares in a time that depends on the lengths alone.
     public static func == (a: PreSharedKey, b: PreSharedKey) -> Bool {
         SecretBytes.constantTimeEqual(a.secret, b.secret)
+    }
+
+    /// Hashes the length alone, which is no secret.
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(secret.count)
     }
 }
 

@@ -73,6 +73,14 @@ public struct RelayClientMachine: ~Copyable, Sendable {
         }
     }
 
+    /// Whether the relay has consented, and messages may be sealed.
+    public var isRegistered: Bool {
+        switch state {
+        case .open(_, .anything): true
+        default: false
+        }
+    }
+
     /// Takes a frame of the connection.
     ///
     /// - Throws: after which nothing more is to be given to it.

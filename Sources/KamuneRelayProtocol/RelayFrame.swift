@@ -1,4 +1,4 @@
-/// What a client and a relay say to each other, within the channel between them (docs/RELAY.md, relay.proto).
+/// What a client and a relay say to each other, within the channel between them (docs/RELAY.md, docs/relay.proto).
 public enum RelayFrame: Equatable, Sendable {
     /// A client's wish, before anything else but the key.
     case register(Registration)
@@ -111,7 +111,7 @@ public enum RelayFrame: Equatable, Sendable {
         }
     }
 
-    /// The numbers of the fields in relay.proto. Ours are far beyond those that version 0.7 may get.
+    /// The numbers of the fields in docs/relay.proto. Ours are far beyond those that version 0.7 may get.
     enum Field {
         static let register: UInt32 = 1
         static let registered: UInt32 = 2

@@ -99,7 +99,10 @@ extension RelayToken {
     /// can compute it, so it hides nothing; peers of version 0.7 may use it.
     ///
     /// - Throws: ``RelayProtocolError/invalidToken(size:)`` unless both have 32 bytes.
-    public static func betweenKeys(_ a: [UInt8], _ b: [UInt8]) throws(RelayProtocolError) -> RelayToken {
+    public static func betweenKeys(
+        _ a: some Collection<UInt8>, _ b: some Collection<UInt8>
+    ) throws(RelayProtocolError) -> RelayToken {
+        let (a, b) = (Array(a), Array(b))
         for key in [a, b] where key.count != ed25519KeySize { throw .invalidToken(size: key.count) }
         let ordered = a.lexicographicallyPrecedes(b) ? a + b : b + a
         return RelayToken(unchecked: SHA256Digest.hash(ordered))

@@ -1,6 +1,9 @@
+internal import KamuneRelayProtocol
 internal import NIOCore
 
-/// Where a peer listens: `host:port`, `tcp://host:port` or `udp://host:port`.
+/// Where a peer listens: `host:port`, `tcp://host:port` or `udp://host:port`; or where a relay does, and the word under which
+/// two meet there: `relay+tcp://host:port#token`, and the same with `relay+tls`, `relay+ws` and `relay+wss`; also in the form
+/// that version 0.7 shows, `relay://host:port?token=…&scheme=tcp`.
 ///
 /// The host is a name, an IPv4 address, or an IPv6 address in brackets: `[::1]:9000`. A name with letters beyond ASCII is
 /// kept in the form that the network knows it by (`xn--…`). For listening, `:9000` or only
@@ -15,6 +18,8 @@ public struct Address: Sendable, Hashable {
     public let port: UInt16
     /// How datagrams are sent, as far as the address says; of ``TransportScheme/udp`` only.
     public var options = AddressOptions()
+    /// What the address says of a relay; of the relays' schemes only.
+    public var relay = RelayOptions()
 
     /// Names an address by its parts, which are not checked.
     ///
@@ -37,31 +42,58 @@ public struct Address: Sendable, Hashable {
     public func checkDialable() throws(TransportError) {
         guard !isWildcard else { throw .invalidAddress("\(self)", reason: "a host is needed to connect to") }
         guard port != 0 else { throw .invalidAddress("\(self)", reason: "port 0 can only be listened on") }
+        guard !scheme.isRelay || relay.token != nil else {
+            throw .invalidAddress("\(self)", reason: "the word to meet under is missing; append it, such as #0123…cdef")
+        }
     }
 
     /// Reads an address and says precisely what is wrong with it.
     ///
     /// - Parameters:
-    ///   - text: `host:port`, `tcp://host:port`, `udp://host:port`, `:port` or `port`; with options, if of UDP.
+    ///   - text: `host:port`, `tcp://host:port`, `udp://host:port`, `:port` or `port`; with options, if of UDP; or a relay's.
     ///   - defaultPort: The port when the text names none; without it such text is refused.
     /// - Throws: ``TransportError/invalidAddress(_:reason:)``.
     public init(parsing text: String, defaultPort: UInt16? = nil) throws(TransportError) {
-        func invalid(_ reason: String) -> TransportError { .invalidAddress(text, reason: reason) }
+        func invalid(_ reason: String) -> TransportError {
+            // What stands before an @ may be a secret.
+            let shown = text.lastIndex(of: "@").map { "…" + text[$0...] } ?? text
+            return .invalidAddress(shown, reason: reason)
+        }
 
+        let text = RelayShareURL.translated(text)
         var rest = Substring(text)
         var scheme = TransportScheme.tcp
         if let separator = text.firstRange(of: "://") {
             let name = text[..<separator.lowerBound]
             guard let known = TransportScheme(rawValue: name.lowercased()) else {
-                throw invalid("the scheme “\(name)” is unknown; tcp:// and udp:// are known")
+                throw invalid("the scheme “\(name)” is unknown; tcp://, udp:// and relay+tcp:// are known")
             }
             scheme = known
             rest = text[separator.upperBound...]
         }
-        if let mark = rest.firstIndex(of: "?") {
-            guard scheme == .udp else { throw invalid("options after “?” belong to udp:// addresses only") }
+        if scheme.isRelay, let mark = rest.firstIndex(of: "#") {
+            guard let token = RelayToken(hexadecimal: rest[rest.index(after: mark)...]) else {
+                throw invalid("after “#” a token belongs, in hexadecimal digits")
+            }
+            relay.token = token
+            rest = rest[..<mark]
+        }
+        if scheme.isRelay, let at = rest.lastIndex(of: "@") {
             do throws(AddressOptions.Problem) {
-                options = try AddressOptions(parsing: rest[rest.index(after: mark)...])
+                try relay.parse(userInformation: rest[..<at])
+            } catch {
+                throw invalid(error.reason)
+            }
+            rest = rest[rest.index(after: at)...]
+        }
+        if let mark = rest.firstIndex(of: "?") {
+            do throws(AddressOptions.Problem) {
+                switch scheme {
+                case .tcp: throw .init("options after “?” belong to udp:// and relay+tls:// addresses only")
+                case .udp: options = try AddressOptions(parsing: rest[rest.index(after: mark)...])
+                case .relayTCP, .relayTLS, .relayWebSocket, .relaySecureWebSocket:
+                    try relay.parse(options: rest[rest.index(after: mark)...], of: scheme)
+                }
             } catch {
                 throw invalid(error.reason)
             }
@@ -70,7 +102,7 @@ public struct Address: Sendable, Hashable {
         guard !rest.isEmpty else {
             throw invalid("it is empty; a host and a port belong here, such as example.org:9000")
         }
-        if rest.contains("/") { throw invalid("nothing may follow the port") }
+        if rest.contains("/") || rest.contains("#") { throw invalid("nothing may follow the port") }
 
         let host: Substring
         let port: Substring?
@@ -113,6 +145,7 @@ public struct Address: Sendable, Hashable {
         }
 
         self.scheme = scheme
+        guard !scheme.isRelay || !host.isEmpty else { throw invalid("a relay's host is needed") }
         if let port {
             guard !port.isEmpty else { throw invalid("the port is missing after the colon") }
             guard port.utf8.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }), let number = UInt16(port)
@@ -120,8 +153,8 @@ public struct Address: Sendable, Hashable {
                 throw invalid("the port must be a number from 0 to 65535")
             }
             self.port = number
-        } else if let defaultPort {
-            self.port = defaultPort
+        } else if let standard = scheme.defaultPort ?? defaultPort {
+            self.port = standard
         } else {
             throw invalid("the port is missing; append one, such as \(rest):9000")
         }
@@ -186,10 +219,11 @@ extension Address: LosslessStringConvertible {
         self = address
     }
 
-    /// `host:port` for TCP, `udp://host:port` for UDP, perhaps with options; IPv6 addresses stand in brackets.
+    /// `host:port` for TCP, `udp://host:port` for UDP, perhaps with options; a relay's with its scheme, its options and the
+    /// token; IPv6 addresses stand in brackets.
     public var description: String {
         let prefix = scheme == .tcp ? "" : "\(scheme.rawValue)://"
-        let suffix = options == AddressOptions() ? "" : "?\(options)"
+        let suffix = (options == AddressOptions() ? "" : "?\(options)") + relay.suffix
         return host.contains(":") ? "\(prefix)[\(host)]:\(port)\(suffix)" : "\(prefix)\(host):\(port)\(suffix)"
     }
 }

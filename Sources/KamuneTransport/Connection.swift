@@ -1,28 +1,32 @@
 /// What is known about a connection: for people, in logs, prompts and lists of peers, and for whoever has to choose among
 /// connections.
 public struct ConnectionInfo: Sendable, Hashable {
-    /// The name of the transport: `"tcp"` or `"memory"`.
+    /// The name of the transport: `"tcp"`, `"udp"`, `"memory"`, or a relay's scheme, such as `"relay+tcp"`.
     public let transport: String
     /// Our end, such as `"192.0.2.1:9000"`.
     public let localAddress: String
-    /// The peer's end, such as `"[2001:db8::1]:53112"`; `"unknown"` when it was gone before it could be asked.
+    /// The peer's end, such as `"[2001:db8::1]:53112"`, or the relay's, since nothing is known of the peer behind it;
+    /// `"unknown"` when it was gone before it could be asked.
     public let remoteAddress: String
     /// The network of the peer's end; `nil` when it is this machine, or not known.
     public let remoteNetwork: Network?
     /// Whether the peer had shown, when this was made, that it receives what is sent to its address. Over TCP it always
     /// has; a datagram that opens a conversation may come from anywhere.
     public let isAddressProven: Bool
+    /// The largest frame that the connection carries, in bytes: 65,535 unless something lies between, such as a relay.
+    public let maximumFrameSize: Int
 
     /// Describes a connection.
     public init(
         transport: String, localAddress: String, remoteAddress: String, remoteNetwork: Network? = nil,
-        isAddressProven: Bool = true
+        isAddressProven: Bool = true, maximumFrameSize: Int = TransportConfiguration.frameSizeCeiling
     ) {
         self.transport = transport
         self.localAddress = localAddress
         self.remoteAddress = remoteAddress
         self.remoteNetwork = remoteNetwork
         self.isAddressProven = isAddressProven
+        self.maximumFrameSize = maximumFrameSize
     }
 }
 

@@ -1,3 +1,5 @@
+public import KamuneRelayProtocol
+
 /// Limits of connections and listeners. Timeouts are as kamune 0.7 gives them (SPEC, Timeouts), and `nil` means none.
 public struct TransportConfiguration: Sendable, Hashable {
     /// The largest frame that a 2-byte length can announce: 65,535 bytes.
@@ -30,6 +32,8 @@ public struct TransportConfiguration: Sendable, Hashable {
     }
     /// Which addresses may be dialed.
     public var targets = DialTargets.all
+    /// The key of relays that have one.
+    public var relayKey: PreSharedKey?
     /// How many bytes may be held for one connection in all, by itself and by what stands on it: 4 MiB. See ``MemoryBudget``.
     public var memoryLimit: Int = MemoryBudget.sessionLimit
     /// Where the bytes count that are held for peers who have connected to us, until somebody knows them.

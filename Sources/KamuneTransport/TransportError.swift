@@ -1,3 +1,5 @@
+public import KamuneRelayProtocol
+
 /// What can go wrong with connections. Each case names one condition.
 public enum TransportError: Error, Equatable, Sendable {
     // MARK: Addresses
@@ -23,6 +25,18 @@ public enum TransportError: Error, Equatable, Sendable {
     case permissionDenied(address: String)
     /// The process, or the system, has no file descriptor left.
     case tooManyOpenFiles
+
+    // MARK: Relays
+
+    /// A relay says why it does not do what was asked.
+    case relayRefused(address: String, RelayRefusal)
+    /// A relay closed without saying why, as those of version 0.7 do.
+    case relayClosed(address: String, hasKey: Bool)
+    /// What answers at the address does not speak the protocol of relays.
+    case notARelay(address: String, reason: String)
+    /// The certificate of what answers at the address is not the one that the address pins or, where it pins none, not one
+    /// that an authority vouches for.
+    case certificateRejected(address: String, isPinned: Bool)
 
     // MARK: Connections
 
@@ -79,6 +93,17 @@ extension TransportError: CustomStringConvertible {
             "The system does not permit the use of \(address); ports below 1024 often need special rights."
         case .tooManyOpenFiles:
             "No more connections can be opened: the limit of open files is reached; raise it (ulimit -n) or close some."
+        case .relayRefused(let address, let reason): "\(reason) (\(address))"
+        case .relayClosed(let address, let hasKey):
+            hasKey
+                ? "The relay at \(address) closed without a word; check its key and the token, or ask for a new token."
+                : "The relay at \(address) closed without a word; check the token, or ask for a new one, and whether it wants a key (--relay-key)."
+        case .notARelay(let address, let reason):
+            "What answers at \(address) is not a relay of this kind (\(Self.printable(reason))); check the scheme and the port."
+        case .certificateRejected(let address, true):
+            "The certificate of \(address) is another than the address pins; ask whoever runs the relay whether it has changed."
+        case .certificateRejected(let address, false):
+            "Nobody vouches for the certificate of \(address); if the relay has made it itself, ask for its pin and append ?pin=… to the address."
         case .timedOut(.connect):
             "The other side did not answer in time; check the address, and firewalls on the way."
         case .timedOut(.read):

@@ -1,3 +1,4 @@
+public import KamuneRelayProtocol
 public import KamuneStore
 package import KamuneSystem
 public import KamuneTransport
@@ -62,6 +63,9 @@ public struct Configuration: Sendable {
     public var requestNote = ""
     /// Told of every request that was noted, new or again, from whichever listener.
     public var onRequest: (@Sendable (StoredRequest) -> Void)?
+
+    /// The key of relays that have one; see docs/RELAY.md.
+    public var relayKey: PreSharedKey?
 
     /// What everything is timed by: the system's clocks, unless a test moves its own.
     package var alarms = AlarmClock.shared

@@ -128,6 +128,8 @@ public struct Endpoint: Sendable {
             case .udp:
                 connection = try await UDPTransport.connect(
                     to: address, configuration: limits, options: configuration.udp)
+            case .relayTCP, .relayTLS, .relayWebSocket, .relaySecureWebSocket:
+                connection = try await RelayTransport.connect(to: address, configuration: limits)
             }
         } catch .nameNotResolved where isTold {
             throw KamuneError(
@@ -170,6 +172,8 @@ public struct Endpoint: Sendable {
                 options.firstFrameSize = TunnelSuite.publicKeySize
                 listener = try await UDPTransport.listen(
                     on: address, configuration: configuration.transport, options: options)
+            case .relayTCP, .relayTLS, .relayWebSocket, .relaySecureWebSocket:
+                listener = try await RelayTransport.listen(at: address, configuration: configuration.transport)
             }
             return Listener(self, listener)
         } catch {
@@ -222,7 +226,8 @@ public struct Endpoint: Sendable {
                 onMilestone: onMilestone, onAnswer: onAnswer)
             let handshake = HandshakeConfiguration(
                 identity: identity, name: name, capabilities: capabilities,
-                succession: capabilities.isEmpty ? .none : try await succession.find())
+                succession: capabilities.isEmpty ? .none : try await succession.find(),
+                maximumFrameSize: connection.info.maximumFrameSize)
             return try await withDeadline(configuration.handshakeTimeout, by: configuration.alarms, expired: timeout) {
                 () async throws(KamuneError) -> Session in
                 switch role {

@@ -341,6 +341,7 @@ extension Configuration {
         transport.writeTimeout = writeTimeout
         transport.memoryLimit = maximumHeldBytes
         transport.strangers = strangers
+        transport.relayKey = relayKey
         return transport
     }
 }

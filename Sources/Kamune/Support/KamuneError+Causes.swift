@@ -28,7 +28,7 @@ extension KamuneError {
             switch error {
             case .invalidAddress, .unsupportedScheme: .invalidAddress
             case .nameNotResolved: .nameNotResolved
-            case .refused, .unreachable: .unreachable
+            case .refused, .unreachable, .relayRefused, .relayClosed, .notARelay, .certificateRejected: .unreachable
             case .addressInUse, .addressNotAvailable, .permissionDenied: .addressUnavailable
             case .timedOut: .timedOut
             case .reset, .endedMidFrame: .connectionLost

@@ -45,6 +45,8 @@ struct ProbeTransport: ParsableArguments {
         return switch address.scheme {
         case .tcp: try await TCPTransport.connect(to: address, configuration: configuration)
         case .udp: try await UDPTransport.connect(to: address, configuration: configuration, options: options)
+        case .relayTCP, .relayTLS, .relayWebSocket, .relaySecureWebSocket:
+            try await RelayTransport.connect(to: address, configuration: configuration)
         }
     }
 
@@ -53,6 +55,8 @@ struct ProbeTransport: ParsableArguments {
         return switch address.scheme {
         case .tcp: try await TCPTransport.listen(on: address, configuration: configuration)
         case .udp: try await UDPTransport.listen(on: address, configuration: configuration, options: options)
+        case .relayTCP, .relayTLS, .relayWebSocket, .relaySecureWebSocket:
+            try await RelayTransport.listen(at: address, configuration: configuration)
         }
     }
 }

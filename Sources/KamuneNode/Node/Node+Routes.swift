@@ -52,6 +52,8 @@ public struct ReachableAddress: Codable, Sendable, Equatable {
     /// - Parameter listening: Where they listen: an address of this machine, or one that stands for all.
     public static func list(_ listening: String) -> [ReachableAddress] {
         guard let address = try? Address(parsing: listening) else { return [] }
+        // A relay's is the same from everywhere.
+        if address.scheme.isRelay { return [ReachableAddress(address: listening, scope: .everywhere)] }
         let scope = AddressScope(of: address.host)
         guard address.host.isEmpty || scope == .unspecified else {
             return [ReachableAddress(address: text(address, address.host), scope: Scope(scope))]

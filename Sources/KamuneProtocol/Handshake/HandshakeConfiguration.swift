@@ -12,17 +12,21 @@ public struct HandshakeConfiguration: Sendable {
     public var capabilities: CapabilitySet
     /// By which our earlier identities vouch for this one. Only sent when something is announced.
     public var succession: Succession
+    /// The largest frame that the connection carries, in bytes; where that is less than a length can announce, envelopes
+    /// are padded accordingly (PROTOCOL §4.5).
+    public var maximumFrameSize: Int
 
     /// A configuration with these parts.
     public init(
         identity: Identity, name: String? = nil, version: AppVersion = .current, capabilities: CapabilitySet = .all,
-        succession: Succession = .none
+        succession: Succession = .none, maximumFrameSize: Int = ProtocolConstants.maximumFrameSize
     ) {
         self.identity = identity
         self.name = name ?? identity.publicKey.fingerprint.sum
         self.version = version
         self.capabilities = capabilities
         self.succession = succession
+        self.maximumFrameSize = maximumFrameSize
     }
 }
 

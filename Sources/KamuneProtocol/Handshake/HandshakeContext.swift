@@ -34,11 +34,16 @@ struct HandshakeContext: Sendable {
 
     // MARK: Messages before the session
 
-    /// Signs and pads a message that travels before the session.
+    /// Signs and pads a message that travels before the session, when nobody knows yet who the peer is. It is padded as if
+    /// the session's cipher sealed it, although the tunnel's adds less.
     mutating func envelope(_ data: [UInt8], metadata: Metadata) throws(ProtocolError) -> [UInt8] {
         try Envelope.seal(
             metadata: metadata, dataSize: data.count, appendData: { $0.append(contentsOf: data) },
-            signedBy: configuration.identity, random: &random)
+            signedBy: configuration.identity,
+            limits: FrameLimits(
+                maximumFrameSize: configuration.maximumFrameSize, isPeerOurs: false,
+                overhead: ProtocolConstants.cipherOverhead),
+            random: &random)
     }
 
     /// Metadata of a handshake message: identifier and time, but no number (§6.3).

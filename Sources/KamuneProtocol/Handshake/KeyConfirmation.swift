@@ -38,6 +38,8 @@ struct KeyConfirmation: ~Copyable, Sendable {
             request: request, response: response)
         session = try SessionState(
             role: role, schedule: schedule, identity: context.configuration.identity, peer: other.peer.identity,
+            maximumFrameSize: context.configuration.maximumFrameSize,
+            isPeerOurs: !context.configuration.capabilities.isEmpty && !other.peer.capabilities.isEmpty,
             random: context.random)
         self.schedule = schedule
         isResumed = other.resumedSessionID != nil

@@ -15,6 +15,9 @@ public struct SessionState: ~Copyable, Sendable {
 
     private let sealingCipher: XChaCha20Poly1305
     private let openingCipher: XChaCha20Poly1305
+    private let limits: FrameLimits
+    /// The same for challenges, which the tunnel seals once more.
+    private let challengeLimits: FrameLimits
     private var random: ErasedRandomSource
     /// What each side has sent when the handshake ends: its challenge and its answer.
     static let handshakeMessageCount: UInt64 = 2
@@ -26,7 +29,7 @@ public struct SessionState: ~Copyable, Sendable {
 
     init(
         role: Role, schedule: borrowing KeySchedule, identity: Identity, peer: PublicIdentity,
-        random: any RandomSource
+        maximumFrameSize: Int = ProtocolConstants.maximumFrameSize, isPeerOurs: Bool = false, random: any RandomSource
     ) throws(ProtocolError) {
         let sealing = try Self.cipher(schedule.sessionKey(of: role))
         let opening = try Self.cipher(schedule.sessionKey(of: role.peer))
@@ -36,6 +39,11 @@ public struct SessionState: ~Copyable, Sendable {
         self.role = role
         self.identity = identity
         self.peer = peer
+        limits = FrameLimits(
+            maximumFrameSize: maximumFrameSize, isPeerOurs: isPeerOurs, overhead: ProtocolConstants.cipherOverhead)
+        challengeLimits = FrameLimits(
+            maximumFrameSize: maximumFrameSize, isPeerOurs: isPeerOurs,
+            overhead: ProtocolConstants.cipherOverhead + TunnelSuite.overhead)
         self.random = ErasedRandomSource(random)
     }
 
@@ -71,13 +79,14 @@ public struct SessionState: ~Copyable, Sendable {
         let bytes = challenge.withUnsafeBytes { Array($0) }
         return try seal(
             route, dataSize: BytesValue.encodedSize(bytes), paddingPrefix: paddingPrefix,
-            largestBucket: ProtocolConstants.largestChallengeBucket, at: now
+            largestBucket: ProtocolConstants.largestChallengeBucket, limits: challengeLimits, at: now
         ) { BytesValue.encode(bytes, to: &$0) }.frame
     }
 
     private mutating func seal(
-        _ route: Route, dataSize: Int, paddingPrefix: [UInt8] = [], largestBucket: Int = .max, at now: Timestamp,
-        appendData: (inout [UInt8]) -> Void
+        _ route: Route, dataSize: Int, paddingPrefix: [UInt8] = [], largestBucket: Int = .max,
+        limits: FrameLimits? = nil,
+        at now: Timestamp, appendData: (inout [UInt8]) -> Void
     ) throws(ProtocolError) -> SealedMessage {
         guard sealedCount < .max else { throw .system(.numbersExhausted) }
         let metadata = Metadata(
@@ -85,7 +94,7 @@ public struct SessionState: ~Copyable, Sendable {
             sequence: sealedCount + 1, route: route)
         let plaintext = try Envelope.seal(
             metadata: metadata, dataSize: dataSize, appendData: appendData, signedBy: identity,
-            paddingPrefix: paddingPrefix, largestBucket: largestBucket, random: &random)
+            paddingPrefix: paddingPrefix, largestBucket: largestBucket, limits: limits ?? self.limits, random: &random)
         let frame = sealingCipher.seal(plaintext, nonce: .random(using: &random))
         // Counted only now: a message that could not be sealed leaves no gap.
         sealedCount += 1

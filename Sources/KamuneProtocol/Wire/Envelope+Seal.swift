@@ -8,6 +8,7 @@ extension Envelope {
     ///   - paddingPrefix: What the padding begins with, for additions that 0.7 must not notice. The padding is at least
     ///     as long as this whenever the message is a challenge; where it is shorter, the prefix is cut.
     ///   - largestBucket: The last bucket that a random raise may reach.
+    ///   - limits: What the way to the peer carries.
     static func seal(
         metadata: Metadata,
         dataSize: Int,
@@ -15,6 +16,7 @@ extension Envelope {
         signedBy identity: Identity,
         paddingPrefix: [UInt8] = [],
         largestBucket: Int = .max,
+        limits: FrameLimits = .none,
         random: inout some RandomSource
     ) throws(ProtocolError) -> [UInt8] {
         guard dataSize <= ProtocolConstants.maximumTransportSize else {
@@ -35,7 +37,7 @@ extension Envelope {
         }
         return try assemble(
             data: signingInput[dataStart...], signature: signature, metadata: metadataBytes,
-            paddingPrefix: paddingPrefix, largestBucket: largestBucket, random: &random)
+            paddingPrefix: paddingPrefix, largestBucket: largestBucket, limits: limits, random: &random)
     }
 
     /// What a signature covers: label || varint(length of metadata) || metadata || data (§4.1). The data is appended by
@@ -52,13 +54,13 @@ extension Envelope {
 
     private static func assemble(
         data: ArraySlice<UInt8>, signature: [UInt8], metadata: [UInt8], paddingPrefix: [UInt8],
-        largestBucket: Int, random: inout some RandomSource
+        largestBucket: Int, limits: FrameLimits, random: inout some RandomSource
     ) throws(ProtocolError) -> [UInt8] {
         let fields = [(Field.data, data), (Field.signature, signature[...]), (Field.metadata, metadata[...])]
             .filter { !$0.1.isEmpty }
         let base = fields.reduce(0) { $0 + WireWriter.fieldSize(contentSize: $1.1.count) }
         let paddingCount = Padding.count(
-            base: base, bump: Padding.randomBump(using: &random), largestBucket: largestBucket)
+            base: base, bump: Padding.randomBump(using: &random), largestBucket: largestBucket, limits: limits)
 
         var output: [UInt8] = []
         output.reserveCapacity(base + paddingCount + 4)

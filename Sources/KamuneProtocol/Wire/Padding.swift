@@ -8,9 +8,13 @@ enum Padding {
     /// length would be needed to hit it, the total stays one byte short; where fewer than three bytes are missing, there
     /// is no padding at all, as in 0.7.
     ///
-    /// - Parameter largestBucket: The last bucket that a raise may reach; a message that is larger still gets its own.
-    static func count(base: Int, bump: Int, largestBucket: Int = .max) -> Int {
-        let buckets = ProtocolConstants.paddingBuckets
+    /// - Parameters:
+    ///   - base: The envelope's size without it.
+    ///   - bump: By how many buckets to raise it.
+    ///   - largestBucket: The last bucket that a raise may reach; a message that is larger still gets its own.
+    ///   - limits: What the way to the peer carries.
+    static func count(base: Int, bump: Int, largestBucket: Int = .max, limits: FrameLimits = .none) -> Int {
+        let buckets = limits.buckets(base: base)
         let natural = buckets.firstIndex { base <= $0 } ?? buckets.count - 1
         let last = max(natural, buckets.lastIndex { $0 <= largestBucket } ?? 0)
         let target = buckets[min(natural + bump, last)]

@@ -5,6 +5,7 @@ extension TransportError {
     /// Translates what went wrong while connecting.
     init(dialing address: Address, _ error: any Error) {
         switch error {
+        case let error as TransportError: self = error
         case ChannelError.connectTimeout: self = .timedOut(.connect)
         case let error as IOError: self.init(code: error.errnoCode, address: "\(address)")
         default: self = .system(code: 0, reason: "\(error)")
@@ -43,6 +44,7 @@ extension TransportError {
     /// Translates what broke an established connection.
     init(ofConnection error: any Error) {
         switch error {
+        case let error as TransportError: self = error
         case let error as IOError:
             switch error.errnoCode {
             case ECONNRESET, EPIPE, ECONNABORTED, ENOTCONN, EBADF: self = .reset

@@ -21,6 +21,8 @@ final class FrameChannelHandler: ChannelDuplexHandler, FrameCarrier {
     private static let writesPerTurn = 4
 
     let end: ConnectionEnd
+    /// What to say of the connection; `nil` for one over TCP.
+    private let describe: ((any Channel) -> ConnectionInfo)?
     /// Called once: with the channel when it becomes active, with `nil` when it is gone without having been so.
     private var onActive: ((FrameChannelHandler, (any Channel)?) -> Void)?
 
@@ -30,13 +32,17 @@ final class FrameChannelHandler: ChannelDuplexHandler, FrameCarrier {
     /// Since when the write in flight has not moved, and what was left of it then.
     private var stalled: (since: NIODeadline, left: Int)?
 
-    /// - Parameter onActive: For a channel that was accepted; one that we have dialed has none.
+    /// - Parameters:
+    ///   - describe: What to say of a connection that is not simply one over TCP.
+    ///   - onActive: For a channel that was accepted; one that we have dialed has none.
     init(
         eventLoop: any EventLoop,
         configuration: TransportConfiguration,
+        describe: ((any Channel) -> ConnectionInfo)? = nil,
         onActive: ((FrameChannelHandler, (any Channel)?) -> Void)? = nil
     ) {
         end = ConnectionEnd(eventLoop: eventLoop, configuration: configuration, isAccepted: onActive != nil)
+        self.describe = describe
         self.onActive = onActive
     }
 
@@ -44,12 +50,14 @@ final class FrameChannelHandler: ChannelDuplexHandler, FrameCarrier {
     func connection(on channel: any Channel) -> EventLoopConnection {
         EventLoopConnection(
             end,
-            info: ConnectionInfo(
-                transport: "tcp",
-                localAddress: channel.localAddress.map { "\(Address($0))" } ?? "unknown",
-                remoteAddress: channel.remoteAddress.map { "\(Address($0))" } ?? "unknown",
-                remoteNetwork: channel.remoteAddress.flatMap { Network($0) }
-            ),
+            info: describe?(channel)
+                ?? ConnectionInfo(
+                    transport: "tcp",
+                    localAddress: channel.localAddress.map { "\(Address($0))" } ?? "unknown",
+                    remoteAddress: channel.remoteAddress.map { "\(Address($0))" } ?? "unknown",
+                    remoteNetwork: channel.remoteAddress.flatMap { Network($0) },
+                    maximumFrameSize: end.configuration.maximumFrameSize
+                ),
             lendsEventLoop: true
         )
     }

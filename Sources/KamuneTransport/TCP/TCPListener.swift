@@ -86,14 +86,15 @@ final class TCPListener: ConnectionListener {
         queue: AcceptQueue,
         configuration: TransportConfiguration
     ) throws {
-        let handler = FrameChannelHandler(eventLoop: channel.eventLoop, configuration: configuration) {
-            handler, channel in
-            if let channel {
-                queue.fill(handler.connection(on: channel))
-            } else {
-                queue.cancelReservation()
-            }
-        }
+        let handler = FrameChannelHandler(
+            eventLoop: channel.eventLoop, configuration: configuration,
+            onActive: { handler, channel in
+                if let channel {
+                    queue.fill(handler.connection(on: channel))
+                } else {
+                    queue.cancelReservation()
+                }
+            })
         do {
             try channel.prepare(configuration: configuration, handler: handler)
         } catch {

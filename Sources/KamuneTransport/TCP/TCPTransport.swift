@@ -34,9 +34,24 @@ public enum TCPTransport {
         let result = OneShot<EventLoopConnection>()
         let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
         eventLoop.execute {
-            TCPDialing(address, configuration: configuration, eventLoop: eventLoop, result: result).begin(by: resolver)
+            StreamDialing(address, configuration: configuration, eventLoop: eventLoop) { channel in
+                try channel.prepare(configuration: configuration, handler: nil)
+            } completion: { outcome in
+                // If the task was cancelled meanwhile, the connection is dropped here, which aborts it.
+                result.resolve(outcome.flatMap(connection))
+            }.begin(by: resolver)
         }
         return try await result.wait()
+    }
+
+    private static func connection(on channel: any Channel) -> Result<EventLoopConnection, TransportError> {
+        do {
+            let handler = try channel.pipeline.syncOperations.handler(type: FrameChannelHandler.self)
+            return .success(handler.connection(on: channel))
+        } catch {
+            // Gone again before it could be taken.
+            return .failure(TransportError(ofConnection: error))
+        }
     }
 
     /// Listens for connections.

@@ -29,7 +29,7 @@ func fuzzDaemon(_ input: [UInt8]) throws {
 private func fuzzRequest(_ line: [UInt8]) {
     guard case .command(_, _, let parameters) = DaemonRequest(line: line) else { return }
     if let endpoint = try? parameters.read(EndpointParameters.init), let way = try? endpoint.way() {
-        _ = try? endpoint.target(way)
+        _ = try? endpoint.direct(way)
     }
     _ = try? parameters.read { members throws(JSONMembers.Mismatch) in
         _ = Base64Text.decode(try members.text("data_base64"), isStrict: true)

@@ -14,6 +14,7 @@ enum FuzzTarget: String, CaseIterable, Sendable {
     case address
     case frames
     case datagrams
+    case relayFrame = "relay-frame"
     case initiator
     case responder
     case session
@@ -44,6 +45,7 @@ enum FuzzTarget: String, CaseIterable, Sendable {
         case .address: try fuzzAddress(input)
         case .frames: try fuzzFrames(input)
         case .datagrams: try fuzzDatagrams(input)
+        case .relayFrame: try fuzzRelayFrame(input)
         case .initiator: try fuzzInitiator(input)
         case .responder: try fuzzResponder(input)
         case .session: try fuzzSession(input)

@@ -6,8 +6,11 @@ func fuzzAddress(_ input: [UInt8]) throws {
     for defaultPort in [nil, 9_000] as [UInt16?] {
         guard let address = try? Address(parsing: text, defaultPort: defaultPort) else { continue }
         try expect(address.host.utf8.count <= 300, "a host of any length was taken")
+        // A relay's key is read, and not printed.
+        var printed = address
+        printed.relay.key = nil
         try expect(
-            (try? Address(parsing: address.description)) == address, "“\(address)” is not read as what it was")
+            (try? Address(parsing: address.description)) == printed, "“\(address)” is not read as what it was")
     }
 }
 

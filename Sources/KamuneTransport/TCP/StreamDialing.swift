@@ -2,27 +2,33 @@ internal import NIOCore
 internal import NIOPosix
 
 /// Connects to whichever address of a host answers first, on one event loop.
-final class TCPDialing {
+final class StreamDialing {
     private let address: Address
     private let configuration: TransportConfiguration
     private let eventLoop: any EventLoop
-    private let result: OneShot<EventLoopConnection>
+    private let prepare: (any Channel) throws -> Void
+    private let completion: (Result<any Channel, TransportError>) -> Void
     private var dialer: AddressDialer?
     /// The attempts that are under way.
     private var channels: [Int: any Channel] = [:]
     private var failures: [TransportError] = []
 
+    /// - Parameters:
+    ///   - prepare: Sets up a channel before it is active.
+    ///   - completion: Given the channel, which is active, or what all attempts came to.
     init(
         _ address: Address, configuration: TransportConfiguration, eventLoop: any EventLoop,
-        result: OneShot<EventLoopConnection>
+        prepare: @escaping (any Channel) throws -> Void,
+        completion: @escaping (Result<any Channel, TransportError>) -> Void
     ) {
         self.address = address
         self.configuration = configuration
         self.eventLoop = eventLoop
-        self.result = result
+        self.prepare = prepare
+        self.completion = completion
     }
 
-    /// Begins. What comes of it goes to the result; this lives until then.
+    /// Begins. This lives until it is completed.
     func begin(by resolver: NameResolution.Resolver) {
         let dialer = AddressDialer(eventLoop: eventLoop) { event in
             switch event {
@@ -42,13 +48,12 @@ final class TCPDialing {
 
     private func start(_ number: Int, _ target: SocketAddress) {
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
-        let configuration = configuration
         ClientBootstrap(group: eventLoop)
             .connectTimeout(TimeAmount(clamping: configuration.dialTimeout))
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     bound.value.channels[number] = channel
-                    try channel.prepare(configuration: configuration, handler: nil)
+                    try bound.value.prepare(channel)
                 }
             }
             .connect(to: target)
@@ -63,22 +68,19 @@ final class TCPDialing {
             return
         }
         do {
-            let channel = try outcome.get()
-            let handler = try channel.pipeline.syncOperations.handler(type: FrameChannelHandler.self)
-            finish(.success(handler.connection(on: channel)))
+            finish(.success(try outcome.get()))
         } catch {
             failures.append(TransportError(dialing: address, error))
             dialer.failed(number)
         }
     }
 
-    private func finish(_ outcome: Result<EventLoopConnection, TransportError>) {
+    private func finish(_ outcome: Result<any Channel, TransportError>) {
         dialer?.stop()
         dialer = nil
         let losers = channels.values
         channels = [:]
         for channel in losers { channel.close(promise: nil) }
-        // If the task was cancelled meanwhile, the connection is dropped here, which aborts it.
-        result.resolve(outcome)
+        completion(outcome)
     }
 }

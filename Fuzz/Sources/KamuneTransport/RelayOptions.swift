@@ -1,0 +1,1 @@
+../../../Sources/KamuneTransport/Relay/RelayOptions.swift
