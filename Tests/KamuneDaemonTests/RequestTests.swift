@@ -108,10 +108,17 @@ struct RequestTests {
     }
 
     @Test(
-        "What needs the relay is checked, and is not available",
+        "What needs the relay or hole punching is checked",
         arguments: [
-            ("start_server", #"{"addr":"","transport":"relay","relay_addr":"wss://r"}"#, "not_available"),
-            ("dial", #"{"transport":"relay","relay_addr":"wss://r","token":"00","password":"p"}"#, "not_available"),
+            ("start_server", #"{"addr":"","transport":"relay","relay_addr":"wss://r"}"#, "storage_not_opened"),
+            ("start_server", #"{"transport":"relay","relay_addr":"quic://r:1"}"#, "invalid_params"),
+            ("start_server", #"{"transport":"relay","relay_addr":"tcp://r"}"#, "invalid_params"),
+            ("dial", #"{"transport":"relay","relay_addr":"wss://r"}"#, "invalid_params"),
+            ("dial", #"{"transport":"relay","relay_addr":"wss://r","token":"xy"}"#, "invalid_params"),
+            (
+                "dial", #"{"transport":"relay","relay_addr":"wss://r","token":"00","password":"p"}"#,
+                "storage_not_opened"
+            ),
             ("dial", #"{"transport":"relay"}"#, "invalid_params"),
             ("dial", #"{"transport":"p2p","broker_addr":"b","p2p_token":"00"}"#, "not_available"),
             ("start_server", #"{"addr":"h:1","transport":"p2p"}"#, "invalid_params"),
@@ -119,7 +126,8 @@ struct RequestTests {
             ("dial", #"{"transport":"direct-p2p"}"#, "invalid_params"),
             ("dial", #"{"addr":"h:1","transport":"pigeon"}"#, "unknown_transport"),
             ("dial", #"{"addr":"udp://h:1"}"#, "invalid_params"), ("dial", "{}", "invalid_params"),
-            ("generate_relay_token", "{}", "not_available"),
+            ("generate_relay_token", "{}", "relay_not_configured"),
+            ("generate_relay_token", #"{"peer_pub_b64":1}"#, "invalid_params"),
             ("generate_p2p_token", #"{"broker_addr":"b"}"#, "not_available"),
             ("generate_p2p_token", "{}", "invalid_params"),
             ("generate_p2p_token", #"{"broker_addr":"b","peer_pub_b64":"x"}"#, "invalid_peer_key"),

@@ -36,6 +36,13 @@ extension Daemon {
         let listener: any DaemonServer
         do throws(DaemonError) {
             listener = try await storage.listen(on: target, terms(name))
+        } catch let error where (try? parameters.way()) == .relay {
+            guard server.number == number else { return }
+            server = .none
+            setStatus(.error, "Failed to connect to relay")
+            log(.error, "Relay listen failed: \(error.message)")
+            emit(.error, id: id, DaemonError(.relayListenFailed, "relay listen: \(error.message)").data)
+            return
         } catch {
             guard server.number == number else { return }
             server = .none
@@ -48,22 +55,43 @@ extension Daemon {
             await listener.close()
             return
         }
+        if let token = DaemonRelayToken(of: listener.address) {
+            await serve(at: parameters, token, listener, number, id, name, task)
+            return
+        }
         server = .running(number: number, listener, startedAt: time.date, task)
+        tellStarted(id, parameters, name, at: listener.address, "Server running on \(listener.address)")
+        await accept(from: listener, transport: parameters.transport.isEmpty ? "tcp" : parameters.transport)
+        tellStopped(number, parameters)
+    }
+
+    /// Tells that the server runs.
+    ///
+    /// - Parameter address: Where it can be reached; none at a relay.
+    func tellStarted(
+        _ id: String, _ parameters: EndpointParameters, _ name: String, at address: String, _ sentence: String,
+        before: () -> Void = {}
+    ) {
+        guard let storage else { return }
         let key = storage.identity.fingerprint
         identity = storage.identity
         emit(.fingerprintChanged, fingerprint)
         emit(.serverRunning, running(true, parameters))
-        setStatus(.connected, "Server running on \(listener.address)")
-        log(.info, "Server started: Server running on \(listener.address)")
+        setStatus(.connected, sentence)
+        log(.info, "Server started: \(sentence)")
         historyChanged()
+        before()
         emit(
             .serverStarted, id: id,
             .members([
-                "addr": .text(listener.address), "emoji": .list(key.emoji.map(JSONValue.text)),
+                "addr": .text(address), "emoji": .list(key.emoji.map(JSONValue.text)),
                 "fingerprint_hex": .text(key.hex), "fingerprint_sum": .text(key.sum), "name": .text(name),
                 "public_key": .text(key.base64), "transport": .text(parameters.transport),
             ]))
-        await accept(from: listener, transport: parameters.transport.isEmpty ? "tcp" : parameters.transport)
+    }
+
+    /// Tells that the server has ended.
+    func tellStopped(_ number: UInt64, _ parameters: EndpointParameters) {
         // Whoever has stopped it has taken it out.
         if server.number == number { server = .none }
         emit(.serverRunning, running(false, parameters))
@@ -71,7 +99,7 @@ extension Daemon {
         log(.info, "Server stopped")
     }
 
-    private func accept(from listener: any DaemonServer, transport: String) async {
+    func accept(from listener: any DaemonServer, transport: String) async {
         do throws(DaemonError) {
             while let session = try await listener.nextSession() {
                 guard phase == .running else {
@@ -87,7 +115,7 @@ extension Daemon {
         await listener.close()
     }
 
-    private func running(_ isRunning: Bool, _ parameters: EndpointParameters) -> JSONValue {
+    func running(_ isRunning: Bool, _ parameters: EndpointParameters) -> JSONValue {
         .members(["running": .flag(isRunning), "transport": .text(parameters.transport)])
     }
 
@@ -171,9 +199,12 @@ extension Daemon {
         respond(id, ["message": .text(status.1), "status": .text(status.0.rawValue)])
     }
 
-    func getShareInfo(_ id: String) throws(DaemonError) {
+    func getShareInfo(_ id: String) async throws(DaemonError) {
         guard case .running(_, let listener, _, _) = server, let identity, let serverParameters else {
             throw DaemonError(.serverNotRunning, "server is not running")
+        }
+        if let desk = listener as? RelayDesk {
+            return try await shareRelay(id, desk, serverParameters, identity.fingerprint)
         }
         var (host, port) = HostPort.split(listener.address)
         if HostPort.isEverywhere(host) {
@@ -196,13 +227,9 @@ extension Daemon {
 
     // MARK: Tokens
 
-    /// The relay's tokens, and hole punching's, of which there are none.
+    /// Hole punching's tokens, of which there are none.
     func followToken(_ command: DaemonCommand, _ id: String, _ parameters: DaemonParameters) throws(DaemonError) {
         switch command {
-        case .generateRelayToken: throw DaemonError(.notAvailable, "The relay is not part of this version.")
-        case .removeRelayToken:
-            _ = try parameters.read { (members) throws(JSONMembers.Mismatch) in try members.text("token") }
-            throw DaemonError(.tokenNotFound, "token not found")
         case .generateP2PToken:
             let (broker, peer) = try parameters.read { (members) throws(JSONMembers.Mismatch) in
                 (try members.requiredText("broker_addr"), try members.text("peer_pub_b64"))

@@ -9,13 +9,16 @@ extension Daemon {
         let parameters = try parameters.read(EndpointParameters.init)
         let way = try parameters.way()
         let target = try parameters.target(way)
+        guard way != .relay || !parameters.token.isEmpty else {
+            throw DaemonError(.invalidParams, "invalid params: token is missing")
+        }
         guard let storage else {
             throw DaemonError(.storageNotOpened, "storage not opened — call open_storage first")
         }
         guard sessions.count + dials.count < DaemonLimits.sessions else {
             throw DaemonError(.tooManySessions, "\(DaemonLimits.sessions) sessions and dials are under way already")
         }
-        setStatus(.connecting, "Connecting to \(parameters.address)...")
+        setStatus(.connecting, "Connecting to \(parameters.shownAddress)...")
         let number = nextNumber()
         dials[number] = Task { await self.dial(number, id, parameters, to: target, storage) }
     }
@@ -41,9 +44,9 @@ extension Daemon {
             return
         }
         begin(
-            session, id: id, isServer: false, transport: parameters.transport, remoteAddress: parameters.address)
-        setStatus(.connected, "Connected to \(parameters.address)")
-        log(.info, "Connected to \(parameters.address) (session: \(session.id))")
+            session, id: id, isServer: false, transport: parameters.transport, remoteAddress: parameters.shownAddress)
+        setStatus(.connected, "Connected to \(parameters.shownAddress)")
+        log(.info, "Connected to \(parameters.shownAddress) (session: \(session.id))")
     }
 
     /// Tells of a session, and follows it.

@@ -161,15 +161,17 @@ public actor Daemon {
         case .cancelStartServer: try cancelStartServer(id)
         case .getServerStatus: getServerStatus(id)
         case .getStatus: getStatus(id)
-        case .getShareInfo: try getShareInfo(id)
+        case .getShareInfo: try await getShareInfo(id)
         case .dial: try dial(id, parameters)
         case .sendMessage: await send([try outgoingMessage(id, parameters)])
         case .listSessions: listSessions(id)
         case .closeSession: try await closeSession(id, parameters)
         case .renameSession: try renameSession(id, parameters)
         case .getSessionInfo: try await getSessionInfo(id, parameters)
-        case .generateRelayToken, .removeRelayToken, .listRelayTokens, .generateP2PToken, .removeP2PToken,
-            .listP2PTokens:
+        case .generateRelayToken: try await generateRelayToken(id, parameters)
+        case .removeRelayToken: try await removeRelayToken(id, parameters)
+        case .listRelayTokens: await listRelayTokens(id)
+        case .generateP2PToken, .removeP2PToken, .listP2PTokens:
             try followToken(command, id, parameters)
         case .verifyResponse: try verifyResponse(id, parameters)
         case .setVerificationMode: try await setVerificationMode(id, parameters)

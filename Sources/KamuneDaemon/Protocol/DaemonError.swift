@@ -51,6 +51,11 @@ public struct DaemonError: Error, Sendable, Equatable {
 
         // Tokens.
         case tokenNotFound = "token_not_found"
+        case relayNotConfigured = "relay_not_configured"
+        case relayListenFailed = "relay_listen_failed"
+        case serverStopped = "server_stopped"
+        /// Ours: the server waits under as many words as it may.
+        case tooManyTokens = "too_many_tokens"
         case p2pTokenRemoveFailed = "p2p_token_remove_failed"
 
         // Verification.

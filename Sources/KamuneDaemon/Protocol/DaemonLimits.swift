@@ -11,6 +11,8 @@ public enum DaemonLimits {
     public static let pendingVerifications = 64
     /// How many sessions there may be, dials that are under way among them.
     public static let sessions = 1_024
+    /// Under how many words a server may wait at its relay.
+    public static let relayTokens = 64
     /// How many requests beyond the protocol's may be under way before no more lines are followed.
     public static let requestsUnderWay = 64
     /// How many log entries are kept; the Go daemon's `logBufferSize`.

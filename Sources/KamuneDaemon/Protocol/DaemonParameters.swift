@@ -9,6 +9,14 @@ public struct DaemonParameters: Sendable {
         self.value = value
     }
 
+    /// Whether there are none.
+    var isEmpty: Bool {
+        switch value {
+        case nil, .null: true
+        default: false
+        }
+    }
+
     /// Reads them.
     ///
     /// - Throws: ``DaemonError/Code/invalidParams`` when there are none, or one is something else than it should be.
@@ -35,6 +43,10 @@ struct EndpointParameters: Sendable {
     var name: String
     var brokerAddress: String
     var directPeerAddress: String
+    /// The relay's key.
+    var password: JSONSecret?
+    /// Under which word somebody waits at the relay.
+    var token: String
 
     init(_ members: JSONMembers) throws(JSONMembers.Mismatch) {
         address = try members.text("addr")
@@ -43,17 +55,21 @@ struct EndpointParameters: Sendable {
         name = try members.text("name")
         brokerAddress = try members.text("broker_addr")
         directPeerAddress = try members.text("direct_peer_addr")
-        // These are for the relay. They are read so that one that is wrong is found.
-        _ = try members.secret("password")
-        _ = try members.text("token")
+        password = try members.secret("password")
+        token = try members.text("token")
+        // These are for hole punching. They are read so that one that is wrong is found.
         _ = try members.text("p2p_token")
         _ = try members.text("peer_pub_b64")
     }
+
+    /// What to call where it goes: the address, or the relay's.
+    var shownAddress: String { transport.lowercased() == "relay" ? relayAddress : address }
 
     /// A way over the network.
     enum Way: Sendable, Equatable {
         case tcp
         case udp
+        case relay
     }
 
     /// The way that is asked for.
@@ -67,7 +83,7 @@ struct EndpointParameters: Sendable {
             guard !relayAddress.isEmpty else {
                 throw DaemonError(.invalidParams, "invalid params: relay_addr is missing")
             }
-            throw DaemonError(.notAvailable, "The relay is not part of this version.")
+            return .relay
         case "p2p":
             guard !brokerAddress.isEmpty else {
                 throw DaemonError(.invalidParams, "invalid params: broker_addr is missing")
@@ -82,10 +98,10 @@ struct EndpointParameters: Sendable {
         }
     }
 
-    /// The address, with the way before it.
+    /// The address of a way without a relay, with that way before it.
     ///
     /// - Throws: ``DaemonError/Code/invalidParams`` when there is none, or one that has a way of its own.
-    func target(_ way: Way) throws(DaemonError) -> String {
+    func direct(_ way: Way) throws(DaemonError) -> String {
         guard !address.isEmpty else { throw DaemonError(.invalidParams, "invalid params: addr is missing") }
         guard !address.contains("://") else {
             throw DaemonError(.invalidParams, "invalid params: addr is host:port; say tcp or udp by transport")
