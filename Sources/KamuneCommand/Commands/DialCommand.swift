@@ -103,7 +103,7 @@ struct DialCommand: ContextualCommand {
                 "Nobody is called “\(TerminalText(whom))”; if you mean “\(TerminalText(nearest))”, say so.")
         }
         await stage.tell("Connecting to \(TerminalText(address))…")
-        return Dial(address: address, expecting: expected, ownName: options.name)
+        return Dial(address: options.keyed(address, in: stage.context), expecting: expected, ownName: options.name)
     }
 
     private func runTerminal(_ stage: ChatStage, _ console: Console, _ request: Dial) async throws(Failure) {

@@ -63,6 +63,16 @@ struct EndpointOptions: ParsableArguments {
                 """, valueName: "algorithm"))
     var congestion: CongestionControl = .rateBased
 
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "The key of the relay, if it has one.",
+            discussion: """
+                Other people on this machine may see it among the processes; KAMUNE_RELAY_KEY in the environment says the \
+                same unseen.
+                """, valueName: "key"))
+    var relayKey: String?
+
     @Flag(
         name: .long,
         help: ArgumentHelp(
@@ -160,6 +170,12 @@ extension EndpointOptions {
         var reconnection = Reconnection()
         reconnection.patience = (reconnect ?? (isTerminal ? .forever : .seconds(60))).patience
         return reconnection
+    }
+
+    /// A relay's address with the key that was given; any other as it is.
+    func keyed(_ address: String, in context: CommandContext) -> String {
+        let key = relayKey.map { Array($0.utf8) } ?? context.environment.bytes("KAMUNE_RELAY_KEY")
+        return key.map { RelayAddressText.keyed(address, $0) } ?? address
     }
 
     /// The limits and timeouts that were asked for.

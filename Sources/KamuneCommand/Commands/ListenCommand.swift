@@ -30,6 +30,7 @@ struct ListenCommand: ContextualCommand {
               kamune listen
               kamune listen 127.0.0.1:0              a port that the system chooses
               kamune listen 192.0.2.7:9000 --once
+              kamune listen relay+tls://relay.example.org
               kamune listen --verify known --keep-listening </dev/null >>received.txt
 
             \(ExitStatus.table)
@@ -50,7 +51,7 @@ struct ListenCommand: ContextualCommand {
 
     @Argument(
         help: ArgumentHelp(
-            "Where to listen: host:port, or only a port for every interface; port 0 lets the system choose.",
+            "Where to listen: host:port, or only a port for every interface; port 0 lets the system choose. Or the relay to wait at: relay+tcp://host:port.",
             valueName: "address"))
     var address: String = ":9000"
 
@@ -73,7 +74,8 @@ struct ListenCommand: ContextualCommand {
         let listening: Listening
         do throws(NodeError) {
             listening = Listening(
-                try await stage.desk.listen(on: address, expecting: expected, as: options.name), stage.desk)
+                try await stage.desk.listen(
+                    on: options.keyed(address, in: context), expecting: expected, as: options.name), stage.desk)
         } catch {
             await stage.finish()
             throw error
