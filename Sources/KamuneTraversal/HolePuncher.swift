@@ -184,9 +184,12 @@ public struct HolePuncher<Random: RandomSource>: Sendable {
 
     // MARK: Guessing
 
+    /// Where the peer's NAT is seen. What is in our own network has none before it, and is not ours to search for ports.
+    private var foreignEndpoint: IPEndpoint? { theirs.lastSeen.flatMap { $0.address.isLocal ? nil : $0 } }
+
     /// The ports that the peer's NAT takes next, by its rule.
     private var predictedEndpoints: [IPEndpoint] {
-        guard case .dependent(let step?) = theirs.mapping, let seen = theirs.lastSeen else { return [] }
+        guard case .dependent(let step?) = theirs.mapping, let seen = foreignEndpoint else { return [] }
         return (1...max(limits.predictedPorts, 1)).compactMap { index in
             UInt16(exactly: Int(seen.port) + Int(step) * index).map { IPEndpoint(seen.address, $0) }
         }
@@ -198,7 +201,7 @@ public struct HolePuncher<Random: RandomSource>: Sendable {
 
     private mutating func planGuessing(now: Duration) -> [Action] {
         hasGuessed = true
-        guard let seen = theirs.lastSeen else { return [] }
+        guard let seen = foreignEndpoint else { return [] }
         if opensManySockets {
             let added = max(limits.birthdaySockets - socketCount, 0)
             for index in 0..<added {

@@ -27,14 +27,16 @@ public struct TraversalOffer: Hashable, Sendable {
     public init(candidates: [IPEndpoint], mapping: NATMapping, lastSeen: IPEndpoint?) {
         var chosen: [IPEndpoint] = []
         for candidate in candidates
-        where !chosen.contains(candidate) && chosen.count < Self.candidateLimit && candidate.port != 0
-            && (candidate.address.isUnicast || candidate.address.isLoopback)
-        {
+        where !chosen.contains(candidate) && chosen.count < Self.candidateLimit && Self.leadsSomewhere(candidate) {
             chosen.append(candidate)
         }
         self.candidates = chosen
         self.mapping = mapping
-        self.lastSeen = lastSeen
+        self.lastSeen = lastSeen.flatMap { Self.leadsSomewhere($0) ? $0 : nil }
+    }
+
+    private static func leadsSomewhere(_ endpoint: IPEndpoint) -> Bool {
+        endpoint.port != 0 && (endpoint.address.isUnicast || endpoint.address.isLoopback)
     }
 
     /// Reads an offer; `nil` for what is none. What a later version adds behind does not count.
@@ -60,8 +62,7 @@ public struct TraversalOffer: Hashable, Sendable {
         // The first is where it was last seen, or no place at all.
         guard let first = endpoints.first else { return nil }
         self.init(
-            candidates: Array(endpoints.dropFirst()), mapping: mapping,
-            lastSeen: first.port == 0 ? nil : first)
+            candidates: Array(endpoints.dropFirst()), mapping: mapping, lastSeen: first)
     }
 
     private static func endpoint(_ rest: inout ArraySlice<UInt8>) -> IPEndpoint? {

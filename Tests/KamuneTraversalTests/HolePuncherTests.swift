@@ -91,6 +91,19 @@ struct HolePuncherTests {
         }
     }
 
+    @Test("Nobody searches our own network for ports")
+    func ownNetwork() {
+        let neighbour = IPAddress(192, 168, 1, 1)
+        for mapping in [NATMapping.dependent(step: nil), .dependent(step: 1)] {
+            var world = PunchWorld(.portRestricted, .portRestricted, seed: 1) { offers in
+                let endpoint = IPEndpoint(neighbour, 53)
+                offers[1] = TraversalOffer(candidates: [endpoint], mapping: mapping, lastSeen: endpoint)
+            }
+            world.run()
+            #expect(world.sides[0].sent == [neighbour: PunchLimits().datagramsPerEndpoint], "\(mapping)")
+        }
+    }
+
     @Test("Nobody guesses on a broker's word")
     func strangers() {
         var world = PunchWorld(.symmetric, .portRestricted, seed: 1, isPeerProven: false)

@@ -60,6 +60,9 @@ struct TraversalOfferTests {
             ],
             mapping: .unknown, lastSeen: nil)
         #expect(offer.candidates == [one])
+        for text in ["0.0.0.0:1", "192.0.2.1:0", "224.0.0.1:5", "255.255.255.255:5"] {
+            #expect(TraversalOffer(candidates: [], mapping: .unknown, lastSeen: IPEndpoint(text)).lastSeen == nil)
+        }
     }
 
     @Test("Noise is read without harm")

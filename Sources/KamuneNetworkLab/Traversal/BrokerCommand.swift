@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import KamuneBroker
 import KamuneRelay
 
 /// `broker`: the relay's UDP broker by itself.

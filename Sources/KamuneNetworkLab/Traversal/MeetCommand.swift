@@ -1,4 +1,5 @@
 import ArgumentParser
+import Kamune
 import KamuneBroker
 import KamuneCrypto
 import KamuneTransport
