@@ -16,7 +16,7 @@ struct HolePuncherTests {
         case never
     }
 
-    /// The table. docs/RELAY.md has it too.
+    /// The table. docs/TRAVERSAL.md has it too.
     static func promise(_ a: Surroundings, _ b: Surroundings) -> Promise {
         let pair = Set([a, b])
         if pair.contains(.blocked) { return .never }

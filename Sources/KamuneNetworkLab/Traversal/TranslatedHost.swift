@@ -48,7 +48,13 @@ final class TranslatedHost {
                 """,
             ])
             try Self.run(
-                "ip address add \(wan)/30 dev wan; ip link set wan up; ip link set lo up; ip route add default via \(outside)",
+                """
+                ip address add \(wan)/30 dev wan
+                ip link set wan up
+                ip link set lo up
+                ip route add default via \(outside)
+                \(Self.untilRunning)
+                """,
                 in: inner)
         }
         switch kind {
@@ -73,6 +79,9 @@ final class TranslatedHost {
         holders = chain
     }
 
+    /// The kernel says a moment later that a device runs, and until then nobody counts its addresses.
+    private static let untilRunning = "until ip link show wan | grep -q 'state UP'; do sleep 0.02; done"
+
     /// Puts a namespace behind another, which is .1 of its network; it is .2.
     static func attach(_ inner: PipedProcess, to router: PipedProcess, network: String) throws {
         try run(
@@ -89,6 +98,7 @@ final class TranslatedHost {
             ip address add \(network).2/24 dev wan
             ip link set wan up
             ip route add default via \(network).1
+            \(untilRunning)
             """, in: inner)
     }
 

@@ -2,9 +2,8 @@ import KamuneSystem
 import KamuneTestKit
 import Testing
 
-/// Two hosts behind real NATs: network namespaces with nftables, a broker between, real datagrams.
-@Suite("NATs", .enabled(if: NATTests.obstacle == nil, NATTests.reason), .serialized)
-struct NATTests {
+/// Whether this machine lets us make NATs.
+private enum NATLaboratory {
     /// Why there are none on this machine.
     static let obstacle: String? = {
         if let obstacle = EmulatedNetwork.obstacle { return obstacle }
@@ -15,24 +14,23 @@ struct NATTests {
             ]
         return PipedProcess.run(trial) == nil ? "nftables cannot translate addresses here" : nil
     }()
-    private static let unsharing = ["unshare"] + (geteuid() == 0 ? [] : ["--map-root-user"]) + ["--net", "--"]
+    static let unsharing = ["unshare"] + (geteuid() == 0 ? [] : ["--map-root-user"]) + ["--net", "--"]
     static let reason: Comment = "\(obstacle ?? "")"
+}
 
-    enum Result: Equatable {
-        case direct
-        case none
-    }
-
+/// Two hosts behind real NATs: network namespaces with nftables, a broker between, real datagrams.
+@Suite("NATs", .enabled(if: NATLaboratory.obstacle == nil, NATLaboratory.reason), .serialized)
+struct NATTests {
     /// Has two hosts try.
     private func attempt(_ first: String, _ second: String) async throws -> (offers: [String], results: [String]) {
         let process = try PipedProcess(
-            Self.unsharing + [try Binary.networkLab(), "nat", "--first", first, "--second", second])
+            NATLaboratory.unsharing + [try Binary.networkLab(), "nat", "--first", first, "--second", second])
         let lines = String(decoding: await process.everything(), as: UTF8.self).split(separator: "\n").map(String.init)
         let offers = lines.filter { $0.hasPrefix("offer") }
         return (offers, lines.filter { !$0.hasPrefix("offer") })
     }
 
-    /// The rows of the table in docs/RELAY.md that need no luck.
+    /// The rows of the table in docs/TRAVERSAL.md that need no luck.
     static let direct: [(String, String)] = [
         ("open", "open"), ("open", "symmetric"), ("full-cone", "symmetric"), ("symmetric", "restricted"),
         ("restricted", "port-restricted"), ("port-restricted", "port-restricted"), ("port-restricted", "firewall"),
@@ -82,7 +80,8 @@ struct NATTests {
         .enabled(
             if: PipedProcess.run(["sh", "-c", "command -v miniupnpd"]) != nil, "there is no miniupnpd on this machine"))
     func gateway() async throws {
-        let process = try PipedProcess(Self.unsharing + [try Binary.networkLab(), "gateway", "--port", "5000"])
+        let process = try PipedProcess(
+            NATLaboratory.unsharing + [try Binary.networkLab(), "gateway", "--port", "5000"])
         let lines = String(decoding: await process.everything(), as: UTF8.self).split(separator: "\n")
         #expect(lines == ["mapped 8.8.4.6:5000", "there", "lost", "gone"])
     }

@@ -87,7 +87,7 @@ struct TraversalTests {
         #expect(try await connection.receive() == [[1]])
         try await Self.converse(dialed, connection)
         #expect(dialed.info.transport == "udp")
-        #expect(dialed.info.remoteAddress == other.offer.lastSeen?.description)
+        #expect(dialed.info.remoteAddress == other.offer.lastSeen.map { "udp://\($0)" })
         await dialed.close()
         await server.stop()
     }
