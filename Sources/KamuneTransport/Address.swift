@@ -55,8 +55,9 @@ public struct Address: Sendable, Hashable {
     /// - Throws: ``TransportError/invalidAddress(_:reason:)``.
     public init(parsing text: String, defaultPort: UInt16? = nil) throws(TransportError) {
         func invalid(_ reason: String) -> TransportError {
-            // What stands before an @ may be a secret.
-            let shown = text.lastIndex(of: "@").map { "…" + text[$0...] } ?? text
+            // What stands before an @ in a relay's address may be a secret.
+            let isRelay = text.prefix(Self.relayPrefix.count).lowercased() == Self.relayPrefix
+            let shown = isRelay ? text.lastIndex(of: "@").map { "\(Self.relayPrefix)…" + text[$0...] } ?? text : text
             return .invalidAddress(shown, reason: reason)
         }
 
@@ -159,6 +160,9 @@ public struct Address: Sendable, Hashable {
             throw invalid("the port is missing; append one, such as \(rest):9000")
         }
     }
+
+    /// What all schemes of relays begin with.
+    private static let relayPrefix = "relay"
 
     /// The longest name of an interface: IF_NAMESIZE of POSIX systems, less the zero byte.
     private static let maximumZoneLength = 15

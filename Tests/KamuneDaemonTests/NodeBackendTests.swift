@@ -72,6 +72,30 @@ struct NodeBackendTests {
         return try #require(there.text("session_id"))
     }
 
+    @Test("They meet at a relay, by the token that the server tells")
+    func relay() async throws {
+        let relay = try await TestRelay.start()
+        let (a, b) = (try Party(), try Party())
+        try await a.open()
+        try await b.open()
+        let address = "\(relay.address)".dropFirst("relay+".count)
+        await a.send("start_server", #"{"transport":"relay","relay_addr":"\#(address)","name":"Alice"}"#, id: "s")
+        let token = try #require(try await a.probe.next(named: "relay_token").text("token"))
+        #expect(try await a.probe.next(named: "server_started").text("addr") == "")
+        await b.send(
+            "dial", #"{"transport":"relay","relay_addr":"\#(address)","token":"\#(token)","name":"Bob"}"#, id: "d")
+        async let accepted: Void = a.accept()
+        try await b.accept()
+        try await accepted
+        let session = try #require(try await b.probe.next(named: "session_started").text("session_id"))
+        #expect(try await a.probe.next(named: "session_started").text("session_id") == session)
+        await b.send("send_message", #"{"session_id":"\#(session)","data_base64":"aGVsbG8="}"#, id: "m")
+        #expect(try await a.probe.next(named: "message_received").text("data_base64") == "aGVsbG8=")
+        await a.send("shutdown")
+        await b.send("shutdown")
+        await relay.stop()
+    }
+
     @Test("They talk, and find again what was said", arguments: ["tcp", "udp"])
     func conversation(_ transport: String) async throws {
         let (a, b) = (try Party(), try Party())

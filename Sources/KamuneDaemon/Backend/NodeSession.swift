@@ -170,7 +170,8 @@ final class NodeServerEntrance: DaemonServer {
     private let continuation: AsyncStream<Result<NodeSession, DaemonError>>.Continuation
 
     init(_ answer: Listen.Answer, _ access: any NodeAccess) {
-        address = HostPort.withoutScheme(answer.address)
+        // A relay's says by its scheme that what follows is a token.
+        address = RelayAddressText.isOne(answer.address) ? answer.address : HostPort.withoutScheme(answer.address)
         listener = answer.listener
         self.access = access
         // The node lets in no more than it holds, so this is bounded by that.

@@ -100,6 +100,8 @@ final class RelayClientHandler: ChannelDuplexHandler {
 
     private func fail(_ error: TransportError, _ context: ChannelHandlerContext) {
         if failure == nil { failure = error }
+        // What came before it is received first.
+        passUp(context)
         // To whoever is above, if anybody is yet.
         context.fireErrorCaught(failure ?? error)
         if owner != nil { context.close(promise: nil) }
@@ -114,6 +116,8 @@ final class RelayClientHandler: ChannelDuplexHandler {
             // Nobody above takes an end yet.
             context.close(promise: nil)
         } else {
+            // The end may come in the same read as what is before it.
+            passUp(context)
             context.fireUserInboundEventTriggered(event)
         }
     }

@@ -57,12 +57,15 @@ struct RelayAddressTests {
         #expect(
             try Address(parsing: "relay+ws://:\(escaped)@[::1]?insecure=false").relay.key
                 == PreSharedKey(copying: bytes))
-        for wrong in ["key@", "user:key@", ":@", ":%2@", ":%zz@", ":\(String(repeating: "k", count: 1_025))@"] {
+        for wrong in [
+            "s3cret@", "user:s3cret@", ":@", ":s3cret%2@", ":s3cret%zz@",
+            ":s3cret\(String(repeating: "k", count: 1_025))@",
+        ] {
             do {
                 _ = try Address(parsing: "relay+tcp://\(wrong)example.org:9000")
                 Issue.record("\(wrong) was taken")
             } catch {
-                #expect(!error.description.contains("key@"))
+                #expect(!error.description.contains("s3cret"))
             }
         }
         #expect(throws: TransportError.self) { try Address(parsing: "tcp://:key@example.org:9000") }
