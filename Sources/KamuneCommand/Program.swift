@@ -34,16 +34,23 @@ enum Program {
     private static func answer(_ error: any Error, to arguments: [String], in context: CommandContext) -> Int32 {
         let code = RootCommand.exitCode(for: error).rawValue
         var text = RootCommand.fullMessage(for: error)
-        if code != 0, let word = arguments.first, !word.hasPrefix("-") {
-            let names = RootCommand.configuration.subcommands.compactMap { $0.configuration.commandName }
-            if !names.contains(word), let nearest = Suggestion.nearest(to: word, among: names) {
-                text =
-                    "There is no command “\(TerminalText(word, maximumColumns: TextLimit.name))”; do you mean “\(nearest)”?\n"
-                    + text
-            }
+        if code != 0, let hint = hint(on: arguments[...], below: RootCommand.configuration) {
+            text = hint + "\n" + text
         }
         if !text.isEmpty { (code == 0 ? context.output : context.errors).write(text + "\n") }
         return code
+    }
+
+    /// What somebody may have meant who typed the name of no command; nil when that is not what is wrong.
+    private static func hint(on arguments: ArraySlice<String>, below configuration: CommandConfiguration) -> String? {
+        guard let word = arguments.first, !word.hasPrefix("-"), !configuration.subcommands.isEmpty else { return nil }
+        if let command = configuration.subcommands.first(where: { $0.configuration.commandName == word }) {
+            return hint(on: arguments.dropFirst(), below: command.configuration)
+        }
+        let names = configuration.subcommands.compactMap { $0.configuration.commandName }
+        return Suggestion.nearest(to: word, among: names).map {
+            "There is no command “\(TerminalText(word, maximumColumns: TextLimit.name))”; do you mean “\($0)”?"
+        }
     }
 
     private static func report(_ failure: Failure, in context: CommandContext) {

@@ -17,18 +17,21 @@ package final class LineServer: Sendable {
 
     private let channel: Listening
     private let isClosed = Mutex(false)
+    /// The file that the socket is; nil at one that the service manager made.
+    private let file: FileIdentity?
 
     private init(_ channel: Listening, _ location: SocketLocation?) {
         self.channel = channel
         self.location = location
+        file = location.flatMap { FileIdentity(of: $0.path) }
     }
 
     /// Waits at the first of several places that can be had. Whoever calls this holds the file that the places are made of, so
     /// a socket that is there is left from a process that is gone.
     ///
     /// - Throws: Why the last of them could not be had.
-    package static func start(atFirstOf locations: [SocketLocation]) async throws(SystemError) -> LineServer {
-        var failure = SystemError(ENOENT)
+    package static func start(atFirstOf locations: [SocketLocation]) async throws(SocketFailure) -> LineServer {
+        var failure = SocketFailure(directory: nil, error: SystemError(ENOENT))
         for location in locations {
             do throws(SystemError) {
                 try location.prepareDirectory()
@@ -36,15 +39,20 @@ package final class LineServer: Sendable {
                 return LineServer(
                     try await bind { try await $0.bind(unixDomainSocketPath: location.path) { accept($0) } }, location)
             } catch {
-                failure = error
+                failure = SocketFailure(directory: location.directory, error: error)
             }
         }
         throw failure
     }
 
     /// Waits at a socket that is there already and listens (sd_listen_fds(3), launch_activate_socket(3)).
-    package static func start(descriptor: Int32) async throws(SystemError) -> LineServer {
-        LineServer(try await bind { try await $0.bind(NIOBSDSocket.Handle(descriptor)) { accept($0) } }, nil)
+    package static func start(descriptor: Int32) async throws(SocketFailure) -> LineServer {
+        do throws(SystemError) {
+            return LineServer(
+                try await bind { try await $0.bind(NIOBSDSocket.Handle(descriptor)) { accept($0) } }, nil)
+        } catch {
+            throw SocketFailure(directory: nil, error: error)
+        }
     }
 
     private static func bind(
@@ -60,7 +68,9 @@ package final class LineServer: Sendable {
                         }
                     }
                     // Until there is somebody to read it.
-                    .childChannelOption(.autoRead, value: false))
+                    .childChannelOption(.autoRead, value: false)
+                    // One who has asked for everything, and says so by ending its side, still reads the answers.
+                    .childChannelOption(.allowRemoteHalfClosure, value: true))
         } catch let error as IOError {
             throw SystemError(error.errnoCode)
         } catch {
@@ -105,16 +115,57 @@ package final class LineServer: Sendable {
         await connection.end()
     }
 
-    /// Stops waiting, and takes the socket away. Connections go on.
+    /// Whether whoever looks for the socket finds this one. Somebody may have removed it, or its whole directory, as the
+    /// system does with what is temporary.
+    package var isInPlace: Bool {
+        guard let location else { return true }
+        return file != nil && FileIdentity(of: location.path) == file
+    }
+
+    /// Stops waiting, and takes the socket away, unless that is another's by now. Connections go on.
     package func close() async {
         let isFirst = isClosed.withLock { isClosed in
             defer { isClosed = true }
             return !isClosed
         }
-        // Only once: by the next time the socket may be that of the next process.
-        if isFirst, let location { unlink(location.path) }
+        // Only once, and only this one: it may be that of the next process by now.
+        if isFirst, isInPlace, let location { unlink(location.path) }
         try? await channel.channel.close()
     }
+}
+
+/// Which file it is, by whatever name.
+private struct FileIdentity: Sendable, Equatable {
+    private let device: UInt64
+    private let number: UInt64
+    /// When it was made or changed, in seconds and nanoseconds: the number of a file that was removed is soon another's.
+    private let changed: (Int, Int)
+
+    /// The file of this name; nil when there is none.
+    init?(of path: String) {
+        var status = stat()
+        guard lstat(path, &status) == 0 else { return nil }
+        // Signed on some systems, and only compared.
+        device = UInt64(truncatingIfNeeded: status.st_dev)
+        number = UInt64(truncatingIfNeeded: status.st_ino)
+        #if canImport(Darwin)
+        changed = (status.st_ctimespec.tv_sec, status.st_ctimespec.tv_nsec)
+        #else
+        changed = (status.st_ctim.tv_sec, status.st_ctim.tv_nsec)
+        #endif
+    }
+
+    static func == (a: FileIdentity, b: FileIdentity) -> Bool {
+        (a.device, a.number) == (b.device, b.number) && a.changed == b.changed
+    }
+}
+
+/// Why there can be no socket.
+package struct SocketFailure: Error, Sendable {
+    /// The directory in which it was to be; nil for one that the service manager made.
+    package let directory: String?
+    /// What the system says; `EPERM` when the directory is somebody else's, or open to others.
+    package let error: SystemError
 }
 
 /// Connects to the process that holds a file.

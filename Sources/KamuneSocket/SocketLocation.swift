@@ -78,7 +78,18 @@ package struct SocketLocation: Sendable, Equatable {
     /// Whether the directory is there and can be trusted; a socket in another is not spoken to.
     package var isTrusted: Bool { (try? Self.checkOwner(of: directory)) != nil }
 
-    private var directory: String { String(path[..<(path.lastIndex(of: "/") ?? path.endIndex)]) }
+    /// Whether the directory is there, but is somebody else's, or open to others: then nobody can be found in it.
+    package var isObstructed: Bool {
+        do throws(SystemError) {
+            try Self.checkOwner(of: directory)
+            return false
+        } catch {
+            return error.code == EPERM
+        }
+    }
+
+    /// The directory that it is in.
+    package var directory: String { String(path[..<(path.lastIndex(of: "/") ?? path.endIndex)]) }
 
     private static func checkOwner(of directory: String) throws(SystemError) {
         var status = stat()

@@ -106,7 +106,7 @@ struct FailureTests {
     @Test("a word that is neither a name nor an address is told as such")
     func nobody() async throws {
         let result = try await run(["dial", "a b"])
-        #expect(result.code == 1)
+        #expect(result.code == 4)
         #expect(sentence(result.errors).contains("nobody whom you know, and no address"))
     }
 

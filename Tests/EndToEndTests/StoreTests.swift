@@ -47,7 +47,7 @@ struct StoreTests {
         let list = try await run(["peers", "list"], home: bob).output
         #expect(list.contains("Ada") && list.contains("not accepted") && list.contains(adaPrint.prefix(12)))
         let json = try await run(["peers", "list", "--json"], home: bob).output
-        #expect(json.hasPrefix(#"{"number":1,"name":"Ada","#) && json.contains(#""fingerprint":"\#(adaPrint)""#))
+        #expect(json.contains(#""name":"Ada","number":1,"#) && json.contains(#""fingerprint":"\#(adaPrint)""#))
 
         // Named by name, number, and the beginning of the fingerprint.
         for name in ["ada", "1", "#1", String(adaPrint.prefix(6))] {
@@ -55,7 +55,7 @@ struct StoreTests {
             let shown = try await run(["peers", "show", "--no-passphrase", "--", name], home: bob).output
             #expect(try fingerprint(shown) == adaPrint)
         }
-        let nobody = try await run(["peers", "show", "Eve"], home: bob, exit: 1)
+        let nobody = try await run(["peers", "show", "Eve"], home: bob, exit: 4)
         #expect(nobody.errors.contains("No peer is called “Eve”"))
 
         #expect(try await run(["peers", "verify", "Ada", "--yes"], home: bob).output.contains("“Ada” is verified."))
@@ -69,7 +69,7 @@ struct StoreTests {
         #expect(sessions.contains(#/1 +20\d\d-.*Bob +tcp/#))
         try await run(["history", "rename", "1", "A plan"], home: ada)
         #expect(
-            try await run(["history", "list", "--json"], home: ada).output.contains(#""name":"A plan","peer":"Bob""#))
+            try await run(["history", "list", "--json"], home: ada).output.contains(#""name":"A plan","number":1,"#))
 
         // The latest first, whatever the case.
         let found = try await run(["history", "search", "STATION"], home: ada).output.split(separator: "\n")
@@ -79,7 +79,7 @@ struct StoreTests {
         let early = ["history", "search", "station", "--until", "2020-01-01"]
         #expect(try await run(early, home: ada).output == "Nothing was found.\n")
         let now = ["history", "search", "station", "--from", "yesterday", "--peer", "Bob", "--limit", "1", "--json"]
-        #expect(try await run(now, home: ada).output.contains(#""text":"station it is"}"#))
+        #expect(try await run(now, home: ada).output.contains(#""text":"station it is","#))
 
         try await run(["history", "delete", "Bob", "--yes"], home: ada)
         #expect(try await run(["history", "show"], home: ada).output == "Nothing was said.\n")
@@ -189,9 +189,14 @@ struct StoreTests {
         let restored = try await run(["restore", file], home: other, environment: secret)
         #expect(restored.errors.contains("WARNING"))
         #expect(try Home.mode(of: other.storeFile) == 0o600)
-        for command in [["identity", "show"], ["history", "show"], ["history", "export", "--format", "jsonl"]] {
+        for command in [["identity", "show"], ["history", "show"], ["history", "export"]] {
             #expect(try await run(command, home: other).output == run(command, home: ada).output)
         }
+        // Only how contacts and places are called is each store's own.
+        let own = #/"(contact|position)":[^,]*,/#
+        let lines = ["history", "export", "--format", "jsonl"]
+        let (here, there) = (try await run(lines, home: other).output, try await run(lines, home: ada).output)
+        #expect(here.replacing(own, with: "") == there.replacing(own, with: ""))
         try await run(["restore", file], home: other, exit: 1, environment: secret)
 
         // What happened since stays, and nothing is there twice.

@@ -206,12 +206,16 @@ struct TerminalTests {
         await pair.listening.child.expect("to Ada> for Ada al")
         pair.listening.child.send(signal: SIGTERM)
         await pair.listening.child.expectExit(0)
-        await pair.dial.expect("What you had begun to write to Bob was not sent: only for Bo")
-        // A shell would take it for a command.
+        await pair.dial.expect("to Bob (away)> only for Bo")
+        // A shell would take it for a command; here it waits for the one whom it is for.
         pair.dial.write("b\r")
+        await pair.dial.expect("> Ada: only for Bob")
+        await pair.dial.expect("It waits until Bob is back.")
         await pair.dial.typeUntilEnd("/quit\r")
         await pair.dial.expectExit(0)
-        #expect(!pair.dial.output.text.contains("only for Bob"))
+        let history = try Child(["history", "show"], home: pair.homeA)
+        await history.expect("> You to Bob: only for Bob (waiting)")
+        await history.expectExit(0)
     }
 
     @Test("several lines that are pasted are one message, and no commands")

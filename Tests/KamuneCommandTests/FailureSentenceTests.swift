@@ -67,18 +67,22 @@ struct FailureSentenceTests {
     ]
 
     private static let troubles: [(Trouble, KamuneCommand.ExitStatus)] = [
-        (.noSuchPeer(TerminalText("x")), .failure),
+        (.noSuchPeer(TerminalText("x")), .unreachable),
         (.ambiguousPeer(TerminalText("x"), count: 2, among: ["a", "b"]), .failure),
         (.noSuchConversation(3), .failure), (.conversationWithAnother(3, peer: TerminalText("x")), .failure),
         (.noIdentity, .failure), (.noIdentityFile(path), .failure), (.identityExists, .failure),
-        (.identityKnown, .failure), (.otherIdentity, .failure), (.noSuchRequest(TerminalText("2")), .failure),
+        (.identityKnown, .failure), (.otherIdentity, .usage), (.reconnectionOfAnother, .usage),
+        (.noSuchRequest(TerminalText("2")), .failure),
         (.requestNeedsFingerprint, .usage), (.nothingToSend, .usage),
         (.blockedPeer(TerminalText("x")), .refusedByUs), (.unacceptedPeer(TerminalText("x")), .refusedByUs),
         (.noFingerprint(TerminalText("x")), .usage), (.addressNeedsKey, .usage),
-        (.noSuchPeerOrAddress(TerminalText("x"), nearest: nil), .failure),
-        (.noSuchPeerOrAddress(TerminalText("x"), nearest: TerminalText("y")), .failure),
-        (.noSuchPeer(TerminalText("x"), nearest: TerminalText("y")), .failure),
+        (.noSuchPeerOrAddress(TerminalText("x"), nearest: nil), .unreachable),
+        (.noSuchPeerOrAddress(TerminalText("x"), nearest: TerminalText("y")), .unreachable),
+        (.noSuchPeer(TerminalText("x"), nearest: TerminalText("y")), .unreachable),
         (.holderSilent(process: 7), .storeUnusable), (.holderSilent(process: nil), .storeUnusable),
+        (.holderHidden(process: 7, directory: "/p"), .storeUnusable),
+        (.holderHidden(process: nil, directory: "/p"), .storeUnusable),
+        (.stopsSlowly(process: 7, seconds: 20), .storeUnusable),
         (.runsAlready(process: 7), .storeUnusable), (.backgroundFailed(TerminalText("it has ended")), .failure),
         (.programUnknown, .failure), (.queued(TerminalText("x"), willBeSent: true), .queued),
         (.queued(TerminalText("x"), willBeSent: false), .queued), (.messageTooLong(limit: 9), .failure),
@@ -143,12 +147,15 @@ struct FailureSentenceTests {
         case .nothingToSend: 41
         case .blockedPeer: 42
         case .unacceptedPeer: 43
+        case .holderHidden: 44
+        case .stopsSlowly: 45
+        case .reconnectionOfAnother: 46
         }
     }
 
     @Test("no trouble of a command's own is left out here, and no two say the same")
     func complete() {
-        #expect(Set(Self.troubles.map { Self.number(of: $0.0) }) == Set(0...43))
+        #expect(Set(Self.troubles.map { Self.number(of: $0.0) }) == Set(0...46))
         #expect(Set(Self.troubles.map(\.0.sentence)).count == Self.troubles.count)
     }
 

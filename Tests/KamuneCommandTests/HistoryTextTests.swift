@@ -171,18 +171,23 @@ struct HistoryTextTests {
         var lines = HistoryText(.jsonl, peers: peers, isMixed: false)
         let object = try #require(
             try JSONSerialization.jsonObject(with: Data(lines.text(of: messages[2]).utf8)) as? [String: Any])
-        #expect(object["sent"] as? String == Times.stamp(Self.noon))
+        #expect(object["written"] as? String == Times.stamp(Self.noon))
         #expect(object["received"] as? String == Times.stamp(Self.noon.addingTimeInterval(172_800)))
     }
 
     @Test("JSON Lines read back as they were")
     func json() async throws {
         let body = "a \"b\" \\ \n\t\u{0}\u{7F}\u{9B}\u{202E}\u{1F512}\u{E0041} é"
-        let line = try await text(.jsonl, "A\u{200B}da", [(.incoming, body)])
+        let (peers, messages) = try await history("A\u{200B}da", [(.incoming, Array(body.utf8))])
+        var lines = HistoryText(.jsonl, peers: peers, isMixed: false)
+        let line = lines.text(of: messages[0])
         let object = try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
         #expect(object["text"] as? String == body)
         #expect(object["peer"] as? String == "A\u{200B}da")
-        #expect(object["time"] as? String == "2026-07-24T23:59:59.250Z")
+        #expect(object["received"] as? String == "2026-07-24T23:59:59.250Z")
+        #expect(object["contact"] as? String == peers.peers[0].id.description)
+        #expect(object["fingerprint"] as? String == peers.peers[0].fingerprint)
+        #expect(object["position"] is NSNumber && object["state"] as? String == "received")
         #expect(object["direction"] as? String == "in")
         #expect(line.hasSuffix("\n") && line.split(separator: "\n").count == 1)
     }
@@ -193,7 +198,8 @@ struct HistoryTextTests {
         var text = HistoryText(.text, peers: peers, isMixed: false)
         #expect(text.text(of: messages[0]).hasSuffix("Ada: [2 bytes, not a text]\n"))
         var json = HistoryText(.jsonl, peers: peers, isMixed: false)
-        #expect(json.text(of: messages[0]).contains(#""kind":9,"base64":"/wA=""#))
+        let line = json.text(of: messages[0])
+        #expect(line.contains(#""base64":"/wA=""#) && line.contains(#""kind":9,"#) && !line.contains(#""text""#))
         let (others, broken) = try await history("Ada", [(.incoming, [0xff, 0x41])])
         var other = HistoryText(.jsonl, peers: others, isMixed: false)
         #expect(other.text(of: broken[0]).contains(#""base64":"/0E=""#))

@@ -25,6 +25,19 @@ struct ProgramTests {
         #expect(wrong.output.isEmpty && wrong.errors.contains("dance"))
     }
 
+    @Test(
+        "whoever mistypes a command, or one below it, is told which they may have meant",
+        arguments: [
+            (["statsu"], "status"), (["peers", "lst"], "list"), (["history", "serach", "x"], "search"),
+            (["requests", "blok", "1"], "block"),
+        ])
+    func mistyped(arguments: [String], meant: String) async throws {
+        let test = try TestContext()
+        #expect(await Program.run(arguments, in: test.context) == 64)
+        #expect(test.errors.hasPrefix("There is no command “"))
+        #expect(test.errors.contains("do you mean “\(meant)”?"), "\(test.errors)")
+    }
+
     @Test("an identity is made, shown and named, by the clock that the command is given")
     func identity() async throws {
         let test = try TestContext()

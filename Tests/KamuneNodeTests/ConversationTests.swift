@@ -132,11 +132,13 @@ struct ConversationTests {
                 }
                 let id = try await verification(at: there)
                 // The wrong window, and one that was never asked.
-                _ = try await other.ask(AnswerVerification(id, accepting: .person))
-                _ = try await there.ask(AnswerVerification(VerificationID(id.number + 1), accepting: .person))
+                let person = AnswerVerification(id, accepting: .person)
+                #expect(await other.refusal(of: person) == .noSuchRecord)
+                let another = AnswerVerification(VerificationID(id.number + 1), accepting: .person)
+                #expect(await there.refusal(of: another) == .noSuchRecord)
                 _ = try await there.ask(AnswerVerification(id, refusing: "No.", telling: .refused))
                 // Too late.
-                _ = try await there.ask(AnswerVerification(id, accepting: .person))
+                #expect(await there.refusal(of: person) == .noSuchRecord)
                 #expect(await dial.value == .refusedByPeer)
                 #expect(try await other.ask(ListConversations()).conversations.isEmpty)
                 #expect(try await other.ask(ListContacts()).contacts.isEmpty)

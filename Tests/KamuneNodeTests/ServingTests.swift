@@ -119,6 +119,12 @@ struct ServingTests {
                 #expect(try await client.hear()?.head.evt == "ready")
                 clients.append(client)
             }
+            var visitors: [RawClient] = []
+            for _ in 0..<NodeServer.maximumVisitors {
+                let visitor = try await RawClient.open(house.location)
+                #expect(try await visitor.hear()?.data(NodeLine.Greeting.self).full == true)
+                visitors.append(visitor)
+            }
             for _ in 0..<3 {
                 let refused = try await RawClient.open(house.location)
                 #expect(try await refused.hear()?.code == .tooManyClients)
@@ -126,13 +132,15 @@ struct ServingTests {
                 let error = await #expect(throws: NodeError.self) { try await RemoteNode.connect(to: house.location) }
                 #expect(error?.code == .tooManyClients)
             }
+            for visitor in visitors { await visitor.vanish() }
             #expect(try await clients[63].answer(to: "contacts.list").head.evt == "response")
             await clients.removeLast().vanish()
             // That it has gone is seen a moment later.
             var isThere = false
             while !isThere {
                 let client = try await RawClient.open(house.location)
-                isThere = try await client.hear()?.head.evt == "ready"
+                let said = try await client.hear()
+                isThere = try said?.head.evt == "ready" && said?.data(NodeLine.Greeting.self).full == nil
                 await client.vanish()
             }
             for client in clients { await client.vanish() }

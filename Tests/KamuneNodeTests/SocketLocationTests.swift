@@ -107,8 +107,8 @@ struct SocketLocationTests {
             await server.close()
             await running.value
             #expect(!FileManager.default.fileExists(atPath: good.path))
-            await #expect(throws: SystemError.self) { _ = try await LineServer.start(atFirstOf: [bad]) }
-            await #expect(throws: SystemError.self) { _ = try await LineServer.start(atFirstOf: []) }
+            await #expect(throws: SocketFailure.self) { _ = try await LineServer.start(atFirstOf: [bad]) }
+            await #expect(throws: SocketFailure.self) { _ = try await LineServer.start(atFirstOf: []) }
         }
     }
 

@@ -17,7 +17,7 @@ public struct Endpoint: Sendable {
     /// Whom we talk to.
     public private(set) var verifier: any PeerVerifier
     /// Limits and timeouts.
-    public let configuration: Configuration
+    public internal(set) var configuration: Configuration
     /// Where sessions are kept, so that they can be resumed; nil to leave no trace of them.
     public let store: Store?
     /// Whether what is received is stored and acknowledged: a ``Messenger`` does that.

@@ -127,7 +127,7 @@ extension Conversation {
     }
 
     private func dial(_ way: WayBack, expecting identity: PublicIdentity) async throws(KamuneError) -> Session {
-        let endpoint = endpoint.verified(by: way.verifier).named(way.name)
+        let endpoint = endpoint.verified(by: way.verifier).named(way.name).with(way.settings)
         let addresses = (way.addresses + (await book.addresses(of: peerID))).distinct
         if addresses.count == 1, !addresses[0].isTold {
             return try await endpoint.dial(addresses[0].text, expecting: identity)

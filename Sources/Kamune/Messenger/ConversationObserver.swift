@@ -64,4 +64,6 @@ struct WayBack: Sendable {
     var verifier: (any PeerVerifier)?
     /// What whoever is found there is told to call us; nil for the messenger's own name.
     var name: String?
+    /// What is done otherwise than for the messenger's other conversations.
+    var settings: LinkSettings?
 }

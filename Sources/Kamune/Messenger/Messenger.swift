@@ -66,14 +66,16 @@ public actor Messenger {
     ///   - peer: Whom we want to reach; nobody else is accepted then.
     ///   - verifier: Asked in the place of the messenger's own, also when the peer is dialed again.
     ///   - name: What the peer is told in the place of the messenger's own name, also when it is dialed again.
+    ///   - settings: What is done otherwise than for other conversations, also when the peer is dialed again.
     /// - Returns: The conversation with the peer; the one that is under way, if there is one.
     /// - Throws: As ``Endpoint/dial(_:expecting:)``.
     public func dial(
         _ address: String, expecting peer: PublicIdentity? = nil, verifier: (any PeerVerifier)? = nil,
-        name: String? = nil
+        name: String? = nil, settings: LinkSettings? = nil
     ) async throws(KamuneError) -> Conversation {
-        let session = try await endpoint.verified(by: verifier).named(name).dial(address, expecting: peer)
-        let way = WayBack(addresses: [DialAddress(address)], verifier: verifier, name: name)
+        let endpoint = endpoint.verified(by: verifier).named(name).with(settings)
+        let session = try await endpoint.dial(address, expecting: peer)
+        let way = WayBack(addresses: [DialAddress(address)], verifier: verifier, name: name, settings: settings)
         let conversation = try await adopt(session, redialing: way).conversation
         await book.noteReached(conversation.peerID, at: DialAddress(address))
         return conversation
@@ -88,13 +90,16 @@ public actor Messenger {
     ///   - peer: Whom we want to reach; nobody else is accepted then.
     ///   - verifier: Asked in the place of the messenger's own, also when the peer is dialed again.
     ///   - name: What the peer is told in the place of the messenger's own name, also when it is dialed again.
+    ///   - settings: What is done otherwise than for other conversations, also when the peer is dialed again.
     /// - Throws: As ``Endpoint/dial(anyOf:expecting:)``.
     public func dial(
         anyOf addresses: [DialAddress], expecting peer: PublicIdentity? = nil, verifier: (any PeerVerifier)? = nil,
-        name: String? = nil
+        name: String? = nil, settings: LinkSettings? = nil
     ) async throws(KamuneError) -> Found<Conversation> {
-        let found = try await endpoint.verified(by: verifier).named(name).dial(anyOf: addresses, expecting: peer)
-        let way = WayBack(addresses: addresses.moved(toFront: found.address), verifier: verifier, name: name)
+        let endpoint = endpoint.verified(by: verifier).named(name).with(settings)
+        let found = try await endpoint.dial(anyOf: addresses, expecting: peer)
+        let way = WayBack(
+            addresses: addresses.moved(toFront: found.address), verifier: verifier, name: name, settings: settings)
         let conversation = try await adopt(found.carrier, redialing: way).conversation
         await book.note(found, of: conversation.peerID)
         return Found(carrier: conversation, address: found.address, failures: found.failures)
@@ -105,11 +110,13 @@ public actor Messenger {
     /// - Parameters:
     ///   - verifier: Asked in the place of the messenger's own about whoever comes to this address.
     ///   - name: What whoever comes is told in the place of the messenger's own name.
+    ///   - settings: What is done otherwise than at other addresses.
     /// - Throws: As ``Endpoint/listen(on:)``.
     public func listen(
-        on address: String, verifier: (any PeerVerifier)? = nil, name: String? = nil
+        on address: String, verifier: (any PeerVerifier)? = nil, name: String? = nil, settings: LinkSettings? = nil
     ) async throws(KamuneError) -> ConversationListener {
-        ConversationListener(self, try await endpoint.verified(by: verifier).named(name).listen(on: address))
+        let endpoint = endpoint.verified(by: verifier).named(name).with(settings)
+        return ConversationListener(self, try await endpoint.listen(on: address))
     }
 
     /// The conversations that are under way.

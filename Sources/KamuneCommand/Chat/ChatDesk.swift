@@ -125,9 +125,9 @@ actor ChatDesk {
     ///
     /// - Returns: Where it listens, and the conversations that begin there.
     func listen(
-        on address: String, expecting expected: KeyFingerprint? = nil, as name: String? = nil
+        _ request: Listen
     ) async throws(NodeError) -> (listening: Listen.Answer, conversations: AsyncStream<ChatConversation>) {
-        let answer = try await node.ask(Listen(on: address, expecting: expected, ownName: name))
+        let answer = try await node.ask(request)
         let (stream, continuation) = AsyncStream.makeStream(of: ChatConversation.self)
         listener = (answer.listener, continuation)
         return (answer, stream)

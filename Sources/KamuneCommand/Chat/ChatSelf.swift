@@ -28,7 +28,7 @@ enum ChatSelf {
         let window = try await NodeWindow.open(options.store, .creating, in: context, configuration: configuration)
         if window.own == nil {
             do {
-                notes += try await check(options, file?.identity, window.access)
+                try await check(options, file?.identity, window.access)
             } catch {
                 await window.close(in: context)
                 throw error
@@ -37,20 +37,15 @@ enum ChatSelf {
         return (window, notes)
     }
 
-    /// Makes sure that a node of another process is who this one is to be, and says what it does in its own way.
+    /// Makes sure that a node of another process is who this one is to be, and can do what is asked of it. What one conversation
+    /// can have for itself goes with the request.
     private static func check(
         _ options: EndpointOptions, _ identity: Identity?, _ node: any NodeAccess
-    ) async throws -> [(text: String, look: Style.Look)] {
+    ) async throws {
+        // Conversations outlive the window that begins them, so how long they are kept up is the node's.
+        if options.reconnect != nil { throw Failure(.reconnectionOfAnother) }
         let own = try await node.ask(GetSelf())
         if let identity, own.publicKey.key != identity.publicKey { throw Failure(.otherIdentity) }
-        let others = options.ofNode
-        guard !others.isEmpty else { return [] }
-        return [
-            (
-                "The Kamune that runs already keeps its own settings, so these are not heeded: "
-                    + others.joined(separator: ", ") + ".", .warning
-            )
-        ]
     }
 
     private static func incognito(
@@ -62,7 +57,7 @@ enum ChatSelf {
             do {
                 if remote.isLocked { try await opener.unlock(remote) }
                 try await remote.goIncognito(name: options.name)
-                notes += try await check(options, file, remote)
+                try await check(options, file, remote)
             } catch {
                 await remote.close()
                 throw error
@@ -85,6 +80,6 @@ enum ChatSelf {
         // Whom the person knows is known here too; what is learned of them is gone with the conversation.
         let memory = if let store { try await Store.inMemory(knowingPeersOf: store) } else { try Store.inMemory() }
         try await store?.close()
-        return (await NodeWindow.own(Node(store: memory, configuration: configuration), at: nil), notes)
+        return (await NodeWindow.own(Node(store: memory, configuration: configuration), at: nil, in: context), notes)
     }
 }

@@ -146,6 +146,21 @@ struct ChatStage: Sendable {
         return known.map { PeerName.shown(for: $0) } ?? PeerName.shown(for: conversation.peer)
     }
 
+    /// Whether what is written is kept, so that it can wait for somebody who is not there.
+    var keepsMessages: Bool { !isIncognito }
+
+    /// Keeps a message for somebody who is not there: it goes out when they are.
+    func leave(_ text: String, for contact: ContactID) async throws(NodeError) -> MessageInfo {
+        // What would never go out is not kept as if it would.
+        guard try await !window.access.ask(GetContact(contact)).contact.blocked else {
+            throw NodeError(.refusedByUs, "You have blocked them.")
+        }
+        guard let message = try await window.access.ask(SendMessages(to: contact, text: text)).messages.first else {
+            throw NodeError(.other, "The message was not stored.")
+        }
+        return message
+    }
+
     /// Tells when somebody seemed to sit in between before a session was established.
     func tellDoubt(of link: LinkInfo) async {
         guard let failure = link.doubt else { return }

@@ -76,7 +76,10 @@ actor TerminalChat {
         current = nil
         lastEnd = end
         await console.setNote("")
-        if !isClosing { await console.address(nil) }
+        if !isClosing {
+            // Whoever has said goodbye may come back: what is typed for them still is for them, and waits.
+            if stage.keepsMessages { await console.setAway(true) } else { await console.address(nil) }
+        }
         await stage.reception.ended(conversation.contact)
         let name = addressee.name
         switch (end.by, end.error) {
@@ -251,6 +254,7 @@ actor TerminalChat {
             return
         }
         guard let current, current.addressee.id == addressee.id else {
+            if stage.keepsMessages { return await leave(text, for: addressee) }
             await console.show(
                 status:
                     "This was for \(addressee.name), who is not there any more, so it was not sent: "
@@ -262,10 +266,28 @@ actor TerminalChat {
             self.current?.delivery.wrote(message.id)
             await console.show(message: text, from: ownName, at: MessageTimes(message), isOwn: true)
             await showNote()
+        } catch  where error.code == .sessionEnded && stage.keepsMessages {
+            await leave(text, for: addressee)
         } catch {
-            await console.show(
-                status: "This was not sent: \(TerminalText(error.message, maximumColumns: TextLimit.sentence))",
-                .warning)
+            await showNotSent(error)
         }
+    }
+
+    /// Keeps a message for somebody who has said goodbye.
+    private func leave(_ text: String, for addressee: PromptMachine.Addressee) async {
+        do throws(NodeError) {
+            let message = try await stage.leave(text, for: addressee.id)
+            await console.show(message: text, from: ownName, at: MessageTimes(message), isOwn: true)
+            // Who is back already has it, or is about to.
+            guard current?.addressee.id != addressee.id else { return }
+            await console.show(status: "It waits until \(addressee.name) is back.")
+        } catch {
+            await showNotSent(error)
+        }
+    }
+
+    private func showNotSent(_ error: NodeError) async {
+        await console.show(
+            status: "This was not sent: \(TerminalText(error.message, maximumColumns: TextLimit.sentence))", .warning)
     }
 }

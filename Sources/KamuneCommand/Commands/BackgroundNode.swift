@@ -70,7 +70,7 @@ struct BackgroundNode {
         do {
             return try await opener.open(unattended: true)
         } catch StoreError.inUse(let process) {
-            throw Failure(.holderSilent(process: process))
+            throw Failure(NodeWindow.whyNotFound(process, at: opener.location))
         }
     }
 }

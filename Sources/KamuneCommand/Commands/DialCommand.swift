@@ -42,7 +42,7 @@ struct DialCommand: ContextualCommand {
     @OptionGroup var options: EndpointOptions
 
     @Option(name: .long, help: ArgumentHelp("How long finding the host and connecting may take.", valueName: "seconds"))
-    var dialTimeout: Double = 10
+    var dialTimeout: Double = EndpointOptions.standardDialTimeout
 
     func validate() throws {
         guard dialTimeout > 0, dialTimeout <= 3_600 else {
@@ -85,7 +85,8 @@ struct DialCommand: ContextualCommand {
         if named.count > 1 { _ = try peers.select(whom) }
         if let peer = named.first {
             await stage.tell("Looking for \(PeerName.shown(for: peer))…")
-            return Dial(contact: peer.id, expecting: expected, ownName: options.name)
+            return Dial(
+                contact: peer.id, expecting: expected, ownName: options.name, options: options.link(dialTimeout))
         }
         // Nobody else may learn the name, or be taken for them.
         if try await stage.window.access.ask(ListExpected()).expected.contains(where: { $0.name == whom }) {
@@ -103,7 +104,9 @@ struct DialCommand: ContextualCommand {
                 "Nobody is called “\(TerminalText(whom))”; if you mean “\(TerminalText(nearest))”, say so.")
         }
         await stage.tell("Connecting to \(TerminalText(address))…")
-        return Dial(address: options.keyed(address, in: stage.context), expecting: expected, ownName: options.name)
+        return Dial(
+            address: options.keyed(address, in: stage.context), expecting: expected, ownName: options.name,
+            options: options.link(dialTimeout))
     }
 
     private func runTerminal(_ stage: ChatStage, _ console: Console, _ request: Dial) async throws(Failure) {
@@ -112,7 +115,12 @@ struct DialCommand: ContextualCommand {
                 let conversation = try await stage.desk.dial(request)
                 if let end = await chat.converse(conversation) {
                     stage.log.ended(end)
-                    if end.by != .us { await stage.tell("Nobody is connected any more; /quit or Ctrl-D ends.") }
+                    if end.by != .us {
+                        await stage.tell(
+                            stage.keepsMessages
+                                ? "What you write now waits until they are back; /quit or Ctrl-D ends."
+                                : "Nobody is connected any more; /quit or Ctrl-D ends.")
+                    }
                 }
                 // The person ends it: what they are typing must not go to whoever comes after this program.
                 return nil

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Kamune
+import KamuneNode
 import KamuneTerminal
 import Logging
 
@@ -44,7 +45,7 @@ struct EndpointOptions: ParsableArguments {
         name: .long,
         help: ArgumentHelp(
             "How long a handshake may take, your answer and the other side's included.", valueName: "seconds"))
-    var handshakeTimeout: Double = 30
+    var handshakeTimeout: Double = standardHandshakeTimeout
 
     @Flag(
         name: .long,
@@ -152,18 +153,20 @@ enum ReconnectionTime: ExpressibleByArgument, Equatable {
 }
 
 extension EndpointOptions {
-    /// The options that are said, and are the node's: who runs it has said how.
-    var ofNode: [String] {
-        let standard = EndpointOptions.standard
-        return [
-            handshakeTimeout != standard.handshakeTimeout ? "--handshake-timeout" : nil,
-            turbo ? "--turbo" : nil,
-            congestion != standard.congestion ? "--congestion" : nil,
-            reconnect != nil ? "--reconnect" : nil,
-        ].compactMap(\.self)
+    /// What is said that the node, which may be another process's, is to do otherwise for this conversation.
+    ///
+    /// - Parameter dialTimeout: In seconds.
+    func link(_ dialTimeout: Double? = nil) -> LinkOptions {
+        LinkOptions(
+            dialTimeout: dialTimeout == Self.standardDialTimeout ? nil : dialTimeout,
+            handshakeTimeout: handshakeTimeout == Self.standardHandshakeTimeout ? nil : handshakeTimeout,
+            turbo: turbo ? true : nil, congestion: congestion == .rateBased ? nil : congestion)
     }
 
-    private static let standard = (handshakeTimeout: 30.0, congestion: CongestionControl.rateBased)
+    /// How long finding a host and connecting may take unless it is said, in seconds; see ``Configuration/dialTimeout``.
+    static let standardDialTimeout: Double = 10
+    /// How long a handshake may take unless it is said, in seconds; see ``Configuration/handshakeTimeout``.
+    static let standardHandshakeTimeout: Double = 30
 
     /// What to do when a connection is lost.
     func reconnection(isTerminal: Bool) -> Reconnection {

@@ -105,9 +105,7 @@ struct HistoryListCommand: ContextualCommand {
             }
             let sessions = all.suffix(limit ?? all.count)
             if json {
-                for session in sessions {
-                    try context.output.print(Self.json(session, peers).description)
-                }
+                for session in sessions { try context.output.print(try JSONText.encoding(session)) }
                 return
             }
             guard !sessions.isEmpty else { return try context.output.print("There were no conversations yet.") }
@@ -123,16 +121,6 @@ struct HistoryListCommand: ContextualCommand {
             let style = context.style(for: context.output)
             try context.output.print(table.lines(style).joined(separator: "\n"))
         }
-    }
-
-    private static func json(_ session: SessionInfo, _ peers: PeerList) -> JSONText {
-        let peer = peers.peers.first { $0.id == session.contact }
-        return .object([
-            ("number", .number(session.number)), ("id", .text(session.id)), ("name", .optional(session.name)),
-            ("peer", .text(peer?.name ?? "")), ("fingerprint", .optional(peer?.key.fingerprint.sum)),
-            ("begun", .text(Times.stamp(session.begun))), ("ended", .optional(session.ended.map(Times.stamp))),
-            ("transport", .text(session.transport)), ("dialed", .flag(session.dialed)),
-        ])
     }
 }
 

@@ -75,7 +75,9 @@ struct IdentityNewCommand: ContextualCommand {
         }
         try await place.store.withNode(.creating, in: context) { node in
             let identity = try await IdentityReport.adopting {
-                try await node.ask(CreateIdentity(algorithm, replaces: force))
+                try await StoreOpener(place.store, context).authorized(node) {
+                    try await node.ask(CreateIdentity(algorithm, replaces: force, passphrase: $0))
+                }
             }
             try IdentityReport.print(to: context.output, identity.publicKey.key, path: nil)
         }
@@ -247,7 +249,9 @@ struct IdentityImportCommand: ContextualCommand {
         }
         try await place.store.withNode(.creating, in: context) { node in
             let identity = try await IdentityReport.adopting {
-                try await node.ask(ImportIdentity(identity, replaces: force))
+                try await StoreOpener(place.store, context).authorized(node) {
+                    try await node.ask(ImportIdentity(identity, replaces: force, passphrase: $0))
+                }
             }
             try IdentityReport.print(to: context.output, identity.publicKey.key, path: nil)
         }

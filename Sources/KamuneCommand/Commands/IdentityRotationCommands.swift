@@ -66,7 +66,9 @@ struct IdentityEraseOldCommand: ContextualCommand {
             }
             try context.output.print(retired.map { IdentityReport.line($0) }.joined(separator: "\n"))
             try await Confirmation.ask("Erase these private keys for good?", isGiven: yes, context)
-            let erased = try await node.ask(EraseOldIdentities(retired.map(\.publicKey))).erased
+            let erased = try await StoreOpener(store, context).authorized(node) {
+                try await node.ask(EraseOldIdentities(retired.map(\.publicKey), passphrase: $0)).erased
+            }
             try context.output.print("\(Count.of(erased, "private key", "private keys")) erased.")
         }
     }

@@ -75,7 +75,10 @@ struct ListenCommand: ContextualCommand {
         do throws(NodeError) {
             listening = Listening(
                 try await stage.desk.listen(
-                    on: options.keyed(address, in: context), expecting: expected, as: options.name), stage.desk)
+                    Listen(
+                        on: options.keyed(address, in: context), expecting: expected, ownName: options.name,
+                        options: options.link())),
+                stage.desk)
         } catch {
             await stage.finish()
             throw error

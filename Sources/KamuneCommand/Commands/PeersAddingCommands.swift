@@ -30,6 +30,9 @@ struct PeersAddCommand: ContextualCommand {
 
     @OptionGroup var store: StoreOptions
 
+    /// How many others of a similar name are named.
+    private static let namedAtMost = 8
+
     func validate() throws { try NameArgument.validate(name) }
 
     func run(in context: CommandContext) async throws {
@@ -37,15 +40,22 @@ struct PeersAddCommand: ContextualCommand {
         let addresses = address.map(AddressText.completed)
         for address in addresses { try Endpoint.checkAddress(address, isForListening: false) }
         try await store.withNode(.creating, in: context) { node in
-            let contact: ContactInfo?
+            let answer: AddContact.Answer
             do throws(NodeError) {
-                contact = try await node.ask(AddContact(name, key: fingerprint)).contact
+                answer = try await node.ask(AddContact(name, key: fingerprint))
             } catch {
                 guard error.code == .keyRefused else { throw error }
                 try await Confirmation.ask("\(error.message) Accept it all the same?", isGiven: false, context)
-                contact = try await node.ask(AddContact(name, key: fingerprint, overruling: true)).contact
+                answer = try await node.ask(AddContact(name, key: fingerprint, overruling: true))
             }
-            guard let contact else {
+            if let similar = answer.similar {
+                let all = similar.prefix(Self.namedAtMost).map { "“\(PeerName.shown(for: $0))” (\($0.fingerprint))" }
+                context.tell(
+                    "You know others by a name like this: \(all.joined(separator: ", "))"
+                        + (similar.count > all.count ? ", …" : "") + ". “kamune peers rename” tells them apart.",
+                    .warning)
+            }
+            guard let contact = answer.contact else {
                 guard addresses.isEmpty else { throw Failure(.addressNeedsKey) }
                 return try context.output.print(
                     "Whoever shows the key of this fingerprint first will be “\(TerminalText(name))”.")

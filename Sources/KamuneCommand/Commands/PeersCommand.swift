@@ -47,7 +47,7 @@ struct PeersListCommand: ContextualCommand {
             let list = try await PeerList(node)
             let reports = list.peers.map { PeerReport(peer: $0) }
             if json {
-                for report in reports { try context.output.print(report.json().description) }
+                for report in reports { try context.output.print(try JSONText.encoding(report.peer)) }
                 return
             }
             let expected = try await node.ask(ListExpected()).expected
@@ -80,13 +80,9 @@ struct PeersShowCommand: ContextualCommand {
         try await store.withNode(.reading, in: context) { node in
             let peer = try (try await PeerList(node)).select(argument.peer)
             let answer = try await node.ask(GetContact(peer.id))
+            if json { return try context.output.print(try JSONText.encoding(answer)) }
             let report = PeerReport(peer: answer.contact)
-            let count = answer.messages
-            let text =
-                json
-                ? report.json(messageCount: count).description
-                : report.rows(messageCount: count).joined(separator: "\n")
-            try context.output.print(text)
+            try context.output.print(report.rows(messageCount: answer.messages).joined(separator: "\n"))
         }
     }
 }

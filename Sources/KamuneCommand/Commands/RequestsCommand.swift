@@ -147,11 +147,8 @@ struct RequestsAcceptCommand: ContextualCommand {
     }
 }
 
-/// `kamune requests refuse`
-struct RequestsRefuseCommand: ContextualCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "refuse", abstract: "Refuse somebody, who may ask again later.")
-
+/// What is the same in turning a request down for now and for good.
+struct RequestRefusal: ParsableArguments {
     @OptionGroup var argument: RequestArgument
 
     @Flag(name: .long, help: "Do not ask.")
@@ -159,12 +156,29 @@ struct RequestsRefuseCommand: ContextualCommand {
 
     @OptionGroup var store: StoreOptions
 
-    func run(in context: CommandContext) async throws {
+    /// Decides.
+    ///
+    /// - Parameter done: What they are then.
+    func decide(
+        _ decision: DecideRequest.Decision, _ question: String, done: String, in context: CommandContext
+    ) async throws {
         try await store.withNode(in: context) { node in
-            let request = try await argument.confirm("Refuse them?", node, yes: yes, context)
-            _ = try await node.ask(DecideRequest(request.id, .refuse))
-            try context.output.print("“\(TerminalText(request.name, maximumColumns: TextLimit.name))” is refused.")
+            let request = try await argument.confirm(question, node, yes: yes, context)
+            _ = try await node.ask(DecideRequest(request.id, decision))
+            try context.output.print("“\(TerminalText(request.name, maximumColumns: TextLimit.name))” is \(done).")
         }
+    }
+}
+
+/// `kamune requests refuse`
+struct RequestsRefuseCommand: ContextualCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "refuse", abstract: "Refuse somebody, who may ask again later.")
+
+    @OptionGroup var refusal: RequestRefusal
+
+    func run(in context: CommandContext) async throws {
+        try await refusal.decide(.refuse, "Refuse them?", done: "refused", in: context)
     }
 }
 
@@ -173,18 +187,9 @@ struct RequestsBlockCommand: ContextualCommand {
     static let configuration = CommandConfiguration(
         commandName: "block", abstract: "Refuse somebody for good.")
 
-    @OptionGroup var argument: RequestArgument
-
-    @Flag(name: .long, help: "Do not ask.")
-    var yes = false
-
-    @OptionGroup var store: StoreOptions
+    @OptionGroup var refusal: RequestRefusal
 
     func run(in context: CommandContext) async throws {
-        try await store.withNode(in: context) { node in
-            let request = try await argument.confirm("Refuse them for good?", node, yes: yes, context)
-            _ = try await node.ask(DecideRequest(request.id, .block))
-            try context.output.print("“\(TerminalText(request.name, maximumColumns: TextLimit.name))” is blocked.")
-        }
+        try await refusal.decide(.block, "Refuse them for good?", done: "blocked", in: context)
     }
 }

@@ -63,7 +63,8 @@ struct SendCommand: ContextualCommand {
 
     private func send(_ body: [UInt8], _ window: NodeWindow, _ context: CommandContext) async throws {
         let node = window.access
-        let peer = try (try await PeerList(node)).select(argument.peer)
+        let peers = try await PeerList(node)
+        let peer = try peers.select(argument.peer)
         let name = PeerName.shown(for: peer)
         // What would never go out is not kept as if it would.
         guard !peer.blocked else { throw Failure(.blockedPeer(name)) }
@@ -77,7 +78,7 @@ struct SendCommand: ContextualCommand {
             await progress.follow(node, peer.id, for: .seconds(wait), context.time)
             message.state = await progress.state
         }
-        if json { try context.output.print(try JSONText.encoding(message)) }
+        if json { try context.output.print(MessageLine(message, peers).text) }
         switch message.state {
         case .delivered:
             if !json { context.tell("Delivered to \(name).", .good) }

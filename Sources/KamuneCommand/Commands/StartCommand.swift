@@ -103,7 +103,7 @@ struct StartCommand: ContextualCommand {
         do {
             opened = try await opener.open(.creating)
         } catch StoreError.inUse(let process) {
-            throw Failure(.holderSilent(process: process))
+            throw Failure(NodeWindow.whyNotFound(process, at: opener.location))
         }
         opener.tell()
         try await opened.close()
@@ -186,17 +186,32 @@ struct StopCommand: ContextualCommand {
 
     func run(in context: CommandContext) async throws {
         let location = try store.location(context.environment)
-        guard let node = try await RemoteNode.connect(to: location) else {
+        guard let node = try await RemoteNode.connect(to: location, isVisit: true) else {
             if location.exists, let process = Store.holder(of: location) {
-                throw Failure(.holderSilent(process: process))
+                throw Failure(NodeWindow.whyNotFound(process, at: location))
             }
             return try context.output.print("No Kamune runs.")
         }
         let process = node.process
         try await node.shutDown()
-        await node.waitUntilGone()
+        let deadline = context.time.monotonic + Self.patience
+        var isGone = await node.waitUntilGone(for: Self.patience, by: context.time)
+        // It lets go of its windows first, and of the store when all goodbyes are said.
+        while isGone, case let holder?? = Store.holder(of: location), Int(holder) == process {
+            isGone = context.time.monotonic < deadline
+            if isGone { try await context.time.sleep(for: Self.interval) }
+        }
+        guard isGone else {
+            throw Failure(.stopsSlowly(process: process, seconds: Self.patience.components.seconds))
+        }
         try context.output.print("Kamune has ended (process \(process)).")
     }
+
+    private static let interval = Duration.milliseconds(20)
+
+    /// How long it may take to say goodbye to everybody, and to close the store: less than the service manager waits
+    /// (packaging/systemd, `TimeoutStopSec`).
+    private static let patience = Duration.seconds(12)
 }
 
 /// `kamune status`
@@ -211,7 +226,7 @@ struct StatusCommand: ContextualCommand {
     @OptionGroup var store: StoreOptions
 
     func run(in context: CommandContext) async throws {
-        let window = try await NodeWindow.open(store, .reading, in: context)
+        let window = try await NodeWindow.open(store, .reading, in: context, isVisit: true)
         do {
             let status = try await window.access.ask(GetNodeStatus())
             let contacts = try await PeerList(window.access)

@@ -81,7 +81,7 @@ enum ExitStatus: Int32, CaseIterable, Sendable {
         switch code {
         case .refusedByPeer, .peerBusy, .peerAway, .waitingForAcceptance: self = .refusedByPeer
         case .refusedByUs, .keyRefused: self = .refusedByUs
-        case .unreachable, .nameNotResolved, .noAddress: self = .unreachable
+        case .unreachable, .nameNotResolved, .noAddress, .noSuchContact: self = .unreachable
         case .timedOut: self = .timedOut
         case .protocolViolation, .authenticationFailed, .incompatible: self = .protocolFailure
         case .connectionLost, .sessionEnded, .nodeGone: self = .connectionLost
@@ -91,7 +91,7 @@ enum ExitStatus: Int32, CaseIterable, Sendable {
         case .wrongPassphrase, .passphraseRequired, .locked: self = .locked
         case .storeUnusable, .readOnly, .tooManyClients, .incompatibleNode: self = .storeUnusable
         case .resumptionRefused, .messageTooLarge, .misuse, .overloaded, .system, .storeMissing, .storeExists,
-            .noSuchRecord, .conflict, .fileFailed, .noSuchContact, .ambiguousContact, .noIdentity, .identityExists,
+            .noSuchRecord, .conflict, .fileFailed, .ambiguousContact, .noIdentity, .identityExists,
             .notConnected,
             .malformed, .unknownRequest, .tooLarge, .notAvailable, .other:
             self = .failure

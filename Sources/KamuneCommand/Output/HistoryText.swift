@@ -48,7 +48,7 @@ struct HistoryText {
         switch format {
         case .text: line(of: message)
         case .markdown: markdown(of: message)
-        case .jsonl: json(of: message).description + "\n"
+        case .jsonl: MessageLine(message, peers).text + "\n"
         }
     }
 
@@ -153,27 +153,6 @@ struct HistoryText {
         }
     }
 
-    // MARK: JSON
-
-    private func json(of message: MessageInfo) -> JSONText {
-        let peer = peers.peers.first { $0.id == message.contact }
-        let isText = message.kind == 0 && String(validating: message.body, as: UTF8.self) != nil
-        var members: [(String, JSONText)] = [
-            ("time", .text(Times.stamp(message.localTime))), ("peer", .text(peer?.name ?? "")),
-            ("fingerprint", .optional(peer?.key.fingerprint.sum)),
-            ("direction", .text(message.direction == .incoming ? "in" : "out")),
-            ("state", .text(Self.word(for: message.state))), ("sent", .text(Times.stamp(message.written))),
-            ("received", .optional(message.received.map(Times.stamp))), ("id", .text(message.id.description)),
-        ]
-        if isText {
-            members.append(("text", .text(message.text)))
-        } else {
-            members.append(("kind", .number(Int(message.kind))))
-            members.append(("base64", .text(Data(message.body).base64EncodedString())))
-        }
-        return .object(members)
-    }
-
     // MARK: Parts
 
     /// A message's lines, as they were sent.
@@ -190,17 +169,6 @@ struct HistoryText {
         case .inFlight, .sent: ["sent"]
         case .delivered: ["delivered"]
         case .maybeLost: ["may be lost"]
-        }
-    }
-
-    /// The state for programs.
-    private static func word(for state: MessageInfo.State) -> String {
-        switch state {
-        case .received: "received"
-        case .waiting: "waiting"
-        case .inFlight, .sent: "sent"
-        case .delivered: "delivered"
-        case .maybeLost: "may_be_lost"
         }
     }
 }

@@ -52,29 +52,4 @@ struct PeerReport {
         }
         return rows
     }
-
-    /// The same for programs.
-    func json(messageCount: Int? = nil) -> JSONText {
-        var members: [(String, JSONText)] = [
-            ("number", .number(peer.number)), ("name", .text(peer.name)), ("given_name", .text(peer.givenName)),
-            ("own_name", .optional(peer.ownName)), ("fingerprint", .text(peer.key.fingerprint.sum)),
-            ("public_key", .text(peer.key.fingerprint.base64)), ("algorithm", .text(peer.key.algorithm.rawValue)),
-            ("version", .text(peer.version)), ("capabilities", .list(peer.capabilities.map { .text($0) })),
-            ("first_seen", .text(Times.stamp(peer.firstSeen))), ("last_seen", .text(Times.stamp(peer.lastSeen))),
-            ("accepted", .optional(peer.accepted.map(Times.stamp))),
-            ("verified", .optional(peer.verified.map(Times.stamp))), ("blocked", .flag(peer.blocked)),
-            ("expired", .flag(peer.expired)),
-            (
-                "former_keys",
-                .list(
-                    peer.formerKeys.map {
-                        .object([
-                            ("fingerprint", .text($0.fingerprint)), ("until", .text(Times.stamp($0.until))),
-                        ])
-                    })
-            ),
-        ]
-        if let messageCount { members.append(("messages", .number(messageCount))) }
-        return .object(members)
-    }
 }

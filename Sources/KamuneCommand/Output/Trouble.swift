@@ -25,13 +25,19 @@ enum Trouble: Error, Equatable, Sendable {
     case identityKnown
     /// The node that runs is somebody else.
     case otherIdentity
+    /// The node that runs keeps conversations up in its own way.
+    case reconnectionOfAnother
 
     // What is kept.
     case nothingKept(at: String)
     case storeExists(at: String)
     /// Another Kamune has the store, and does not answer.
     case holderSilent(process: Int32?)
+    /// Another Kamune has the store, and cannot be found, since the directory of its socket is not the user's alone.
+    case holderHidden(process: Int32?, directory: String)
     case runsAlready(process: Int)
+    /// The node was told to end, and has not.
+    case stopsSlowly(process: Int, seconds: Int64)
     /// Why the process in the background has ended.
     case backgroundFailed(TerminalText)
     case programUnknown
@@ -72,22 +78,23 @@ enum Trouble: Error, Equatable, Sendable {
     /// The exit code.
     var status: ExitStatus {
         switch self {
-        case .noSuchPeer, .noSuchPeerOrAddress, .ambiguousPeer, .noSuchConversation, .noSuchRequest, .messageTooLong,
+        case .noSuchPeer, .noSuchPeerOrAddress: .unreachable
+        case .ambiguousPeer, .noSuchConversation, .noSuchRequest, .messageTooLong,
             .conversationWithAnother, .noIdentity, .noIdentityFile,
-            .identityExists, .identityKnown, .otherIdentity, .nothingKept, .storeExists, .declined, .demoListenerClosed,
+            .identityExists, .identityKnown, .nothingKept, .storeExists, .declined, .demoListenerClosed,
             .noProcessFiles:
             .failure
         case .passphraseNeeded, .storePassphraseNeeded, .passphraseEmpty, .passphraseTooLong, .passphraseUnreadable,
             .terminalSilent, .noPassphraseChosen, .backupPassphraseWrong:
             .locked
         case .nobodyToAsk, .backupAtTerminal, .noFingerprint, .addressNeedsKey, .requestNeedsFingerprint,
-            .nothingToSend:
+            .nothingToSend, .otherIdentity, .reconnectionOfAnother:
             .usage
         case .blockedPeer, .unacceptedPeer: .refusedByUs
         case .queued: .queued
         case .undelivered, .maybeLost, .endedEarly, .demoSessionEnded, .demoWithoutGoodbye: .connectionLost
         case .tooFewFiles: .tooFewFiles
-        case .holderSilent, .runsAlready: .storeUnusable
+        case .holderSilent, .holderHidden, .runsAlready, .stopsSlowly: .storeUnusable
         case .backgroundFailed, .programUnknown: .failure
         }
     }
@@ -139,7 +146,11 @@ enum Trouble: Error, Equatable, Sendable {
         case .identityKnown:
             "This identity is in the store already."
         case .otherIdentity:
-            "The Kamune that runs already has another identity than the one of this file; end it first."
+            "The Kamune that runs already has another identity than the one of this file; end it first, by “kamune stop”, or "
+                + "leave --identity out."
+        case .reconnectionOfAnother:
+            "The Kamune that runs already keeps conversations up in its own way; end it first, by “kamune stop”, or leave "
+                + "--reconnect out."
         case .nothingKept(let path):
             "Nothing is kept at “\(TerminalText(path))” yet; that begins when you listen or dial for the first time, or by "
                 + "“kamune identity new”."
@@ -149,6 +160,12 @@ enum Trouble: Error, Equatable, Sendable {
         case .holderSilent(let process):
             "Another Kamune" + (process.map { " (process \($0))" } ?? "")
                 + " has what is kept, and does not answer; end it, and try again."
+        case .holderHidden(let process, let directory):
+            "Another Kamune" + (process.map { " (process \($0))" } ?? "")
+                + " has what is kept, and cannot be found: the directory “\(TerminalText(directory))” is not yours alone; have "
+                + "it removed, and start that one anew."
+        case .stopsSlowly(let process, let seconds):
+            "Kamune was told to end, and has not within \(seconds) s; it is process \(process)."
         case .runsAlready(let process):
             "Kamune runs already (process \(process))."
         case .backgroundFailed(let reason):

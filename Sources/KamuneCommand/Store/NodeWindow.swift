@@ -3,6 +3,7 @@ import KamuneDaemon
 import KamuneNode
 import KamuneStore
 import KamuneSystem
+import KamuneTerminal
 
 /// How a command comes to the node: the one that has the store already, or one of its own, through which others may look
 /// meanwhile.
@@ -28,16 +29,17 @@ struct NodeWindow: Sendable {
     /// - Parameters:
     ///   - access: What to do when there is no store.
     ///   - configuration: Of the node, if it is one of our own.
+    ///   - isVisit: See ``RemoteNode/connect(to:within:isVisit:)``.
     static func open(
         _ options: StoreOptions, _ access: StoreOpener.Access, in context: CommandContext,
-        configuration: NodeConfiguration = .init()
+        configuration: NodeConfiguration = .init(), isVisit: Bool = false
     ) async throws -> NodeWindow {
         var configuration = configuration
         configuration.clock = context.time
         let opener = try StoreOpener(options, context)
         let deadline = context.time.monotonic + patience
         while true {
-            if let remote = try await RemoteNode.connect(to: opener.location) {
+            if let remote = try await RemoteNode.connect(to: opener.location, isVisit: isVisit) {
                 do {
                     if remote.isLocked { try await opener.unlock(remote) }
                     opener.tell()
@@ -50,21 +52,34 @@ struct NodeWindow: Sendable {
             do {
                 let store = try await opener.open(access)
                 opener.tell()
-                return await own(Node(store: store, configuration: configuration), at: opener.location)
+                return await own(Node(store: store, configuration: configuration), at: opener.location, in: context)
             } catch StoreError.inUse(let process) {
                 // It may be about to serve, or to end.
-                guard context.time.monotonic < deadline else { throw Failure(.holderSilent(process: process)) }
+                guard context.time.monotonic < deadline else {
+                    throw Failure(whyNotFound(process, at: opener.location))
+                }
                 try await context.time.sleep(for: interval)
             }
         }
     }
 
+    /// Why the process that has a store is not found.
+    static func whyNotFound(_ process: Int32?, at location: StoreLocation) -> Trouble {
+        RemoteNode.obstructedDirectory(for: location).map { .holderHidden(process: process, directory: $0) }
+            ?? .holderSilent(process: process)
+    }
+
     /// A window on a node of this process's own.
-    static func own(_ node: Node, at location: StoreLocation?) async -> NodeWindow {
+    static func own(_ node: Node, at location: StoreLocation?, in context: CommandContext) async -> NodeWindow {
         var server: NodeServer?
         if let location {
-            server = try? await NodeServer.start(
-                node, at: location, dialect: SocketDialect(.ofProgram) { node })
+            do throws(NodeError) {
+                server = try await NodeServer.start(
+                    node, at: location, dialect: SocketDialect(.ofProgram) { node })
+            } catch {
+                // What was asked for can be done all the same.
+                context.tell(TerminalText(error.message, maximumColumns: TextLimit.sentence).description, .warning)
+            }
         }
         return NodeWindow(access: await LocalNode.open(node), own: OwnNode(node: node, server: server))
     }

@@ -1,3 +1,4 @@
+import Foundation
 import KamuneSystem
 
 /// Starts this program once more, in a session of its own, so that it goes on when the terminal is closed.
@@ -33,7 +34,13 @@ enum BackgroundProcess {
             posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
             posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0)
             posix_spawn_file_actions_adddup2(&actions, pipe.write, STDERR_FILENO)
+            // What a terminal, a script or a build has open is not to be kept open by a process that stays.
+            #if canImport(Darwin)
+            posix_spawnattr_setflags(&attributes, Int16(newSession | POSIX_SPAWN_CLOEXEC_DEFAULT))
+            #else
+            for descriptor in otherDescriptors { posix_spawn_file_actions_addclose(&actions, descriptor) }
             posix_spawnattr_setflags(&attributes, Int16(newSession))
+            #endif
             return posix_spawn(&process, path, &actions, &attributes, pointers, variables)
         }
         guard code == 0 else {
@@ -42,6 +49,14 @@ enum BackgroundProcess {
         }
         return (process, pipe.read)
     }
+
+    #if !canImport(Darwin)
+    /// Every descriptor beyond the standard ones. Closing one that is closed already is no failure, in glibc and musl.
+    private static var otherDescriptors: [Int32] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: "/dev/fd")) ?? []
+        return names.compactMap { Int32($0) }.filter { $0 > STDERR_FILENO }
+    }
+    #endif
 
     /// Whether a variable holds a passphrase.
     private static func isSecret(_ entry: UnsafePointer<CChar>) -> Bool {

@@ -2,7 +2,7 @@ import Foundation
 public import KamuneCrypto
 import KamuneSocket
 public import KamuneStore
-import KamuneSystem
+package import KamuneSystem
 import Synchronization
 
 /// A window on a node in another process of the same user.
@@ -13,6 +13,8 @@ public final class RemoteNode: NodeAccess {
     public let process: Int
     private let connection: LineConnection
     private let state: Mutex<State>
+    /// Whether there is no place for this one but to look.
+    private let isFull: Bool
 
     private struct State {
         var lastID: UInt64 = 0
@@ -24,20 +26,56 @@ public final class RemoteNode: NodeAccess {
     private init(_ connection: LineConnection, _ greeting: NodeLine.Greeting) {
         self.connection = connection
         process = Int(greeting.pid) ?? 0
+        isFull = greeting.full ?? false
         state = Mutex(State(isLocked: greeting.locked ?? false))
     }
 
     /// Connects to the node that holds a store.
     ///
+    /// - Parameter isVisit: Whether nothing but the node's status and contacts are asked for, and its end: for that there is
+    ///   a place also when there is none for others.
     /// - Returns: nil when nobody answers there.
     /// - Throws: ``NodeError/Code/incompatibleNode`` when it is of another version, ``NodeError/Code/tooManyClients``.
     public static func connect(
-        to location: StoreLocation, within limit: Duration = .seconds(5)
+        to location: StoreLocation, within limit: Duration = .seconds(5), isVisit: Bool = false
+    ) async throws(NodeError) -> RemoteNode? {
+        let time = SystemTime()
+        let deadline = time.monotonic + visitPatience
+        while true {
+            let found = await attempt(location, limit, isVisit)
+            // Every visit is over soon.
+            guard isVisit, case .failure(let error) = found, error.code == .tooManyClients, time.monotonic < deadline
+            else { return try found.get() }
+            if (try? await time.sleep(for: visitInterval)) == nil { return try found.get() }
+        }
+    }
+
+    private static func attempt(
+        _ location: StoreLocation, _ limit: Duration, _ isVisit: Bool
+    ) async -> Result<RemoteNode?, NodeError> {
+        do throws(NodeError) {
+            return .success(try await connectOnce(to: location, within: limit, isVisit: isVisit))
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    /// How long, and how often, a visit is tried: longer than those take who are there.
+    private static let visitPatience = Duration.seconds(12)
+    private static let visitInterval = Duration.milliseconds(100)
+
+    private static func connectOnce(
+        to location: StoreLocation, within limit: Duration, isVisit: Bool
     ) async throws(NodeError) -> RemoteNode? {
         for place in SocketLocation.candidates(for: location.resolved.path) {
             guard let connection = await LineClient.connect(to: place) else { continue }
             switch await greet(connection, within: limit) {
-            case .success(let node): return node
+            case .success(let node):
+                guard isVisit || !node.isFull else {
+                    await node.close()
+                    throw .tooManyClients
+                }
+                return node
             case .failure(let error):
                 connection.close()
                 throw error
@@ -45,6 +83,14 @@ public final class RemoteNode: NodeAccess {
             }
         }
         return nil
+    }
+
+    /// The directory in which a node's socket cannot be found, since it is somebody else's, or open to others; nil when that is
+    /// not what is wrong.
+    public static func obstructedDirectory(for location: StoreLocation) -> String? {
+        let places = SocketLocation.candidates(for: location.resolved.path)
+        guard !places.contains(where: \.isTrusted) else { return nil }
+        return places.first(where: \.isObstructed)?.directory
     }
 
     /// What comes first of a node.
@@ -119,9 +165,16 @@ public final class RemoteNode: NodeAccess {
         _ = try await exchange { NodeLine.command(Shutdown.name, Shutdown(), id: $0) }
     }
 
-    /// Waits until the node has gone.
-    public func waitUntilGone() async {
+    /// Waits until the node has gone, or the time is over.
+    ///
+    /// - Returns: Whether it has gone.
+    package func waitUntilGone(for limit: Duration, by time: any TimeSource) async -> Bool {
+        let timer = Task {
+            if (try? await time.sleep(for: limit)) != nil { events.finish() }
+        }
         while await !events.next(atMost: 1_024).isEmpty {}
+        timer.cancel()
+        return state.withLock { $0.isOver }
     }
 
     /// Asks for something.

@@ -22,18 +22,19 @@ extension Node {
     ///   - fingerprint: That of the key that whoever is there must have.
     func dial(
         _ addresses: [DialAddress], expecting peer: PublicIdentity?, of fingerprint: KeyFingerprint?,
-        as name: String? = nil, for client: NodeClient
+        as name: String? = nil, with settings: LinkSettings? = nil, for client: NodeClient
     ) async throws(NodeError) -> ConversationInfo {
         let messenger = try await talker()
         let verifier = NodeVerifier(node: self, client: client, listener: nil, expected: fingerprint)
         let conversation = try await asNode {
             guard addresses.count == 1, let address = addresses.first, !address.isTold else {
                 return try await messenger.dial(
-                    anyOf: addresses, expecting: peer, verifier: verifier, name: name
+                    anyOf: addresses, expecting: peer, verifier: verifier, name: name, settings: settings
                 ).carrier
             }
             // What is said of the only one need not name it.
-            return try await messenger.dial(address.text, expecting: peer, verifier: verifier, name: name)
+            return try await messenger.dial(
+                address.text, expecting: peer, verifier: verifier, name: name, settings: settings)
         }
         take(conversation, holder: client, listener: nil)
         await fulfillExpectation(of: conversation)
@@ -51,11 +52,13 @@ extension Node {
 
     /// Waits for peers at an address, for a client.
     func listen(
-        on address: String, expecting fingerprint: KeyFingerprint? = nil, as name: String? = nil, for client: NodeClient
+        on address: String, expecting fingerprint: KeyFingerprint? = nil, as name: String? = nil,
+        with settings: LinkSettings? = nil, for client: NodeClient
     ) async throws(NodeError) -> (ListenerID, address: String) {
         lastListener += 1
         let id = ListenerID(lastListener)
-        let listening = try await beginListening(id, on: address, expecting: fingerprint, as: name, for: client)
+        let listening = try await beginListening(
+            id, on: address, expecting: fingerprint, as: name, with: settings, for: client)
         guard hub.client(client.number) != nil, !isClosed else {
             await listening.listener.close()
             throw NodeError(.cancelled, "Nobody waits for this any more.")
@@ -67,11 +70,13 @@ extension Node {
 
     private func beginListening(
         _ id: ListenerID, on address: String, expecting fingerprint: KeyFingerprint?, as name: String?,
-        for client: NodeClient
+        with settings: LinkSettings?, for client: NodeClient
     ) async throws(NodeError) -> Listening {
         let messenger = try await talker()
         let verifier = NodeVerifier(node: self, client: client, listener: id, expected: fingerprint)
-        let listener = try await asNode { try await messenger.listen(on: address, verifier: verifier, name: name) }
+        let listener = try await asNode {
+            try await messenger.listen(on: address, verifier: verifier, name: name, settings: settings)
+        }
         let task = Task {
             async let failures: Void = tellFailures(of: listener, id, client)
             do throws(KamuneError) {
@@ -85,7 +90,8 @@ extension Node {
             await failures
         }
         return Listening(
-            listener: listener, client: client, expected: fingerprint, name: name, begun: time.date, task: task)
+            listener: listener, client: client, expected: fingerprint, name: name, settings: settings,
+            begun: time.date, task: task)
     }
 
     private nonisolated func tellFailures(
@@ -111,7 +117,8 @@ extension Node {
         former.task.cancel()
         do throws(NodeError) {
             let listening = try await beginListening(
-                id, on: address, expecting: former.expected, as: former.name, for: former.client)
+                id, on: address, expecting: former.expected, as: former.name, with: former.settings,
+                for: former.client)
             guard listeners[id] != nil else { return await listening.listener.close() }
             listeners[id] = listening
         } catch {

@@ -32,6 +32,8 @@ public actor Node {
     private(set) var seeksByItself = false
     /// The passphrase that is looked at: one at a time, since each takes a core.
     private var checking: Task<Result<Void, NodeError>, Never>?
+    /// How many wrong ones in a row have come through the socket.
+    var wrongPassphrases = 0
     private(set) var unavailable: [GetNodeStatus.UnavailableAddress] = []
     private nonisolated let reach = Mutex<Reach?>(nil)
     private var isIdentityNew = false
@@ -51,6 +53,8 @@ public actor Node {
         let expected: KeyFingerprint?
         /// What whoever comes is told to call us, when that is not the identity's name.
         let name: String?
+        /// What is done otherwise than at other addresses.
+        let settings: LinkSettings?
         let begun: Date
         let task: Task<Void, Never>
     }

@@ -12,6 +12,8 @@ public struct AddContact: NodeRequest {
     public struct Answer: Codable, Sendable, Equatable {
         /// The contact; nil when only the fingerprint of the key is known, so that whoever shows that key first becomes it.
         public var contact: ContactInfo?
+        /// Other contacts who are called the same, or whose names look alike: whoever says the name may mean either.
+        public var similar: [ContactInfo]?
     }
 
     /// What the person calls the contact.
@@ -35,6 +37,8 @@ public struct AddContact: NodeRequest {
         }
         let contacts = try await node.contacts()
         let known = contacts.peers.first { key.matches($0.key) }
+        let alike = contacts.all.filter { !key.matches($0.key) && $0.looksLike(name) }
+        let similar = alike.isEmpty ? nil : alike
         guard let key = key.key ?? known?.key else {
             let sum = key.sum
             let expected = try await asNode { try await store.textSettings(beginning: Expectation.prefix) }
@@ -43,12 +47,12 @@ public struct AddContact: NodeRequest {
                     .conflict, "There are \(Expectation.maximumCount) already of whom only the fingerprint is known.")
             }
             try await asNode { try await store.setTextSetting(Expectation.setting(sum), to: name) }
-            return Answer(contact: nil)
+            return Answer(contact: nil, similar: similar)
         }
         let peer = try await asNode { try await store.trust(key, named: name, at: now, overruling: overruling) }
         let contact = ContactID(peer.id)
         node.hub.publish([.contactChanged(contact)])
-        return Answer(contact: try await node.contacts().describe(peer))
+        return Answer(contact: try await node.contacts().describe(peer), similar: similar)
     }
 }
 

@@ -17,17 +17,21 @@ public struct Dial: NodeRequest {
     public var expects: KeyFingerprint?
     /// What whoever is there is told to call us; without it, the name of the identity.
     public var ownName: String?
+    /// What is done otherwise than by the node's other conversations.
+    public var options: LinkOptions?
 
     /// Asks for it.
     public init(
         address: String? = nil, contact: ContactID? = nil, expecting expects: KeyFingerprint? = nil,
-        ownName: String? = nil
+        ownName: String? = nil, options: LinkOptions? = nil
     ) {
         (self.address, self.contact, self.expects, self.ownName) = (address, contact, expects, ownName)
+        self.options = options
     }
 
     /// Does it.
     public func perform(on node: Node, for client: NodeClient) async throws(NodeError) -> ConversationInfo {
+        let settings = try options?.settings()
         var expected = expects?.key
         var addresses = address.map { [DialAddress($0)] } ?? []
         if let contact {
@@ -50,7 +54,8 @@ public struct Dial: NodeRequest {
         guard !addresses.isEmpty else {
             throw NodeError(.noAddress, "It is not known where to reach them; name an address.")
         }
-        return try await node.dial(addresses, expecting: expected, of: expects, as: ownName, for: client)
+        return try await node.dial(
+            addresses, expecting: expected, of: expects, as: ownName, with: settings, for: client)
     }
 }
 
@@ -75,15 +80,21 @@ public struct Listen: NodeRequest {
     public var expects: KeyFingerprint?
     /// What whoever comes is told to call us; without it, the name of the identity.
     public var ownName: String?
+    /// What is done otherwise than at the node's other addresses.
+    public var options: LinkOptions?
 
     /// Asks for it.
-    public init(on address: String, expecting expects: KeyFingerprint? = nil, ownName: String? = nil) {
-        (self.address, self.expects, self.ownName) = (address, expects, ownName)
+    public init(
+        on address: String, expecting expects: KeyFingerprint? = nil, ownName: String? = nil,
+        options: LinkOptions? = nil
+    ) {
+        (self.address, self.expects, self.ownName, self.options) = (address, expects, ownName, options)
     }
 
     /// Does it.
     public func perform(on node: Node, for client: NodeClient) async throws(NodeError) -> Answer {
-        let (id, address) = try await node.listen(on: address, expecting: expects, as: ownName, for: client)
+        let (id, address) = try await node.listen(
+            on: address, expecting: expects, as: ownName, with: try options?.settings(), for: client)
         return Answer(listener: id, address: address, reachable: ReachableAddress.list(address))
     }
 }
@@ -262,7 +273,8 @@ public struct HangUp: NodeRequest {
 public struct AnswerVerification: NodeRequest {
     /// How it is called.
     public static let name = "verification.answer"
-    /// It was done, or the answer came too late.
+    /// It was done. An answer that nobody waits for, since it came too late, another has answered, or nothing was asked, is
+    /// ``NodeError/Code/noSuchRecord``.
     public typealias Answer = Done
 
     /// Which attempt.
@@ -308,7 +320,9 @@ public struct AnswerVerification: NodeRequest {
 
     /// Does it.
     public func perform(on node: Node, for client: NodeClient) async throws(NodeError) -> Done {
-        guard await node.isAwaited(verification, from: client) else { return Done() }
+        guard await node.isAwaited(verification, from: client) else {
+            throw NodeError(.noSuchRecord, "Nobody waits for this answer, or not any more.")
+        }
         switch grounds {
         case .known: await node.decide(verification, .accept(.known))
         case .person: await node.decide(verification, .accept(.person))

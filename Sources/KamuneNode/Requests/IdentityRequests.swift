@@ -123,15 +123,19 @@ public struct CreateIdentity: NodeRequest {
     public var algorithm: String
     /// Whether one that is in use is retired; else there must be none.
     public var replaces: Bool?
+    /// The store's passphrase, where one that is in use is retired; nil where the store has none.
+    public var passphrase: SecretText?
 
     /// Asks for it.
-    public init(_ algorithm: IdentityAlgorithm, replaces: Bool = false) {
-        (self.algorithm, self.replaces) = (algorithm.rawValue, replaces)
+    public init(_ algorithm: IdentityAlgorithm, replaces: Bool = false, passphrase: SecretText? = nil) {
+        (self.algorithm, self.replaces, self.passphrase) = (algorithm.rawValue, replaces, passphrase)
     }
 
     /// Does it.
     public func perform(on node: Node, for client: NodeClient) async throws(NodeError) -> IdentityInfo {
         let algorithm = try IdentityAlgorithm(named: algorithm)
+        // Whoever finds a window open must not take the person's identity away.
+        if replaces == true { try await node.check(passphrase, from: client) }
         let identity = try await asNode { try Identity.generate(algorithm) }
         return try await node.adopt(identity, replacing: replaces ?? false)
     }
@@ -148,10 +152,12 @@ public struct ImportIdentity: NodeRequest {
     public var pem: SecretText
     /// Whether one that is in use is retired; else there must be none.
     public var replaces: Bool?
+    /// The store's passphrase; nil where it has none.
+    public var passphrase: SecretText?
 
     /// Asks for it.
-    public init(_ identity: Identity, replaces: Bool = false) {
-        (self.pem, self.replaces) = (SecretText(identity.pemBytes()), replaces)
+    public init(_ identity: Identity, replaces: Bool = false, passphrase: SecretText? = nil) {
+        (self.pem, self.replaces, self.passphrase) = (SecretText(identity.pemBytes()), replaces, passphrase)
     }
 
     /// Does it.
@@ -162,6 +168,8 @@ public struct ImportIdentity: NodeRequest {
         } catch {
             throw NodeError(.invalidParameter, error.description)
         }
+        // Others would believe whoever has brought this key to be the person.
+        try await node.check(passphrase, from: client)
         return try await node.adopt(identity, replacing: replaces ?? false)
     }
 }
@@ -245,12 +253,17 @@ public struct EraseOldIdentities: NodeRequest {
 
     /// The keys of the identities whose private keys are erased; those that are not retired are left alone.
     public var publicKeys: [PublicKeyText]
+    /// The store's passphrase; nil where it has none.
+    public var passphrase: SecretText?
 
     /// Asks for it.
-    public init(_ publicKeys: [PublicKeyText]) { self.publicKeys = publicKeys }
+    public init(_ publicKeys: [PublicKeyText], passphrase: SecretText? = nil) {
+        (self.publicKeys, self.passphrase) = (publicKeys, passphrase)
+    }
 
     /// Does it.
     public func perform(on node: Node, for client: NodeClient) async throws(NodeError) -> Answer {
+        try await node.check(passphrase, from: client)
         let (store, keys) = (node.store, Set(publicKeys.map(\.key)))
         return Answer(
             erased: try await asNode {

@@ -1,4 +1,5 @@
 public import KamuneStore
+import KamuneSystem
 
 /// What a backup holds.
 public struct BackupContents: Codable, Sendable, Equatable {
@@ -122,15 +123,38 @@ extension Node {
     func check(_ passphrase: SecretText?, from client: NodeClient) async throws(NodeError) {
         // Whoever is in the process has opened the store.
         if client.isOwner { return }
-        let store = store
-        try await checkInTurn { () async throws(NodeError) in
-            try await asNode {
-                if let passphrase {
-                    try await store.check(.passphrase(passphrase.copy()))
-                } else {
-                    try await store.check(.unprotected)
-                }
+        try await checkInTurn { () async throws(NodeError) in try await self.checkNow(passphrase) }
+    }
+
+    /// Whoever guesses through the socket waits, as whoever guesses at the terminal does; but the two are counted apart, so that
+    /// a program that guesses does not have the person wait who opens the store.
+    private func checkNow(_ passphrase: SecretText?) async throws(NodeError) {
+        let failures = wrongPassphrases
+        let delay = Store.delay(afterFailures: failures)
+        if delay > .zero {
+            let time = time
+            try await asNode { try await time.sleep(for: delay) }
+        }
+        switch await Self.refusal(of: passphrase, by: store, after: failures) {
+        case nil: if passphrase != nil { wrongPassphrases = 0 }
+        case .wrongPassphrase(let count)?:
+            wrongPassphrases = count
+            throw NodeError(.wrongPassphrase(failures: count))
+        case let error?: throw NodeError(error)
+        }
+    }
+
+    /// Why a passphrase does not open the store; nil when it does.
+    private static func refusal(of passphrase: SecretText?, by store: Store, after failures: Int) async -> StoreError? {
+        do throws(StoreError) {
+            if let passphrase {
+                try await store.check(.passphrase(passphrase.copy()), afterFailures: failures)
+            } else {
+                try await store.check(.unprotected)
             }
+            return nil
+        } catch {
+            return error
         }
     }
 

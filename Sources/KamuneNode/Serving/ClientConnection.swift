@@ -27,6 +27,8 @@ actor ClientConnection {
     private let connection: LineConnection
     private let server: NodeServer
     private let dialect: (any NodeServer.Dialect)?
+    /// Whether it may ask for nothing but ``visitorRequests``, and for the end of the node.
+    private let isVisitor: Bool
     private let sink: ConnectionSink
     private let client: NodeClient
     private var node: Node?
@@ -41,8 +43,15 @@ actor ClientConnection {
 
     /// How many requests of one client may be under way before no more are read.
     private static let maximumInFlight = 64
+    /// How long one who has said everything may wait for what it has asked for.
+    private static let lastAnswers = Duration.seconds(60)
+    /// What “kamune status” asks for.
+    private static let visitorRequests: Set = [GetNodeStatus.name, ListContacts.name]
 
-    init(_ connection: LineConnection, server: NodeServer, dialect: (any NodeServer.Dialect)?) {
+    init(
+        _ connection: LineConnection, server: NodeServer, dialect: (any NodeServer.Dialect)?, isVisitor: Bool = false
+    ) {
+        self.isVisitor = isVisitor
         self.connection = connection
         self.server = server
         self.dialect = dialect
@@ -61,7 +70,7 @@ actor ClientConnection {
             NodeLine.greeting(
                 NodeLine.Greeting(
                     version: NodeVersion.text, pid: String(getpid()), vocabulary: NodeVocabulary.version,
-                    locked: node == nil)))
+                    locked: node == nil, full: isVisitor ? true : nil)))
         let speaker = NodeServer.DialectClient(number: client.number) { [connection] line in
             await connection.sendWhenThereIsRoom(line)
         }
@@ -71,13 +80,26 @@ actor ClientConnection {
             self.hasGone()
         }
         await dialect?.begin(speaker)
-        await connection.receive { await self.take($0, speaker) }
+        await connection.receive(afterInput: { await self.answerTheRest(speaker) }) { await self.take($0, speaker) }
         hasGone()
         await dialect?.end(speaker)
         if let node { await node.leave(client) }
         if isIncognito { await node?.close() }
         connection.close()
         await end.value
+    }
+
+    /// Whoever has said everything may still read: it gets the answers, but does not hold the connection for ever.
+    private func answerTheRest(_ speaker: NodeServer.DialectClient) async {
+        let timer = Task {
+            guard (try? await SystemTime().sleep(for: Self.lastAnswers)) != nil else { return }
+            self.hasGone()
+            connection.close()
+        }
+        for request in requests.values { await request.value }
+        await dialect?.settle(speaker)
+        await connection.flush()
+        timer.cancel()
     }
 
     /// What nobody waits for any more is not worth waiting for either.
@@ -104,6 +126,9 @@ actor ClientConnection {
                 NodeLine.error(
                     NodeError(.malformed, "This is no request: a JSON object with “type”, “cmd”, “id” and “params”."),
                     id: NodeLine.head(bytes)?.id))
+        }
+        if isVisitor, name != Shutdown.name, !Self.visitorRequests.contains(name) {
+            return await answer(NodeLine.error(.tooManyClients, id: head.id))
         }
         switch name {
         case Unlock.name: await unlock(bytes, head.id)

@@ -55,6 +55,8 @@ package enum NodeLine {
         package var vocabulary: Int?
         /// Whether a window must unlock the node first.
         package var locked: Bool?
+        /// Whether so many look through the node that this one may only ask how it stands, or have it end.
+        package var full: Bool?
     }
 
     // MARK: Writing

@@ -15,6 +15,8 @@ package actor NodeServer {
         ///
         /// - Returns: Whether the dialect knows it.
         func take(_ line: [UInt8], named name: String, from client: DialectClient) async -> Bool
+        /// A client has said everything, and reads on: returns when everything that it was told is written.
+        func settle(_ client: DialectClient) async
         /// A client has gone.
         func end(_ client: DialectClient) async
     }
@@ -34,12 +36,18 @@ package actor NodeServer {
     }
 
     private var state: State
-    private let server: LineServer
+    private var server: LineServer
+    private let location: StoreLocation
     private let dialect: (any Dialect)?
     private var running: Task<Void, Never>?
+    private var watching: Task<Void, Never>?
     private var clients = 0
+    /// Those for whom there is no place, and who may still ask how the node stands, and have it end.
+    private var visitors = 0
     private var connections: [ObjectIdentifier: LineConnection] = [:]
     private var isClosed = false
+    /// Nobody else is let in any more.
+    private var isConcluding = false
     private var goneWaiters: [CheckedContinuation<Void, Never>] = []
     /// Whether somebody's passphrase is being tried, and who waits for that.
     private var isUnlocking = false
@@ -48,12 +56,20 @@ package actor NodeServer {
 
     /// How many clients there may be at once.
     static let maximumClients = 64
+    /// How many more may ask how the node stands, and have it end, for how long each: so that “stop” and “status” always have a
+    /// place.
+    static let maximumVisitors = 8
+    private static let visit = Duration.seconds(10)
+    /// How often it is looked whether the socket is still where others find it. One call of the system each time.
+    private static let watchInterval = Duration.seconds(10)
 
     private init(
-        _ state: State, _ server: LineServer, _ dialect: (any Dialect)?, onShutdown: @escaping @Sendable () -> Void
+        _ state: State, _ server: LineServer, _ location: StoreLocation, _ dialect: (any Dialect)?,
+        onShutdown: @escaping @Sendable () -> Void
     ) {
         self.state = state
         self.server = server
+        self.location = location
         self.dialect = dialect
         self.onShutdown = onShutdown
     }
@@ -70,7 +86,7 @@ package actor NodeServer {
         onShutdown: @escaping @Sendable () -> Void = {}
     ) async throws(NodeError) -> NodeServer {
         let server = NodeServer(
-            .open(node), try await listen(location, descriptor), dialect, onShutdown: onShutdown)
+            .open(node), try await listen(location, descriptor), location, dialect, onShutdown: onShutdown)
         await server.run()
         return server
     }
@@ -84,7 +100,7 @@ package actor NodeServer {
         open: @escaping @Sendable (borrowing SecretBytes) async throws(NodeError) -> Node
     ) async throws(NodeError) -> NodeServer {
         let server = NodeServer(
-            .locked(open: open), try await listen(location, descriptor), dialect, onShutdown: onShutdown)
+            .locked(open: open), try await listen(location, descriptor), location, dialect, onShutdown: onShutdown)
         await server.run()
         return server
     }
@@ -92,18 +108,53 @@ package actor NodeServer {
     private static func listen(
         _ location: StoreLocation, _ descriptor: Int32?
     ) async throws(NodeError) -> LineServer {
-        do throws(SystemError) {
+        do throws(SocketFailure) {
             if let descriptor { return try await LineServer.start(descriptor: descriptor) }
             return try await LineServer.start(
                 atFirstOf: SocketLocation.candidates(for: location.resolved.path))
         } catch {
-            throw NodeError(.system, "Other windows cannot look through this one: \(error).")
+            guard let directory = error.directory else {
+                throw NodeError(.system, "Other windows cannot look through this one: \(error.error).")
+            }
+            throw NodeError(
+                .system,
+                error.error.code == EPERM
+                    ? "Other windows cannot look through this one: the directory “\(directory)” is not yours alone; have it "
+                        + "removed."
+                    : "Other windows cannot look through this one: “\(directory)”: \(error.error).")
         }
     }
 
     private func run() {
-        let server = server
-        running = Task { await server.run { await self.serve($0) } }
+        serve(server)
+        watching = Task { await watch() }
+    }
+
+    private func serve(_ server: LineServer) {
+        let earlier = running
+        running = Task {
+            await server.run { await self.serve($0) }
+            await earlier?.value
+        }
+    }
+
+    // MARK: The socket
+
+    private func watch() async {
+        while (try? await SystemTime().sleep(for: Self.watchInterval)) != nil { await renewSocket() }
+    }
+
+    /// Makes the socket anew, if somebody has removed it. Who is connected already notices nothing.
+    func renewSocket() async {
+        guard !isClosed, !isConcluding, !server.isInPlace else { return }
+        let places = SocketLocation.candidates(for: location.resolved.path)
+        // What cannot be had now is tried again the next time.
+        guard let new = try? await LineServer.start(atFirstOf: places) else { return }
+        guard !isClosed, !isConcluding else { return await new.close() }
+        let former = server
+        server = new
+        serve(new)
+        await former.close()
     }
 
     /// The node, unless it is locked.
@@ -121,6 +172,7 @@ package actor NodeServer {
 
     /// Lets nobody else in, and waits until nobody looks through the node any more.
     package func conclude() async {
+        isConcluding = true
         await server.close()
         await waitUntilAlone()
     }
@@ -128,6 +180,7 @@ package actor NodeServer {
     /// Serves nobody any more. Who is connected is told by the end of the connection.
     package func close() async {
         isClosed = true
+        watching?.cancel()
         await server.close()
         // A client who does not read must not keep the node from ending.
         for connection in connections.values { connection.close() }
@@ -139,14 +192,7 @@ package actor NodeServer {
 
     private func serve(_ connection: LineConnection) async {
         if isClosed { return }
-        guard clients < Self.maximumClients else {
-            connection.send(
-                NodeLine.error(
-                    NodeError(.tooManyClients, "\(Self.maximumClients) others look through this node already."), id: nil
-                ))
-            await connection.flush()
-            return connection.close()
-        }
+        guard clients < Self.maximumClients else { return await receiveVisitor(connection) }
         clients += 1
         connections[ObjectIdentifier(connection)] = connection
         await ClientConnection(connection, server: self, dialect: dialect).run()
@@ -155,6 +201,24 @@ package actor NodeServer {
         let waiters = goneWaiters
         goneWaiters = []
         for waiter in waiters { waiter.resume() }
+    }
+
+    /// There is no place for one more, but how the node stands can be asked, and that it ends.
+    private func receiveVisitor(_ connection: LineConnection) async {
+        guard visitors < Self.maximumVisitors else {
+            connection.send(NodeLine.error(.tooManyClients, id: nil))
+            await connection.flush()
+            return connection.close()
+        }
+        visitors += 1
+        connections[ObjectIdentifier(connection)] = connection
+        let timer = Task {
+            if (try? await SystemTime().sleep(for: Self.visit)) != nil { connection.close() }
+        }
+        await ClientConnection(connection, server: self, dialect: nil, isVisitor: true).run()
+        timer.cancel()
+        connections[ObjectIdentifier(connection)] = nil
+        visitors -= 1
     }
 
     /// Opens a node that is locked.

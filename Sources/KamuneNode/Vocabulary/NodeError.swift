@@ -98,6 +98,9 @@ extension NodeError {
         self.init(Code(error), error.description)
     }
 
+    static let tooManyClients = NodeError(
+        .tooManyClients, "\(NodeServer.maximumClients) others look through this node already.")
+
     static let gone = NodeError(.nodeGone, "The Kamune that holds the store has ended.")
 }
 
