@@ -1,4 +1,4 @@
-public import KamuneBroker
+import KamuneBroker
 
 /// The datagrams by which a gateway is asked to let others in: PCP (RFC 6887), and NAT-PMP (RFC 6886), which it has grown
 /// out of and which older gateways speak.

@@ -1,5 +1,5 @@
 internal import Crypto
-public import KamuneCrypto
+import KamuneCrypto
 
 /// A datagram by which two who have a secret in common find out whether they can reach each other at an endpoint.
 ///
