@@ -267,7 +267,7 @@ let package = Package(
             name: "KamuneTransportTests",
             dependencies: [
                 "KCP", "KamuneBroker", "KamuneCrypto", "KamuneRelay", "KamuneRelayProtocol", "KamuneSystem",
-                "KamuneTestKit", "KamuneTransport", "KamuneTraversal",
+                "KamuneTestKit", "KamuneTestSupport", "KamuneTransport", "KamuneTraversal",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),

@@ -1,3 +1,4 @@
+import KamuneTestSupport
 import KamuneTransport
 import Testing
 

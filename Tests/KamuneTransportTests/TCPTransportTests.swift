@@ -1,4 +1,5 @@
 import KamuneSystem
+import KamuneTestSupport
 import KamuneTransport
 import Testing
 

@@ -1,26 +1,25 @@
 import KamuneSystem
-import KamuneTransport
 import Synchronization
 
 /// A peer who speaks TCP but keeps to no protocol: a plain socket, whose calls block only for what is there already.
-final class RawPeer: Sendable {
+package final class RawPeer: Sendable {
     private let descriptor: CInt
     private let isOpen = Atomic(true)
 
     /// Connects to a listener on the loopback interface. The system accepts, whether the listener does or not.
-    convenience init?(port: UInt16) {
+    package convenience init?(port: UInt16) {
         self.init()
         guard connect(to: port) else { return nil }
     }
 
     /// A socket that is connected later.
-    init?() {
+    package init?() {
         descriptor = socket(AF_INET, SocketType.stream, 0)
         guard descriptor >= 0 else { return nil }
     }
 
     /// - Returns: Whether it succeeded; if not, the socket is closed.
-    func connect(to port: UInt16) -> Bool {
+    package func connect(to port: UInt16) -> Bool {
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = port.bigEndian
@@ -43,12 +42,12 @@ final class RawPeer: Sendable {
     }
 
     /// Sends bytes, all of which must fit into the system's buffers.
-    func write(_ bytes: [UInt8]) -> Bool {
+    package func write(_ bytes: [UInt8]) -> Bool {
         bytes.withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, Self.flags) } == bytes.count
     }
 
     /// Waits for so many bytes, or the end.
-    func read(_ count: Int) -> [UInt8] {
+    package func read(_ count: Int) -> [UInt8] {
         var bytes: [UInt8] = []
         while bytes.count < count {
             var piece = [UInt8](repeating: 0, count: count - bytes.count)
@@ -60,19 +59,19 @@ final class RawPeer: Sendable {
     }
 
     /// Ends our direction.
-    func finish() {
+    package func finish() {
         shutdown(descriptor, CInt(SHUT_WR))
     }
 
     /// Breaks the connection.
-    func reset() {
+    package func reset() {
         var option = linger(l_onoff: 1, l_linger: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
         hangUp()
     }
 
     /// Closes the socket.
-    func hangUp() {
+    package func hangUp() {
         if isOpen.exchange(false, ordering: .relaxed) { _ = close(descriptor) }
     }
 
@@ -80,11 +79,11 @@ final class RawPeer: Sendable {
 }
 
 /// A port of the loopback interface that nobody listens on, and nobody else gets while this lives.
-final class ClosedPort: Sendable {
-    let port: UInt16
+package final class ClosedPort: Sendable {
+    package let port: UInt16
     private let descriptor: CInt
 
-    init?() {
+    package init?() {
         let descriptor = socket(AF_INET, SocketType.stream, 0)
         self.descriptor = descriptor
         var address = sockaddr_in()
