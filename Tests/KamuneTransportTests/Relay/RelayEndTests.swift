@@ -29,11 +29,13 @@ struct RelayEndTests {
 
     /// A connection that is registered, and the relay's end of its channel.
     private struct Registered: ~Copyable {
-        let channel = EmbeddedChannel()
-        let recorder = Recorder()
+        let channel: EmbeddedChannel
+        let recorder: Recorder
         var relay: RelayChannel
 
-        init() throws {
+        static func make() throws -> Registered {
+            let channel = EmbeddedChannel()
+            let recorder = Recorder()
             var random = SystemRandomSource()
             var encapsulator = SystemEncapsulator()
             let handler = try RelayClientHandler(
@@ -50,9 +52,9 @@ struct RelayEndTests {
             _ = try relay.open(request)
             try channel.writeInbound(
                 try relay.seal(.registered(.init(token: [1], tokenLifetime: 0, sessionLifetime: 0))))
-            self.relay = relay
             handler.release()
             try channel.pipeline.syncOperations.addHandler(recorder)
+            return Registered(channel: channel, recorder: recorder, relay: relay)
         }
 
         mutating func say(_ message: [UInt8]) throws {
@@ -62,7 +64,7 @@ struct RelayEndTests {
 
     @Test("what came in the same read as the end comes before it")
     func endWithinRead() throws {
-        var connection = try Registered()
+        var connection = try Registered.make()
         try connection.say([7])
         try connection.say([])
         connection.channel.pipeline.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
@@ -72,7 +74,7 @@ struct RelayEndTests {
 
     @Test("and before an error, after which nothing is believed")
     func errorWithinRead() throws {
-        var connection = try Registered()
+        var connection = try Registered.make()
         try connection.say([7])
         connection.channel.pipeline.fireErrorCaught(TransportError.reset)
         try connection.say([8])
