@@ -31,13 +31,13 @@ struct NATTests {
     }
 
     /// The rows of the table in docs/TRAVERSAL.md that need no luck.
-    static let direct: [(String, String)] = [
+    static let directPairs: [(String, String)] = [
         ("open", "open"), ("open", "symmetric"), ("full-cone", "symmetric"), ("symmetric", "restricted"),
         ("restricted", "port-restricted"), ("port-restricted", "port-restricted"), ("port-restricted", "firewall"),
         ("carrier-grade", "port-restricted"), ("carrier-grade", "carrier-grade"), ("firewall", "firewall"),
     ]
 
-    @Test("A direct way is found where there is one", arguments: direct)
+    @Test("A direct way is found where there is one", arguments: directPairs)
     func direct(_ first: String, _ second: String) async throws {
         let (offers, results) = try await attempt(first, second)
         #expect(results.count == 2)
