@@ -51,8 +51,10 @@ public enum BrokerNotice: Hashable, Sendable {
             guard let key = rest.take(BrokerWire.keySize), let short = rest.take(IPAddress.ipv4Size),
                 let port = rest.take(BrokerWire.portSize)
             else { return nil }
-            let long = short.isZero ? rest.take(IPAddress.ipv6Size) : nil
-            guard let address = IPAddress(bytes: long ?? short) else { return nil }
+            // 0.7 knows no more than the short one.
+            let hasLong = short.isZero && !rest.isEmpty
+            guard let bytes = hasLong ? rest.take(IPAddress.ipv6Size) : short, let address = IPAddress(bytes: bytes)
+            else { return nil }
             let endpoint = IPEndpoint(address, port.reduce(0) { $0 << 8 | UInt16($1) })
             self = .matched(Match(token: Array(token), publicKey: Array(key), endpoint: endpoint))
         case Kind.assigned:

@@ -27,17 +27,13 @@ package final class LineConnection: Sendable {
     }
 
     /// Hands every line that comes to `body`, one after another, until the other side ends or ``close()`` is called.
-    ///
-    /// - Parameter afterInput: What is done before the connection is ended when the other side has said everything. It may
-    ///   read on.
     package func receive(
-        isolation: isolated (any Actor)? = #isolation, afterInput: () async -> Void = {}, _ body: (Line) async -> Void
+        isolation: isolated (any Actor)? = #isolation, _ body: (Line) async -> Void
     ) async {
         guard take() else { return }
         do {
             try await channel.executeThenClose { inbound, _ in
                 for try await line in inbound { await body(line) }
-                await afterInput()
             }
         } catch {
             // The connection is gone; there is nobody to tell.

@@ -68,9 +68,7 @@ package final class LineServer: Sendable {
                         }
                     }
                     // Until there is somebody to read it.
-                    .childChannelOption(.autoRead, value: false)
-                    // One who has asked for everything, and says so by ending its side, still reads the answers.
-                    .childChannelOption(.allowRemoteHalfClosure, value: true))
+                    .childChannelOption(.autoRead, value: false))
         } catch let error as IOError {
             throw SystemError(error.errnoCode)
         } catch {

@@ -47,9 +47,10 @@ public struct HolePuncher<Random: RandomSource>: Sendable {
         var endpoint: IPEndpoint
     }
 
+    /// A question that was sent: each has a number of its own, so that it shows which of them was answered.
     private struct Asked {
-        var nonce: UInt64
-        var lastAt: Duration
+        var question: Question
+        var at: Duration
     }
 
     private let role: PunchRole
@@ -62,8 +63,8 @@ public struct HolePuncher<Random: RandomSource>: Sendable {
 
     /// What is to be asked, the next one first.
     private var schedule: [Due] = []
-    private var asked: [Question: Asked] = [:]
-    private var questions: [UInt64: Question] = [:]
+    private var asked: Set<Question> = []
+    private var questions: [UInt64: Asked] = [:]
     /// How many datagrams went where, while nobody had answered from there.
     private var sentToEndpoint: [IPEndpoint: Int] = [:]
     private var sentToAddress: [IPAddress: Int] = [:]
@@ -160,9 +161,9 @@ public struct HolePuncher<Random: RandomSource>: Sendable {
         let question = Question(socket: socket, endpoint: endpoint)
         // Who has answered need not be asked again.
         guard !proven.contains(endpoint), mayAsk(endpoint) else { return [] }
-        let nonce = asked[question]?.nonce ?? random.integer(UInt64.self)
-        asked[question] = Asked(nonce: nonce, lastAt: now)
-        questions[nonce] = question
+        let nonce = random.integer(UInt64.self)
+        asked.insert(question)
+        questions[nonce] = Asked(question: question, at: now)
         sentToEndpoint[endpoint, default: 0] += 1
         sentToAddress[endpoint.address, default: 0] += 1
         return [send(PunchProbe(isQuestion: true, nonce: nonce), socket, endpoint)]
@@ -170,10 +171,10 @@ public struct HolePuncher<Random: RandomSource>: Sendable {
 
     private func mayAsk(_ endpoint: IPEndpoint) -> Bool {
         let sent = sentToEndpoint[endpoint, default: 0]
-        if heard.contains(endpoint) { return sent < limits.datagramsPerHeardEndpoint }
         let perAddress = isPeerProven ? limits.datagramsPerPeerAddress : limits.datagramsPerStrangerAddress
         // Those of many sockets go to one endpoint, which has said itself that it wants them.
         let perEndpoint = isPeerProven && opensManySockets ? perAddress : limits.datagramsPerEndpoint
+        if heard.contains(endpoint) { return sent < max(perEndpoint, limits.datagramsPerHeardEndpoint) }
         return sent < perEndpoint && sentToAddress[endpoint.address, default: 0] < perAddress
     }
 
@@ -236,13 +237,13 @@ public struct HolePuncher<Random: RandomSource>: Sendable {
         guard probe.isQuestion else {
             // An answer counts only from where the question went, at the socket that asked.
             let question = Question(socket: socket, endpoint: source)
-            guard questions[probe.nonce] == question, let asked = asked[question] else { return [] }
+            guard let asked = questions[probe.nonce], asked.question == question else { return [] }
             guard proven.insert(source).inserted else { return [] }
-            return [.reached(Path(socket: socket, remote: source, roundTrip: now - asked.lastAt))]
+            return [.reached(Path(socket: socket, remote: source, roundTrip: now - asked.at))]
         }
         // The same question comes again when our answer was lost, and from the same place.
         let question = Question(socket: socket, endpoint: source)
-        let isKnown = asked[question] != nil || triggered.contains(source)
+        let isKnown = asked.contains(question) || triggered.contains(source)
         guard
             isKnown
                 || answered.count < Self.answeredLimit && triggered.count < limits.triggeredEndpoints
@@ -254,7 +255,7 @@ public struct HolePuncher<Random: RandomSource>: Sendable {
         }
         var actions = [send(PunchProbe(isQuestion: false, nonce: probe.nonce), socket, source)]
         guard !proven.contains(source) else { return actions }
-        if asked[question] == nil {
+        if !asked.contains(question) {
             triggered.insert(source)
             for delay in limits.tries.dropFirst() { plan(Due(at: now + delay, socket: socket, endpoint: source)) }
         }

@@ -67,21 +67,6 @@ struct SocketCareTests {
         }
     }
 
-    @Test("one who has said everything, and reads on, gets the answers")
-    func halfClosed() async throws {
-        try await Household.with { house in
-            let path = try #require(
-                SocketLocation.candidates(for: house.location.resolved.path).first { place in
-                    FileManager.default.fileExists(atPath: place.path)
-                }?.path)
-            let asked = (0..<40).map { #"{"type":"cmd","cmd":"contacts.list","id":"\#($0)"}"# + "\n" }.joined()
-            let answers = try await Task.detached { try LocalSocket.exchange(asked, at: path) }.value
-            let lines = answers.split(separator: "\n")
-            #expect(lines.count == 41)
-            for number in 0..<40 { #expect(lines.contains { $0.contains(#""id":"\#(number)""#) }) }
-        }
-    }
-
     @Test("who guesses through the socket waits, and has nobody wait who opens the store")
     func guesses() async throws {
         try await Household.with { house in
@@ -120,38 +105,5 @@ struct SocketCareTests {
             #expect(erased.erased == 1)
             await remote.close()
         }
-    }
-}
-
-/// A program that knows nothing but sockets.
-private enum LocalSocket {
-    /// Says something, says that it was all, and reads to the end.
-    static func exchange(_ text: String, at path: String) throws -> String {
-        let descriptor = socket(AF_UNIX, SocketType.stream, 0)
-        guard descriptor >= 0 else { throw SystemError() }
-        defer { systemClose(descriptor) }
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        withUnsafeMutableBytes(of: &address.sun_path) { space in
-            for (index, byte) in path.utf8.prefix(space.count - 1).enumerated() { space[index] = byte }
-        }
-        let code = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                systemConnect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
-        }
-        guard code == 0 else { throw SystemError() }
-        var rest = Array(text.utf8)[...]
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { systemWrite(descriptor, $0) }
-            guard count > 0 else { throw SystemError() }
-            rest = rest.dropFirst(count)
-        }
-        shutdown(descriptor, Int32(SHUT_WR))
-        var answer: [UInt8] = []
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 4_096, alignment: 1)
-        defer { buffer.deallocate() }
-        while case let count = systemRead(descriptor, buffer), count > 0 { answer += buffer[..<count] }
-        return String(decoding: answer, as: UTF8.self)
     }
 }

@@ -35,11 +35,6 @@ package actor SocketDialect: NodeServer.Dialect {
         return true
     }
 
-    /// A client has said everything, and reads on.
-    package func settle(_ client: NodeServer.DialectClient) async {
-        await speakers[client.number]?.output.waitUntilWritten()
-    }
-
     /// A client has gone.
     package func end(_ client: NodeServer.DialectClient) async {
         guard let speaker = speakers.removeValue(forKey: client.number) else { return }

@@ -43,8 +43,6 @@ actor ClientConnection {
 
     /// How many requests of one client may be under way before no more are read.
     private static let maximumInFlight = 64
-    /// How long one who has said everything may wait for what it has asked for.
-    private static let lastAnswers = Duration.seconds(60)
     /// What “kamune status” asks for.
     private static let visitorRequests: Set = [GetNodeStatus.name, ListContacts.name]
 
@@ -80,26 +78,13 @@ actor ClientConnection {
             self.hasGone()
         }
         await dialect?.begin(speaker)
-        await connection.receive(afterInput: { await self.answerTheRest(speaker) }) { await self.take($0, speaker) }
+        await connection.receive { await self.take($0, speaker) }
         hasGone()
         await dialect?.end(speaker)
         if let node { await node.leave(client) }
         if isIncognito { await node?.close() }
         connection.close()
         await end.value
-    }
-
-    /// Whoever has said everything may still read: it gets the answers, but does not hold the connection for ever.
-    private func answerTheRest(_ speaker: NodeServer.DialectClient) async {
-        let timer = Task {
-            guard (try? await SystemTime().sleep(for: Self.lastAnswers)) != nil else { return }
-            self.hasGone()
-            connection.close()
-        }
-        for request in requests.values { await request.value }
-        await dialect?.settle(speaker)
-        await connection.flush()
-        timer.cancel()
     }
 
     /// What nobody waits for any more is not worth waiting for either.

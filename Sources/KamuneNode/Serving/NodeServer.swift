@@ -15,8 +15,6 @@ package actor NodeServer {
         ///
         /// - Returns: Whether the dialect knows it.
         func take(_ line: [UInt8], named name: String, from client: DialectClient) async -> Bool
-        /// A client has said everything, and reads on: returns when everything that it was told is written.
-        func settle(_ client: DialectClient) async
         /// A client has gone.
         func end(_ client: DialectClient) async
     }
@@ -147,14 +145,16 @@ package actor NodeServer {
     /// Makes the socket anew, if somebody has removed it. Who is connected already notices nothing.
     func renewSocket() async {
         guard !isClosed, !isConcluding, !server.isInPlace else { return }
-        let places = SocketLocation.candidates(for: location.resolved.path)
-        // What cannot be had now is tried again the next time.
-        guard let new = try? await LineServer.start(atFirstOf: places) else { return }
-        guard !isClosed, !isConcluding else { return await new.close() }
         let former = server
+        // Its end may take away whatever has its name, so the next one comes after it.
+        await former.close()
+        guard !isClosed, !isConcluding else { return }
+        // What cannot be had now is tried again the next time.
+        guard let new = try? await LineServer.start(atFirstOf: SocketLocation.candidates(for: location.resolved.path))
+        else { return }
+        guard !isClosed, !isConcluding else { return await new.close() }
         server = new
         serve(new)
-        await former.close()
     }
 
     /// The node, unless it is locked.

@@ -30,8 +30,13 @@ struct RelayTransportTests {
         return (dialed, other)
     }
 
-    /// Of all promises one cannot be kept: a relay ends both directions at once.
-    @Test(arguments: ConnectionConformance.Check.allCases.filter { $0 != .halfClose })
+    /// What a connection through somebody else cannot promise: a relay ends both directions at once; whether it passes on that
+    /// one was broken rather than ended, and how much it takes before it reads no more, is the relay's.
+    private static let relays: Set<ConnectionConformance.Check> = [
+        .halfClose, .waitingEndsWithPeersAbort, .writeTimeout,
+    ]
+
+    @Test(arguments: ConnectionConformance.Check.allCases.filter { !relays.contains($0) })
     func conformance(check: ConnectionConformance.Check) async throws {
         let relay = try await TestRelay.start()
         try await ConnectionConformance { configuration in try await pair(relay, configuration) }.run(check)
