@@ -89,9 +89,6 @@ final class QueuedOutput: DaemonOutput {
 
     func waitForRoom() async { await backlog.waitForRoom() }
 
-    /// Waits until everything is written that was sent, or nobody will read any more.
-    func waitUntilWritten() async { await backlog.waitUntilEmpty() }
-
     /// Nobody will read any more.
     func finish() {
         backlog.close()
